@@ -1,0 +1,1 @@
+"""The device: drivers, the outbox that keeps every fact, and the uplink to the hub."""

@@ -1,0 +1,1 @@
+"""The centre: broker, ledger, projections, and the displays made from them."""
