@@ -1,0 +1,49 @@
+# Every job by one word. Each sets up what it needs; see scripts/setup.
+#   make demo PYTHON=python3.12    another interpreter
+#   make test ARGS="-k outbox"     more words for pytest (or for the demo)
+
+ARGS ?=
+PYTHON ?=
+export PYTHON
+
+# One worker a core; above four the brokers and browsers of the slow tests get in each other's way.
+PYTEST := .venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: help demo test test-fast setup lint format lock clean setup-run setup-test
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: setup-run ## run the whole story: hub, vans, dock, couriers, outages
+	.venv/bin/holdfast-sim demo $(ARGS)
+
+test: lint ## lint and all tests
+	$(PYTEST) $(ARGS)
+
+test-fast: setup-test ## the tests that need no broker, process or browser
+	$(PYTEST) -m "not slow" $(ARGS)
+
+setup: setup-test ## set up for everything, and do nothing else
+
+lint: setup-test ## style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: setup-test ## format the code and repair what ruff can
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+lock: setup-test ## solve the requirements anew, keeping pins that still fit
+	scripts/lock $(ARGS)
+
+clean: ## remove everything that set-up, tests and demo made
+	rm -rf .venv node_modules hub/static/vendor build dist demo-data
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-run:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
