@@ -1,0 +1,569 @@
+"""The device's side of the delivery protocol.
+
+`DeviceProtocol.handle(event, now)` takes one event and returns the actions that the shell must carry out, in order: first the
+writes, in one transaction, then the sends. It reads the store through `DeviceView` and never writes, waits or looks at a
+clock. If a write fails, the shell drops the connection; nothing is lost, because nothing here outlives a connection but what
+the store holds.
+
+The rule ids (D3, D4 ...) are those of `docs/protocol.md`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, Protocol, TypeVar
+
+from contract.delivery.device_actions import (
+    Action,
+    BlobRefused,
+    BlobStored,
+    FixClock,
+    MarkCorrupt,
+    Reconnect,
+    Reincarnate,
+    Release,
+    ReleaseBlobs,
+    Send,
+    SetAcked,
+    StoreDocument,
+)
+from contract.delivery.device_states import (
+    PLAIN_HAPPENINGS,
+    TRANSITIONS,
+    Event,
+    Happening,
+    Link,
+    Now,
+    Received,
+)
+from contract.delivery.device_view import DeviceView, LaneEnds
+from contract.errors import IllegalTransition
+from contract.event import Lane
+from contract.fact import fact_id
+from contract.limits import (
+    AUDIT_BLOBS,
+    AUDIT_FACTS,
+    AUDIT_PREFIX_BYTES,
+    BLOB_CHUNK_BYTES,
+    HELLO_INTERVAL_MS,
+    HELLO_JITTER,
+    KIB,
+    MAX_AUDIT,
+    MAX_BATCH_ITEMS,
+    MAX_CHECKPOINTS,
+    MAX_WIRE_BYTES,
+    RESEND_CAP_MS,
+    RESEND_FIRST_MS,
+    UNANSWERED_BEFORE_RECONNECT,
+)
+from contract.messages import (
+    AUDIT_MISSING,
+    AUDIT_SAFE,
+    MARK_HASH_BYTES,
+    Ack,
+    Batch,
+    Blob,
+    BlobState,
+    Document,
+    Fill,
+    Gap,
+    Hello,
+    LaneAnswer,
+    LaneClaim,
+    Mark,
+    Nack,
+    Tombstone,
+    Welcome,
+    mark,
+)
+
+_M = TypeVar("_M", Welcome, Ack, Nack, BlobState, Document)
+
+BATCH_BYTES: Final = MAX_WIRE_BYTES - 16 * KIB
+"""Contents in one batch before deflating: it fits the wire even if nothing shrinks."""
+CUSTODY_TURNS: Final = 9
+"""Custody batches before telemetry may go once although custody waits: a 90/10 share."""
+
+
+class Entropy(Protocol):
+    """Where nonces and jitter come from; a seeded one in simulation."""
+
+    def nonce(self) -> bytes:
+        """16 bytes that were never used before."""
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+
+
+@dataclass(slots=True)
+class _Timer:
+    """Re-send timer: RESEND_FIRST_MS, then doubling with full jitter up to RESEND_CAP_MS."""
+
+    due_ms: int | None = None
+    attempts: int = 0
+
+    def start(self, now_ms: int, jitter: float) -> None:
+        wait = RESEND_FIRST_MS
+        if self.attempts:
+            ceiling = min(RESEND_CAP_MS, RESEND_FIRST_MS << min(self.attempts, 16))
+            wait += int(jitter * (ceiling - RESEND_FIRST_MS))
+        self.due_ms = now_ms + wait
+        self.attempts += 1
+
+    def stop(self) -> None:
+        self.due_ms = None
+        self.attempts = 0
+
+
+@dataclass(slots=True)
+class _LaneSession:
+    """What this connection knows of one lane."""
+
+    acked_n: int = 0
+    awaiting_n: int | None = None
+    """The last position of the batch or gap in flight."""
+    not_before_ms: int = 0
+    timer: _Timer = field(default_factory=_Timer)
+
+    def settle(self) -> None:
+        self.awaiting_n = None
+        self.timer.stop()
+
+
+@dataclass(slots=True)
+class _PendingHello:
+    """The hello whose answer counts, and nothing else does."""
+
+    nonce: bytes
+    sent_mono_ms: int
+    candidates: tuple[bytes, ...]
+    audited: tuple[bytes, ...]
+    blob_candidates: tuple[bytes, ...]
+    audited_blobs: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class _BlobTransfer:
+    sha256: bytes
+    size: int
+    missing: tuple[tuple[int, int], ...] | None = None
+
+
+class DeviceProtocol:
+    """Sends what is kept, believes only the hub's committed word, and lets go only of what the hub holds safely.
+
+    Not thread-safe; the shell calls it from one thread.
+    """
+
+    def __init__(self, view: DeviceView, entropy: Entropy) -> None:
+        self._view = view
+        self._entropy = entropy
+        self.link = Link.OFFLINE
+        self._reset()
+        self._audit_cursor = b""
+        self._blob_cursor = b""
+
+    def _reset(self) -> None:
+        self._hello: _PendingHello | None = None
+        self._hello_timer = _Timer()
+        self._next_hello_ms = 0
+        self._lanes = {lane: _LaneSession() for lane in Lane}
+        self._blob: _BlobTransfer | None = None
+        self._blob_timer = _Timer()
+        self._batch_limit = 0
+        self._custody_turns = 0
+        self._lane_turns = 0
+        self._unanswered = 0
+        self._replacing = False
+        self._checkpoints_due = True
+
+    # -- the one entrance ------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: Now) -> list[Action]:
+        """Take one event.
+
+        Raises:
+            IllegalTransition: the event has no rule in this state; nothing changed.
+        """
+        happening = self._classify(event)
+        if happening is None:
+            return []
+        to = TRANSITIONS[self.link].get(happening)
+        if to is None:
+            raise IllegalTransition(f"{happening} while {self.link}: no rule for it, nothing was changed")
+        self.link = to
+        actions = list(self._rules[happening](self, event, now))
+        if self.link is Link.SYNCED and not self._replacing:
+            actions += self._pump(now)
+        return actions
+
+    def next_wakeup_ms(self) -> int | None:
+        """The monotonic time at which a `Tick` is due; None while offline."""
+        if self.link is Link.OFFLINE:
+            return None
+        due = [self._next_hello_ms] if self.link is Link.SYNCED and self._hello is None else []
+        due += [t.due_ms for t in self._timers() if t.due_ms is not None]
+        due += [lane.not_before_ms for lane in self._lanes.values() if lane.not_before_ms]
+        return min(due, default=None)
+
+    def _timers(self) -> list[_Timer]:
+        return [self._hello_timer, self._blob_timer, *(lane.timer for lane in self._lanes.values())]
+
+    def _classify(self, event: Event) -> Happening | None:
+        """The happening that an event is; None for a statement that is not for us or not for now, which is ignored."""
+        match event:
+            case Received(message=Welcome() as welcome):
+                fresh = self._hello is not None and welcome.nonce == self._hello.nonce  # D6
+                return Happening.WELCOMED if fresh else None
+            case Received(message=Ack() as ack):
+                return Happening.ACKED if self._names_our_prefix(ack) else None  # D4
+            case Received(message=Nack() as nack):
+                return Happening.NACKED if nack.incarnation == self._view.incarnation else None
+            case Received(message=BlobState()):
+                return Happening.BLOB_ANSWERED
+            case Received(message=Document()):
+                return Happening.DOCUMENT
+            case _:
+                return PLAIN_HAPPENINGS[type(event)]
+
+    def _names_our_prefix(self, ack: Ack) -> bool:
+        return ack.incarnation == self._view.incarnation and self._is_ours(ack.lane, ack.mark)
+
+    def _is_ours(self, lane: Lane, claimed: Mark) -> bool:
+        whole = self._view.hash_at(lane, claimed.n)
+        return whole is not None and whole[:MARK_HASH_BYTES] == claimed.hash
+
+    # -- connection and time ---------------------------------------------------------------------------------------
+
+    def _connected(self, _event: Event, now: Now) -> list[Action]:
+        self._reset()
+        return self._say_hello(now)
+
+    def _disconnected(self, _event: Event, _now: Now) -> list[Action]:
+        self._reset()
+        return []
+
+    def _appended(self, _event: Event, _now: Now) -> list[Action]:
+        return []
+
+    def _replaced(self, _event: Event, now: Now) -> list[Action]:
+        if self.link is Link.OFFLINE:
+            return []
+        self._reset()
+        return self._say_hello(now)
+
+    def _tick(self, _event: Event, now: Now) -> list[Action]:
+        if self.link is Link.OFFLINE:
+            return []
+        fired = [t for t in self._timers() if t.due_ms is not None and t.due_ms <= now.mono_ms]
+        if fired:
+            self._unanswered += 1
+            if self._unanswered >= UNANSWERED_BEFORE_RECONNECT:
+                return [Reconnect(f"no answer from the hub to {self._unanswered} messages in a row")]
+        for lane in self._lanes.values():
+            if lane.timer in fired:
+                lane.awaiting_n = None
+                lane.timer.due_ms = None
+            if lane.not_before_ms <= now.mono_ms:
+                lane.not_before_ms = 0
+        if self._blob_timer in fired:
+            self._blob_timer.due_ms = None
+            if self._blob is not None:
+                self._blob.missing = None
+        hello_due = self._hello is None and self.link is Link.SYNCED and self._next_hello_ms <= now.mono_ms  # D5
+        if self._hello_timer in fired or hello_due:
+            return self._say_hello(now)
+        return []
+
+    # -- hello and welcome -----------------------------------------------------------------------------------------
+
+    def _say_hello(self, now: Now) -> list[Action]:
+        """D5, D7: a report with a fresh nonce, and the questions that must be answered before anything is let go."""
+        view = self._view
+        report = view.report(now.at_ms)
+        candidates = tuple(view.release_candidates(MAX_AUDIT - AUDIT_FACTS))
+        rotation = view.identities_after(self._audit_cursor, AUDIT_FACTS)
+        self._audit_cursor = rotation[-1] if len(rotation) == AUDIT_FACTS else b""
+        blob_candidates = tuple(view.blob_release_candidates(AUDIT_BLOBS))
+        blobs = view.blobs_after(self._blob_cursor, AUDIT_BLOBS - len(blob_candidates))
+        self._blob_cursor = blobs[-1] if blobs else b""
+        pending = _PendingHello(
+            nonce=self._entropy.nonce(),
+            sent_mono_ms=now.mono_ms,
+            candidates=candidates,
+            audited=_joined(candidates, rotation),
+            blob_candidates=blob_candidates,
+            audited_blobs=_joined(blob_candidates, blobs),
+        )
+        self._hello = pending
+        self._hello_timer.start(now.mono_ms, self._entropy.uniform())
+        jitter = 1 + HELLO_JITTER * (2 * self._entropy.uniform() - 1)
+        self._next_hello_ms = now.mono_ms + int(HELLO_INTERVAL_MS * jitter)
+        hello = Hello(
+            nonce=pending.nonce,
+            incarnation=view.incarnation,
+            boot=view.boot,
+            mono_ms=now.mono_ms,
+            at_ms=now.at_ms,
+            version=report.version,
+            lanes=tuple(self._claim(lane) for lane in Lane),
+            audit=tuple(i[:AUDIT_PREFIX_BYTES] for i in pending.audited),
+            audit_blobs=tuple(b[:AUDIT_PREFIX_BYTES] for b in pending.audited_blobs),
+            documents=report.documents,
+            backlog=report.backlog,
+            snapshot=report.snapshot if self.link is Link.GREETING else (),
+        )
+        return [Send(hello)]
+
+    def _claim(self, lane: Lane) -> LaneClaim:
+        ends = self._view.lane(lane)
+        # In GREETING the session has not heard the hub yet, so what an earlier session stored is claimed.
+        acked_n = ends.acked_n if self.link is Link.GREETING else self._lanes[lane].acked_n
+        acked_n = max(acked_n, ends.base_n)
+        checkpoints = self._checkpoints(lane, ends) if self._checkpoints_due else ()
+        acked = None if acked_n == ends.head_n else self._mark_at(lane, acked_n)
+        return LaneClaim(
+            lane=lane,
+            base=mark(ends.base_n, ends.base_hash),
+            head=mark(ends.head_n, ends.head_hash),
+            acked=acked,
+            checkpoints=checkpoints,
+        )
+
+    def _mark_at(self, lane: Lane, n: int) -> Mark:
+        whole = self._view.hash_at(lane, n)
+        if whole is None:
+            raise AssertionError(f"position {n} of {lane} lies between base and head and must be in the store")
+        return mark(n, whole)
+
+    def _checkpoints(self, lane: Lane, ends: LaneEnds) -> tuple[Mark, ...]:
+        distances = (1 << k for k in range(MAX_CHECKPOINTS))
+        return tuple(self._mark_at(lane, ends.head_n - d) for d in distances if ends.head_n - d > ends.base_n)
+
+    def _welcomed(self, event: Event, now: Now) -> list[Action]:
+        welcome = _message(event, Welcome)
+        pending = self._hello
+        if pending is None:
+            raise AssertionError("a welcome counts only while a hello waits for it")
+        self._hello = None
+        self._hello_timer.stop()
+        self._unanswered = 0
+        self._checkpoints_due = False
+        self._take_credit(welcome.credit.facts, welcome.credit.retry_after_ms, now)
+        round_trip_ms = now.mono_ms - pending.sent_mono_ms
+        middle_ms = pending.sent_mono_ms + round_trip_ms // 2
+        actions: list[Action] = [FixClock(middle_ms, welcome.hub_ms, (round_trip_ms + 1) // 2)]
+        if (reason := self._must_start_over(welcome)) is not None:  # P6
+            self._replacing = True
+            return [*actions, Reincarnate(reason)]
+        for answer in welcome.lanes:
+            actions += self._align(answer, now)
+        actions += self._answer_audit(welcome, pending)
+        return actions
+
+    def _must_start_over(self, welcome: Welcome) -> str | None:
+        """Why this incarnation cannot go on: somebody else speaks under it, or this storage was set back."""
+        if welcome.forked:
+            return "forked"
+        for answer in welcome.lanes:
+            ends = self._view.lane(answer.lane)
+            for head in answer.heads:
+                if head.n > ends.head_n:
+                    return "restored"
+                if head.n >= ends.base_n and not self._is_ours(answer.lane, head):
+                    return "forked"
+        return None
+
+    def _align(self, answer: LaneAnswer, now: Now) -> list[Action]:
+        """D6: believe the best prefix that the hub really has, even when that is less than it once acknowledged."""
+        ends = self._view.lane(answer.lane)
+        session = self._lanes[answer.lane]
+        marks = [*answer.heads, *([answer.best] if answer.best is not None else [])]
+        known = [m.n for m in marks if ends.base_n <= m.n <= ends.head_n and self._is_ours(answer.lane, m)]
+        if not known and ends.base_n > 0:
+            first = max((m.n for m in marks if m.n < ends.base_n), default=0) + 1
+            session.awaiting_n = ends.base_n
+            session.timer.start(now.mono_ms, self._entropy.uniform())
+            gap = Gap(self._view.incarnation, answer.lane, first, ends.base_n, ends.base_hash, "released")
+            return [Send(gap)]
+        # A batch that crossed this welcome on the wire may have been acknowledged already.
+        best = max(known, default=0)
+        if session.awaiting_n is None or best >= session.awaiting_n:
+            session.settle()
+        session.acked_n = best
+        return [SetAcked(answer.lane, best)]
+
+    def _answer_audit(self, welcome: Welcome, pending: _PendingHello) -> list[Action]:
+        """D7: send what is missing; let go only of what was asked about, is still wished to go, and is named safe in full."""
+        actions: list[Action] = []
+        missing = [i for i, answer in zip(pending.audited, welcome.audit, strict=False) if answer == AUDIT_MISSING]
+        acked_below = self._view.committed_only(missing, {lane: s.acked_n for lane, s in self._lanes.items()})
+        fills = _in_parcels(self._view.contents(acked_below), BATCH_BYTES)
+        actions += [Send(Fill(tuple(cores))) for cores in fills]
+        safe = _named_safe(pending.candidates, pending.audited, welcome.audit, welcome.safe)
+        if safe:
+            actions.append(Release(safe))
+        safe_blobs = _named_safe(
+            pending.blob_candidates, pending.audited_blobs, welcome.audit_blobs, welcome.safe_blobs
+        )
+        if safe_blobs:
+            actions.append(ReleaseBlobs(safe_blobs))
+        lost = [b for b, a in zip(pending.audited_blobs, welcome.audit_blobs, strict=False) if a == AUDIT_MISSING]
+        actions += [BlobStored(b, stored=False) for b in lost]
+        return actions
+
+    # -- what the hub says in between ------------------------------------------------------------------------------
+
+    def _acked(self, event: Event, now: Now) -> list[Action]:
+        ack = _message(event, Ack)
+        session = self._lanes[ack.lane]
+        self._unanswered = 0
+        self._take_credit(ack.credit.facts, ack.credit.retry_after_ms, now)
+        if session.awaiting_n is not None and ack.mark.n >= session.awaiting_n:
+            session.settle()
+        if ack.mark.n <= session.acked_n:
+            return []
+        session.acked_n = ack.mark.n
+        return [SetAcked(ack.lane, ack.mark.n)]
+
+    def _nacked(self, event: Event, now: Now) -> list[Action]:
+        nack = _message(event, Nack)
+        self._unanswered = 0
+        self._take_credit(nack.credit.facts, nack.credit.retry_after_ms, now)
+        self._lanes[nack.lane].settle()
+        self._checkpoints_due = True
+        return self._say_hello(now)
+
+    def _document(self, event: Event, _now: Now) -> list[Action]:
+        return [StoreDocument(_message(event, Document))]
+
+    def _blob_answered(self, event: Event, _now: Now) -> list[Action]:
+        state = _message(event, BlobState)
+        if self._blob is None or state.sha256 != self._blob.sha256:
+            return []
+        self._unanswered = 0
+        self._blob_timer.stop()
+        if state.refused:
+            self._blob = None
+            return [BlobRefused(state.sha256, state.refused)]
+        if not state.missing:
+            self._blob = None
+            return [BlobStored(state.sha256, stored=True)]
+        self._blob.missing = state.missing
+        return []
+
+    def _take_credit(self, facts: int, retry_after_ms: int, now: Now) -> None:
+        self._batch_limit = facts
+        if facts == 0:
+            for session in self._lanes.values():
+                session.not_before_ms = now.mono_ms + max(retry_after_ms, 1)
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def _pump(self, now: Now) -> list[Action]:
+        """D3: one batch in flight per lane, custody first, nothing starves."""
+        actions = self._pump_lane(Lane.CUSTODY, now)
+        custody = self._lanes[Lane.CUSTODY]
+        custody_busy = custody.awaiting_n is not None and custody.timer.attempts <= 1
+        if not custody_busy or self._custody_turns >= CUSTODY_TURNS:
+            actions += self._pump_lane(Lane.TELEMETRY, now)
+        idle = all(s.awaiting_n is None for s in self._lanes.values())
+        if idle or self._lane_turns > CUSTODY_TURNS:
+            actions += self._pump_blob(now)
+        return actions
+
+    def _pump_lane(self, lane: Lane, now: Now) -> list[Action]:
+        session = self._lanes[lane]
+        if session.awaiting_n is not None or session.not_before_ms:
+            return []
+        ends = self._view.lane(lane)
+        after_n = max(session.acked_n, ends.base_n)
+        if after_n >= ends.head_n:
+            return []
+        limit = self._batch_limit or 1  # After a wait that the hub asked for, one fact finds out how it is.
+        stored = self._view.read(lane, after_n, limit, BATCH_BYTES)
+        actions: list[Action] = []
+        items: list[bytes | Tombstone] = []
+        for position in stored:
+            if position.core is not None and fact_id(position.core) == position.fact_id:
+                items.append(position.core)
+                continue
+            cause = position.cause
+            if position.core is not None or cause is None:  # D2
+                cause = "corrupt"
+                actions.append(MarkCorrupt(lane, position.n, position.fact_id))
+            items.append(Tombstone(position.fact_id, cause))
+        previous = self._mark_at(lane, after_n)
+        batch = Batch(self._view.incarnation, lane, after_n + 1, previous.hash, tuple(items))
+        session.awaiting_n = after_n + len(items)
+        session.timer.start(now.mono_ms, self._entropy.uniform())
+        self._lane_turns += 1
+        self._custody_turns = self._custody_turns + 1 if lane is Lane.CUSTODY else 0
+        return [*actions, Send(batch)]
+
+    def _pump_blob(self, now: Now) -> list[Action]:
+        if self._blob_timer.due_ms is not None:
+            return []
+        if self._blob is None:
+            pending = self._view.pending_blob()
+            if pending is None:
+                return []
+            self._blob = _BlobTransfer(pending.sha256, pending.size)
+        blob = self._blob
+        self._lane_turns = 0
+        self._blob_timer.start(now.mono_ms, self._entropy.uniform())
+        if not blob.missing:
+            return [Send(Blob(blob.sha256, blob.size, 0, b"", sha256(b"").digest()))]
+        start, end = blob.missing[0]
+        data = self._view.blob_chunk(blob.sha256, start, min(end - start, BLOB_CHUNK_BYTES))
+        if data is None:
+            self._blob = None
+            self._blob_timer.stop()
+            return [BlobRefused(blob.sha256, "corrupt")]
+        return [Send(Blob(blob.sha256, blob.size, start, data, sha256(data).digest()))]
+
+    _rules: Final[dict[Happening, Callable[["DeviceProtocol", Event, Now], list[Action]]]] = {
+        Happening.CONNECTED: _connected,
+        Happening.DISCONNECTED: _disconnected,
+        Happening.APPENDED: _appended,
+        Happening.TICK: _tick,
+        Happening.REPLACED: _replaced,
+        Happening.WELCOMED: _welcomed,
+        Happening.ACKED: _acked,
+        Happening.NACKED: _nacked,
+        Happening.BLOB_ANSWERED: _blob_answered,
+        Happening.DOCUMENT: _document,
+    }
+
+
+def _message(event: Event, kind: type[_M]) -> _M:
+    if not isinstance(event, Received) or not isinstance(event.message, kind):
+        raise TypeError(f"rule for {kind.__name__} was given {event!r}")
+    return event.message
+
+
+def _joined(first: tuple[bytes, ...], more: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys((*first, *more)))
+
+
+def _named_safe(
+    wished: tuple[bytes, ...], asked: tuple[bytes, ...], answers: bytes, safe: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
+    """P7: what was wished to go, was asked about, was answered `safe`, and is named in full."""
+    in_full = frozenset(safe)
+    answered = {i for i, answer in zip(asked, answers, strict=False) if answer == AUDIT_SAFE}
+    return tuple(i for i in wished if i in answered and i in in_full)
+
+
+def _in_parcels(cores: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
+    """Cores grouped so that each group fits one message."""
+    parcel: list[bytes] = []
+    room = most_bytes
+    for core in cores:
+        if parcel and (len(core) > room or len(parcel) == MAX_BATCH_ITEMS):
+            yield parcel
+            parcel, room = [], most_bytes
+        parcel.append(core)
+        room -= len(core)
+    if parcel:
+        yield parcel
