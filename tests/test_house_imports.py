@@ -28,6 +28,7 @@ CONTRACT_MAY_IMPORT = frozenset(
         "base64",
         "binascii",
         "bisect",
+        "calendar",
         "collections",
         "collections.abc",
         "dataclasses",
