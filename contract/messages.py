@@ -134,7 +134,7 @@ class Fill(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
 
 
 class Gap(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="gap"):
-    """Positions `first` to `last` can never come from this device; `end` is the hash at `last`, from which the chain goes on."""
+    """Positions `first` to `last` can never come from this device; the chain goes on from `end`, the hash at `last`."""
 
     incarnation: Incarnation
     lane: Lane
