@@ -36,6 +36,28 @@ _CHECKED_DIGITS = {
     "8018": 18,
     "8026": 14,
 }
+# Keys that a Digital Link may start with, and how long its path is from there: the key and four qualifiers.
+_LINK_KEY_AIS = frozenset(
+    (
+        "00",
+        "01",
+        "253",
+        "255",
+        "401",
+        "402",
+        "414",
+        "415",
+        "417",
+        "8003",
+        "8004",
+        "8006",
+        "8010",
+        "8013",
+        "8017",
+        "8018",
+    )
+)
+_MOST_LINK_SEGMENTS = 10
 _DATE_AIS = frozenset({"11", "12", "13", "15", "16", "17"})
 _GTIN_DIGITS = 14
 _GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
@@ -121,8 +143,8 @@ def parse_digital_link(text: str) -> ElementString | None:
     query = [pair for pair in parse_qsl(parts.query) if element_title(pair[0])]
     segments = [unquote(segment) for segment in parts.path.rstrip("/").split("/")]
     faulty: ElementString | None = None
-    for start, segment in enumerate(segments[:-1]):
-        if segment not in _CHECKED_DIGITS and segment not in {"401", "8004", "8010", "8013"}:
+    for start in range(max(0, len(segments) - _MOST_LINK_SEGMENTS), len(segments) - 1):
+        if segments[start] not in _LINK_KEY_AIS:
             continue
         path = list(zip(segments[start::2], segments[start + 1 :: 2], strict=False))
         whole = (len(segments) - start) % 2 == 0

@@ -144,7 +144,9 @@ class _Code:
         if not self.text:
             problem = "The code holds no visible character." if self.doubt else "The code is empty."
             return Identity("malformed", text_key(""), problem=problem)
-        return self._doubted(Identity("plain", text_key(self.text)))
+        odd = not self.text.isprintable() and not self.text.startswith(_ISO_15434)
+        problem = "The code holds control characters; the key has them escaped." if odd else ""
+        return self._doubted(Identity("plain", text_key(self.text), problem=problem))
 
     def _from_gtin_digits(self, digits: str, found: CarrierNumber) -> Identity:
         expected = checkdigit.gs1(digits[:-1])

@@ -22,6 +22,7 @@ UPS = Identity(
     "1Z5R89390357567127",
     candidates=(Candidate("UPS", "high", "1Z number, check digit correct"),),
 )
+CONTROL_CHARACTERS = "The code holds control characters; the key has them escaped."
 USPS_CANDIDATES = (Candidate("USPS", "high", "IMpb, check digit correct"),)
 
 
@@ -162,6 +163,22 @@ def test_gtin_with_serial_has_one_key_however_it_is_written(raw: bytes) -> None:
                 "AI (21) occurs twice with different values.",
             ),
         ),
+        (b"]C1370510LOT", Identity("gs1", "(10)LOT(37)05", (("37", "05"), ("10", "LOT")))),
+        (
+            b"]C1112512311012345678",
+            Identity("gs1", "(10)12345678(11)251231", (("11", "251231"), ("10", "12345678"))),
+        ),
+        (
+            b"010950110153000321SERIALTOOLONGTOBETRUE10LOT",
+            Identity(
+                "malformed",
+                "010950110153000321SERIALTOOLONGTOBETRUE10LOT",
+                (("01", "09501101530003"),),
+                (),
+                "AI (21) takes at most 20 characters, but 26 follow: "
+                "the scanner probably drops the group separator (GS, 0x1D).",
+            ),
+        ),
         (
             b"https://a.example/01/09501101530003/21",
             Identity(
@@ -281,7 +298,7 @@ def test_look_alike_of_a_configuration_card_is_no_card() -> None:
         (b"ORDER 12/+#.", Identity("plain", "ORDER 12/+#.")),
         ("\u5305\u88f9-7".encode(), Identity("plain", "\u5305\u88f9-7")),
         ("Cafe\u0301".encode(), Identity("plain", "Caf\u00e9")),
-        (b"\x1b[31m\x00", Identity("plain", r"\x1b[31m\x00")),
+        (b"\x1b[31m\x00", Identity("plain", r"\x1b[31m\x00", problem=CONTROL_CHARACTERS)),
         (b"<script>alert(1)</script>", Identity("plain", "<script>alert(1)</script>")),
         (b"https://parcels.example/track", Identity("plain", "https://parcels.example/track")),
         (b"https://[broken", Identity("plain", "https://[broken")),
@@ -289,7 +306,7 @@ def test_look_alike_of_a_configuration_card_is_no_card() -> None:
         (b"[)>\x1e06\x1dJABC\x1e\x04", Identity("plain", r"[)>\x1e06\x1dJABC\x1e\x04")),
         (b"", Identity("malformed", "(empty)", problem="The code is empty.")),
         (b"]e0", Identity("malformed", "(empty)", problem="The code is empty.")),
-        (b"\x1d", Identity("plain", r"\x1d")),
+        (b"\x1d", Identity("plain", r"\x1d", problem=CONTROL_CHARACTERS)),
         ("\u200b".encode(), Identity("malformed", "(empty)", problem="The code holds no visible character.")),
         (
             "AB\u202e12".encode(),
@@ -351,6 +368,7 @@ def test_aim_identifier_beside_the_data_means_the_same_as_in_front() -> None:
     assert identify(b"3705\x1d10LOT", "]C1") == identify(b"]C13705\x1d10LOT")
 
 
+@pytest.mark.slow
 def test_common_codes_do_not_load_the_gs1_table() -> None:
     # Importing it takes longer than a person waits for the beep.
     program = (

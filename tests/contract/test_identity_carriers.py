@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.identity import Candidate, identify
 
@@ -46,6 +48,12 @@ from contract.identity import Candidate, identify
         (
             b"0307 1790 0005 2348 3741",
             "03071790000523483741",
+            Candidate("USPS", "medium", "20-digit label, check digit correct"),
+        ),
+        # Starts like AI 01 with a GTIN, but no check digit says so.
+        (
+            b"01123456789012345674",
+            "01123456789012345674",
             Candidate("USPS", "medium", "20-digit label, check digit correct"),
         ),
         (b"3318810025", "3318810025", Candidate("DHL Express", "medium", "waybill, 10 digits, check digit correct")),
@@ -121,3 +129,12 @@ def test_candidates_accompany_identities_of_other_kinds(raw: bytes, name: str) -
 
     assert identity.kind in {"sscc", "s10"}
     assert [candidate.name for candidate in identity.candidates] == [name]
+
+
+@given(st.text("0123456789", min_size=10, max_size=34))
+def test_candidates_are_ranked_by_confidence(digits: str) -> None:
+    ranks = [
+        ["high", "medium", "low"].index(candidate.confidence) for candidate in identify(digits.encode()).candidates
+    ]
+
+    assert ranks == sorted(ranks)

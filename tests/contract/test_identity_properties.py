@@ -49,6 +49,7 @@ codes = (
 @example(b"\x00" * 8192, "")
 @example("\ufdfa".encode() * 2730, "]C1")
 @example(b"https://a.example/01/?01=%ff", "")
+@example(b"https://a.example" + b"/01" * 2700, "")
 def test_any_bytes_have_a_bounded_printable_key_and_encode_as_json(raw: bytes, aim: str) -> None:
     identity = identify(raw, aim)
 
