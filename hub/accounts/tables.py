@@ -1,0 +1,65 @@
+"""Tables of accounts. None is a projection: `rebuild` leaves them alone."""
+
+from typing import Final
+
+from sqlmodel import Field, SQLModel
+
+
+class UserAccount(SQLModel, table=True):
+    """A person who may sign in."""
+
+    __tablename__ = "user_account"
+
+    name: str = Field(primary_key=True, max_length=64)
+    role: str = Field(max_length=16)
+    password_hash: str
+    """Argon2id in its own text form."""
+    created_at_ms: int
+    disabled_at_ms: int | None = None
+
+
+class UserSession(SQLModel, table=True):
+    """A signed-in browser. The token itself is only in its cookie."""
+
+    __tablename__ = "user_session"
+
+    token_hash: bytes = Field(primary_key=True)
+    user_name: str = Field(foreign_key="user_account.name", index=True)
+    created_at_ms: int
+    expires_at_ms: int
+
+
+class ApiToken(SQLModel, table=True):
+    """A program's key; shown once, kept as a hash."""
+
+    __tablename__ = "api_token"
+
+    token_hash: bytes = Field(primary_key=True)
+    role: str = Field(max_length=16)
+    label: str = Field(max_length=256)
+    created_at_ms: int
+    expires_at_ms: int
+    revoked_at_ms: int | None = None
+
+
+class AuditEntry(SQLModel, table=True):
+    """What a person changed. Rows are only ever added."""
+
+    __tablename__ = "audit_trail"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at_ms: int = Field(index=True)
+    who: str
+    action: str
+    subject: str
+    old: str = ""
+    new: str = ""
+    why: str = ""
+
+
+APPEND_ONLY_DDL: Final = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS audit_trail_no_{verb.lower()} BEFORE {verb} ON audit_trail "
+    "BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END"
+    for verb in ("UPDATE", "DELETE")
+)
+"""SQLite triggers for the migration that creates the table."""
