@@ -8,11 +8,11 @@ the store holds.
 The rule ids (D3, D4 ...) are those of `docs/protocol.md`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
+from contract.delivery.audit import in_parcels, joined, named_safe
 from contract.delivery.device_actions import (
     Action,
     BlobRefused,
@@ -27,6 +27,7 @@ from contract.delivery.device_actions import (
     SetAcked,
     StoreDocument,
 )
+from contract.delivery.device_session import BlobTransfer, Entropy, LaneSession, PendingHello, ResendTimer
 from contract.delivery.device_states import (
     PLAIN_HAPPENINGS,
     TRANSITIONS,
@@ -49,16 +50,12 @@ from contract.limits import (
     HELLO_JITTER,
     KIB,
     MAX_AUDIT,
-    MAX_BATCH_ITEMS,
     MAX_CHECKPOINTS,
     MAX_WIRE_BYTES,
-    RESEND_CAP_MS,
-    RESEND_FIRST_MS,
     UNANSWERED_BEFORE_RECONNECT,
 )
 from contract.messages import (
     AUDIT_MISSING,
-    AUDIT_SAFE,
     MARK_HASH_BYTES,
     Ack,
     Batch,
@@ -85,70 +82,6 @@ CUSTODY_TURNS: Final = 9
 """Custody batches before telemetry may go once although custody waits: a 90/10 share."""
 
 
-class Entropy(Protocol):
-    """Where nonces and jitter come from; a seeded one in simulation."""
-
-    def nonce(self) -> bytes:
-        """16 bytes that were never used before."""
-
-    def uniform(self) -> float:
-        """A number in [0, 1)."""
-
-
-@dataclass(slots=True)
-class _Timer:
-    """Re-send timer: RESEND_FIRST_MS, then doubling with full jitter up to RESEND_CAP_MS."""
-
-    due_ms: int | None = None
-    attempts: int = 0
-
-    def start(self, now_ms: int, jitter: float) -> None:
-        wait = RESEND_FIRST_MS
-        if self.attempts:
-            ceiling = min(RESEND_CAP_MS, RESEND_FIRST_MS << min(self.attempts, 16))
-            wait += int(jitter * (ceiling - RESEND_FIRST_MS))
-        self.due_ms = now_ms + wait
-        self.attempts += 1
-
-    def stop(self) -> None:
-        self.due_ms = None
-        self.attempts = 0
-
-
-@dataclass(slots=True)
-class _LaneSession:
-    """What this connection knows of one lane."""
-
-    acked_n: int = 0
-    awaiting_n: int | None = None
-    """The last position of the batch or gap in flight."""
-    not_before_ms: int = 0
-    timer: _Timer = field(default_factory=_Timer)
-
-    def settle(self) -> None:
-        self.awaiting_n = None
-        self.timer.stop()
-
-
-@dataclass(slots=True)
-class _PendingHello:
-    """The hello whose answer counts, and nothing else does."""
-
-    nonce: bytes
-    sent_mono_ms: int
-    candidates: tuple[bytes, ...]
-    audited: tuple[bytes, ...]
-    blob_candidates: tuple[bytes, ...]
-    audited_blobs: tuple[bytes, ...]
-
-
-@dataclass(slots=True)
-class _BlobTransfer:
-    sha256: bytes
-    size: int
-    missing: tuple[tuple[int, int], ...] | None = None
-
-
 class DeviceProtocol:
     """Sends what is kept, believes only the hub's committed word, and lets go only of what the hub holds safely.
 
@@ -164,12 +97,12 @@ class DeviceProtocol:
         self._blob_cursor = b""
 
     def _reset(self) -> None:
-        self._hello: _PendingHello | None = None
-        self._hello_timer = _Timer()
+        self._hello: PendingHello | None = None
+        self._hello_timer = ResendTimer()
         self._next_hello_ms = 0
-        self._lanes = {lane: _LaneSession() for lane in Lane}
-        self._blob: _BlobTransfer | None = None
-        self._blob_timer = _Timer()
+        self._lanes = {lane: LaneSession() for lane in Lane}
+        self._blob: BlobTransfer | None = None
+        self._blob_timer = ResendTimer()
         self._batch_limit = 0
         self._custody_turns = 0
         self._lane_turns = 0
@@ -206,7 +139,7 @@ class DeviceProtocol:
         due += [lane.not_before_ms for lane in self._lanes.values() if lane.not_before_ms]
         return min(due, default=None)
 
-    def _timers(self) -> list[_Timer]:
+    def _timers(self) -> list[ResendTimer]:
         return [self._hello_timer, self._blob_timer, *(lane.timer for lane in self._lanes.values())]
 
     def _classify(self, event: Event) -> Happening | None:
@@ -287,13 +220,13 @@ class DeviceProtocol:
         blob_candidates = tuple(view.blob_release_candidates(AUDIT_BLOBS))
         blobs = view.blobs_after(self._blob_cursor, AUDIT_BLOBS - len(blob_candidates))
         self._blob_cursor = blobs[-1] if blobs else b""
-        pending = _PendingHello(
+        pending = PendingHello(
             nonce=self._entropy.nonce(),
             sent_mono_ms=now.mono_ms,
             candidates=candidates,
-            audited=_joined(candidates, rotation),
+            audited=joined(candidates, rotation),
             blob_candidates=blob_candidates,
-            audited_blobs=_joined(blob_candidates, blobs),
+            audited_blobs=joined(blob_candidates, blobs),
         )
         self._hello = pending
         self._hello_timer.start(now.mono_ms, self._entropy.uniform())
@@ -393,19 +326,17 @@ class DeviceProtocol:
         session.acked_n = best
         return [SetAcked(answer.lane, best)]
 
-    def _answer_audit(self, welcome: Welcome, pending: _PendingHello) -> list[Action]:
+    def _answer_audit(self, welcome: Welcome, pending: PendingHello) -> list[Action]:
         """D7: send what is missing; let go only of what was asked about, is still wished to go, and is named safe in full."""
         actions: list[Action] = []
         missing = [i for i, answer in zip(pending.audited, welcome.audit, strict=False) if answer == AUDIT_MISSING]
         acked_below = self._view.committed_only(missing, {lane: s.acked_n for lane, s in self._lanes.items()})
-        fills = _in_parcels(self._view.contents(acked_below), BATCH_BYTES)
+        fills = in_parcels(self._view.contents(acked_below), BATCH_BYTES)
         actions += [Send(Fill(tuple(cores))) for cores in fills]
-        safe = _named_safe(pending.candidates, pending.audited, welcome.audit, welcome.safe)
+        safe = named_safe(pending.candidates, pending.audited, welcome.audit, welcome.safe)
         if safe:
             actions.append(Release(safe))
-        safe_blobs = _named_safe(
-            pending.blob_candidates, pending.audited_blobs, welcome.audit_blobs, welcome.safe_blobs
-        )
+        safe_blobs = named_safe(pending.blob_candidates, pending.audited_blobs, welcome.audit_blobs, welcome.safe_blobs)
         if safe_blobs:
             actions.append(ReleaseBlobs(safe_blobs))
         lost = [b for b, a in zip(pending.audited_blobs, welcome.audit_blobs, strict=False) if a == AUDIT_MISSING]
@@ -508,7 +439,7 @@ class DeviceProtocol:
             pending = self._view.pending_blob()
             if pending is None:
                 return []
-            self._blob = _BlobTransfer(pending.sha256, pending.size)
+            self._blob = BlobTransfer(pending.sha256, pending.size)
         blob = self._blob
         self._lane_turns = 0
         self._blob_timer.start(now.mono_ms, self._entropy.uniform())
@@ -540,30 +471,3 @@ def _message(event: Event, kind: type[_M]) -> _M:
     if not isinstance(event, Received) or not isinstance(event.message, kind):
         raise TypeError(f"rule for {kind.__name__} was given {event!r}")
     return event.message
-
-
-def _joined(first: tuple[bytes, ...], more: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys((*first, *more)))
-
-
-def _named_safe(
-    wished: tuple[bytes, ...], asked: tuple[bytes, ...], answers: bytes, safe: tuple[bytes, ...]
-) -> tuple[bytes, ...]:
-    """P7: what was wished to go, was asked about, was answered `safe`, and is named in full."""
-    in_full = frozenset(safe)
-    answered = {i for i, answer in zip(asked, answers, strict=False) if answer == AUDIT_SAFE}
-    return tuple(i for i in wished if i in answered and i in in_full)
-
-
-def _in_parcels(cores: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
-    """Cores grouped so that each group fits one message."""
-    parcel: list[bytes] = []
-    room = most_bytes
-    for core in cores:
-        if parcel and (len(core) > room or len(parcel) == MAX_BATCH_ITEMS):
-            yield parcel
-            parcel, room = [], most_bytes
-        parcel.append(core)
-        room -= len(core)
-    if parcel:
-        yield parcel

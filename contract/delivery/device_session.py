@@ -1,0 +1,75 @@
+"""What one connection of a device remembers; all of it may be forgotten at any moment."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from contract.limits import RESEND_CAP_MS, RESEND_FIRST_MS
+
+
+class Entropy(Protocol):
+    """Where nonces and jitter come from; a seeded one in simulation."""
+
+    def nonce(self) -> bytes:
+        """16 bytes that were never used before."""
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+
+
+@dataclass(slots=True)
+class ResendTimer:
+    """Re-send timer: RESEND_FIRST_MS, then doubling with full jitter up to RESEND_CAP_MS."""
+
+    due_ms: int | None = None
+    attempts: int = 0
+
+    def start(self, now_ms: int, jitter: float) -> None:
+        """Wait for an answer; `jitter` is in [0, 1)."""
+        wait = RESEND_FIRST_MS
+        if self.attempts:
+            ceiling = min(RESEND_CAP_MS, RESEND_FIRST_MS << min(self.attempts, 16))
+            wait += int(jitter * (ceiling - RESEND_FIRST_MS))
+        self.due_ms = now_ms + wait
+        self.attempts += 1
+
+    def stop(self) -> None:
+        """An answer came."""
+        self.due_ms = None
+        self.attempts = 0
+
+
+@dataclass(slots=True)
+class LaneSession:
+    """What this connection knows of one lane."""
+
+    acked_n: int = 0
+    awaiting_n: int | None = None
+    """The last position of the batch or gap in flight."""
+    not_before_ms: int = 0
+    timer: ResendTimer = field(default_factory=ResendTimer)
+
+    def settle(self) -> None:
+        """Nothing is in flight any more."""
+        self.awaiting_n = None
+        self.timer.stop()
+
+
+@dataclass(slots=True)
+class PendingHello:
+    """The hello whose answer counts, and nothing else does."""
+
+    nonce: bytes
+    sent_mono_ms: int
+    candidates: tuple[bytes, ...]
+    audited: tuple[bytes, ...]
+    blob_candidates: tuple[bytes, ...]
+    audited_blobs: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class BlobTransfer:
+    """The attachment on its way; `missing` is None until the hub has said what it lacks."""
+
+    sha256: bytes
+    size: int
+    missing: tuple[tuple[int, int], ...] | None = None
