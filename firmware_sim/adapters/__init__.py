@@ -1,0 +1,1 @@
+"""How it talks: the bytes of the real protocols, without I/O."""
