@@ -95,6 +95,7 @@ class DeviceProtocol:
         self._reset()
         self._audit_cursor = b""
         self._blob_cursor = b""
+        self._last_hello_ms = -1
 
     def _reset(self) -> None:
         self._hello: PendingHello | None = None
@@ -230,13 +231,15 @@ class DeviceProtocol:
         )
         self._hello = pending
         self._hello_timer.start(now.mono_ms, self._entropy.uniform())
+        # The hub takes a hello that is not newer than the last for a played back one.
+        self._last_hello_ms = max(now.mono_ms, self._last_hello_ms + 1)
         jitter = 1 + HELLO_JITTER * (2 * self._entropy.uniform() - 1)
         self._next_hello_ms = now.mono_ms + int(HELLO_INTERVAL_MS * jitter)
         hello = Hello(
             nonce=pending.nonce,
             incarnation=view.incarnation,
             boot=view.boot,
-            mono_ms=now.mono_ms,
+            mono_ms=self._last_hello_ms,
             at_ms=now.at_ms,
             version=report.version,
             lanes=tuple(self._claim(lane) for lane in Lane),

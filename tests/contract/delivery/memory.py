@@ -1,0 +1,401 @@
+"""A device's store and a hub's ledger in memory, and wires between the two protocol cores.
+
+The stores hold plain lists and carry out the cores' actions to the letter; all decisions are the cores' own.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from contract.delivery.device import DeviceProtocol
+from contract.delivery.device_actions import (
+    Action,
+    BlobRefused,
+    BlobStored,
+    FixClock,
+    MarkCorrupt,
+    Reconnect,
+    Reincarnate,
+    Release,
+    ReleaseBlobs,
+    Send,
+    SetAcked,
+    StoreDocument,
+)
+from contract.delivery.device_states import Appended, Connected, Disconnected, Event, Now, Received, Replaced, Tick
+from contract.delivery.device_view import LaneEnds, PendingBlob, Report, StoredPosition
+from contract.delivery.hub import decide
+from contract.delivery.hub_actions import Contact, HubAction, Place, PutFacts, PutGap, Reply
+from contract.delivery.hub_actions import Report as Incident
+from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
+from contract.event import Booted, Lane, Scan, Status, Step
+from contract.fact import Clock, Fact, encode_core, fact_id, next_hash, root_hash
+from contract.messages import (
+    Backlog,
+    Batch,
+    Credit,
+    DocumentVersion,
+    Fill,
+    Gap,
+    Hello,
+    decode_down,
+    decode_up,
+    encode_message,
+)
+from contract.statement import Direction, seal, unseal
+
+KEY = b"k" * 32
+
+
+class SeededEntropy:
+    """Nonces and jitter from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def nonce(self) -> bytes:
+        return self._random.randbytes(16)
+
+    def uniform(self) -> float:
+        return self._random.random()
+
+
+@dataclass
+class Position:
+    n: int
+    hash: bytes
+    fact_id: bytes
+    cause: str | None = None
+
+
+@dataclass
+class StoredLane:
+    base_n: int
+    base_hash: bytes
+    positions: list[Position] = field(default_factory=list)
+    acked_n: int = 0
+
+    @property
+    def head_n(self) -> int:
+        return self.base_n + len(self.positions)
+
+    @property
+    def head_hash(self) -> bytes:
+        return self.positions[-1].hash if self.positions else self.base_hash
+
+
+class MemoryStore:
+    """The device's outbox: everything it was told to keep, and nothing else."""
+
+    def __init__(self, device: str, seed: int) -> None:
+        self.device = device
+        self.random = random.Random(seed)
+        self.boot = self.random.randbytes(16)
+        self.contents: dict[bytes, bytes] = {}
+        self.releasable = False
+        self.reincarnations: list[str] = []
+        self.fixes: list[FixClock] = []
+        self.ord = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.incarnation = self.random.randbytes(16)
+        self.lanes = {lane: StoredLane(0, root_hash(self.device, self.incarnation, lane)) for lane in Lane}
+
+    def append(self, code: bytes) -> bytes:
+        """Capture one scan."""
+        self.ord += 1
+        event = Scan(code, "", "plain", code.decode(), Step.LOADED, "dock", "line")
+        fact = Fact(
+            version=1,
+            device=self.device,
+            incarnation=self.incarnation,
+            boot=self.boot,
+            ord=self.ord,
+            salt=self.random.randbytes(8),
+            at_ms=1_000_000 + self.ord,
+            mono_ms=self.ord,
+            clock=Clock.SYNCED,
+            actor="",
+            event=event,
+        )
+        core = encode_core(fact)
+        self._chain(Lane.CUSTODY, fact_id(core))
+        self.contents[fact_id(core)] = core
+        return fact_id(core)
+
+    def append_status(self) -> bytes:
+        """Capture one fact that is not a scan."""
+        self.ord += 1
+        fact = Fact(
+            1,
+            self.device,
+            self.incarnation,
+            self.boot,
+            self.ord,
+            self.random.randbytes(8),
+            1_000_000,
+            self.ord,
+            Clock.FREE,
+            "",
+            Status(Booted("test")),
+        )
+        core = encode_core(fact)
+        self._chain(Lane.CUSTODY, fact_id(core))
+        self.contents[fact_id(core)] = core
+        return fact_id(core)
+
+    def _chain(self, lane: Lane, identity: bytes) -> None:
+        stored = self.lanes[lane]
+        n = stored.head_n + 1
+        stored.positions.append(Position(n, next_hash(stored.head_hash, n, identity), identity))
+
+    def trim(self) -> None:
+        """Drop the rows of the released prefix, as a device with little room does."""
+        for stored in self.lanes.values():
+            while stored.positions and stored.positions[0].cause == "released":
+                gone = stored.positions.pop(0)
+                stored.base_n, stored.base_hash = gone.n, gone.hash
+
+    # DeviceView
+
+    def lane(self, lane: Lane) -> LaneEnds:
+        s = self.lanes[lane]
+        return LaneEnds(s.base_n, s.base_hash, s.head_n, s.head_hash, s.acked_n)
+
+    def hash_at(self, lane: Lane, n: int) -> bytes | None:
+        s = self.lanes[lane]
+        if n == s.base_n:
+            return s.base_hash
+        return s.positions[n - s.base_n - 1].hash if s.base_n < n <= s.head_n else None
+
+    def read(self, lane: Lane, after_n: int, most: int, most_bytes: int) -> Sequence[StoredPosition]:
+        s = self.lanes[lane]
+        found: list[StoredPosition] = []
+        room = most_bytes
+        for p in s.positions[after_n - s.base_n :][:most]:
+            core = self.contents.get(p.fact_id)
+            room -= len(core or b"")
+            if found and room < 0:
+                break
+            found.append(StoredPosition(p.n, p.fact_id, core, p.cause))
+        return found
+
+    def release_candidates(self, most: int) -> Sequence[bytes]:
+        return list(self.contents)[:most] if self.releasable else []
+
+    def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
+        return [i for i in sorted(self.contents) if i > cursor][:most]
+
+    def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
+        below = {p.fact_id for lane, s in self.lanes.items() for p in s.positions if p.n <= acked[lane]}
+        return [i for i in identities if i in below]
+
+    def contents_of(self, identities: Sequence[bytes]) -> Sequence[bytes]:
+        return [self.contents[i] for i in identities if i in self.contents]
+
+    def pending_blob(self) -> PendingBlob | None:
+        return None
+
+    def blob_chunk(self, sha256: bytes, start: int, size: int) -> bytes | None:
+        raise AssertionError("no blobs here")
+
+    def blob_release_candidates(self, most: int) -> Sequence[bytes]:
+        return []
+
+    def blobs_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
+        return []
+
+    def report(self, at_ms: int) -> Report:
+        return Report("1.0", (), Backlog(len(self.contents), 0, None, 10**9, None), ())
+
+    def carry_out(self, action: Action) -> None:
+        match action:
+            case SetAcked(lane, n):
+                self.lanes[lane].acked_n = n
+            case Release(identities):
+                for s in self.lanes.values():
+                    for p in s.positions:
+                        if p.fact_id in identities:
+                            p.cause = "released"
+                for i in identities:
+                    self.contents.pop(i, None)
+            case MarkCorrupt(lane, n, identity):
+                self.lanes[lane].positions[n - self.lanes[lane].base_n - 1].cause = "corrupt"
+                self.contents.pop(identity, None)
+            case FixClock():
+                self.fixes.append(action)
+            case Reincarnate(reason):
+                self.reincarnations.append(reason)
+                kept = list(self.contents)
+                self._begin()
+                for identity in kept:
+                    self._chain(Lane.CUSTODY, identity)
+            case ReleaseBlobs() | BlobStored() | BlobRefused() | StoreDocument():
+                raise AssertionError(f"unexpected {action}")
+            case Send() | Reconnect():
+                raise AssertionError(f"not a write: {action}")
+
+
+class MemoryDeviceView:
+    """`MemoryStore` under the names of `DeviceView`, whose `contents` is a method."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
+        return self._store.contents_of(identities)
+
+
+@dataclass
+class Row:
+    core: bytes | None
+    cause: str | None
+    problem: str | None
+
+
+class MemoryLedger:
+    """The hub's ledger; copying it is a backup."""
+
+    def __init__(self) -> None:
+        self.branch_heads: dict[StreamName, list[BranchHead]] = {}
+        self.placed: dict[tuple[StreamName, int], list[bytes]] = {}
+        self.facts: dict[bytes, Row] = {}
+        self.arrived: list[bytes] = []
+        self.gaps: list[PutGap] = []
+        self.incidents: dict[str, Incident] = {}
+        self.boots: dict[tuple[str, bytes], int] = {}
+        self.claims: dict[StreamName, int] = {}
+        self.safe: set[bytes] = set()
+
+    def branches(self, stream: StreamName) -> Sequence[BranchHead]:
+        return self.branch_heads.get(stream, [])
+
+    def hashes_at(self, stream: StreamName, first_n: int, last_n: int) -> Mapping[int, Sequence[bytes]]:
+        return {n: self.placed.get((stream, n), []) for n in range(first_n, last_n + 1)}
+
+    def audit(self, device: str, prefixes: Sequence[bytes]) -> Sequence[Audited]:
+        found = {i[:8]: i for i in self.facts}
+        answers = []
+        for p in prefixes:
+            identity = found.get(p)
+            has = identity is not None and self.facts[identity].core is not None
+            answers.append(Audited(identity, has, identity in self.safe))
+        return answers
+
+    def audit_blobs(self, prefixes: Sequence[bytes]) -> Sequence[Audited]:
+        return []
+
+    def documents(self, device: str) -> Sequence[DocumentVersion]:
+        return []
+
+    def is_first_hello(self, device: str, incarnation: bytes) -> bool:
+        return not any(s.device == device and s.incarnation == incarnation for s in self.claims)
+
+    def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
+        return [
+            Unfinished(s, n, max((b.n for b in self.branches(s)), default=0))
+            for s, n in self.claims.items()
+            if s.device == device
+            and s.incarnation != incarnation
+            and n > max((b.n for b in self.branches(s)), default=0)
+        ]
+
+    def last_mono_ms(self, device: str, boot: bytes) -> int | None:
+        return self.boots.get((device, boot))
+
+    def carry_out(self, action: HubAction) -> None:
+        match action:
+            case Place(stream, branch, placements):
+                for p in placements:
+                    self.placed.setdefault((stream, p.n), []).append(p.hash)
+                heads = [b for b in self.branch_heads.get(stream, []) if b.branch != branch]
+                heads.append(BranchHead(branch, placements[-1].n, placements[-1].hash))
+                self.branch_heads[stream] = sorted(heads, key=lambda b: b.branch)
+            case PutFacts(_, rows):
+                for row in rows:
+                    there = self.facts.get(row.fact_id)
+                    if there is None or (there.core is None and row.core is not None):
+                        self.facts[row.fact_id] = Row(row.core, row.cause, row.problem)
+                        if row.core is not None:
+                            self.arrived.append(row.fact_id)
+            case PutGap():
+                self.gaps.append(action)
+            case Incident():
+                self.incidents[action.key] = action
+            case Contact(device, hello):
+                self.boots[device, hello.boot] = hello.mono_ms
+                for claim in hello.lanes:
+                    name = StreamName(device, hello.incarnation, claim.lane)
+                    self.claims[name] = max(self.claims.get(name, 0), claim.head.n)
+            case Reply():
+                raise AssertionError("replies are sent, not stored")
+
+    def take(self, device: str, payload: bytes, now_ms: int, credit: Credit | None = None) -> list[bytes]:
+        """One statement in, the statements to publish out."""
+        message = decode_up(unseal(KEY, Direction.UP, device, payload))
+        assert isinstance(message, Hello | Batch | Fill | Gap)
+        replies = []
+        for action in decide(device, message, self, credit=credit or Credit(), now_ms=now_ms):
+            if isinstance(action, Reply):
+                replies.append(seal(KEY, Direction.DOWN, device, encode_message(action.message)))
+            else:
+                self.carry_out(action)
+        return replies
+
+    def kinds(self) -> set[str]:
+        return {i.kind.value for i in self.incidents.values()}
+
+
+class Device:
+    """A store with the shipped core on top; `say` collects what it publishes."""
+
+    def __init__(self, name: str, seed: int, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore(name, seed)
+        self.name = name
+        self.core = DeviceProtocol(MemoryDeviceView(self.store), SeededEntropy(seed))  # type: ignore[arg-type]  # by __getattr__
+        self.outgoing: list[bytes] = []
+        self.reconnects = 0
+        self.mono_ms = 0
+
+    def feed(self, event: Event) -> None:
+        now = Now(self.mono_ms, 1_700_000_000_000 + self.mono_ms)
+        for action in self.core.handle(event, now):
+            match action:
+                case Send(message):
+                    self.outgoing.append(seal(KEY, Direction.UP, self.name, encode_message(message)))
+                case Reconnect():
+                    self.reconnects += 1
+                    self.feed(Disconnected())
+                    self.feed(Connected())
+                case Reincarnate():
+                    self.store.carry_out(action)
+                    self.feed(Replaced())
+                case _:
+                    self.store.carry_out(action)
+
+    def hear(self, payload: bytes) -> None:
+        self.feed(Received(decode_down(unseal(KEY, Direction.DOWN, self.name, payload))))
+
+    def scan(self, code: bytes) -> bytes:
+        identity = self.store.append(code)
+        self.feed(Appended())
+        return identity
+
+    def tick(self, by_ms: int) -> None:
+        self.mono_ms += by_ms
+        self.feed(Tick())
+
+
+def settle(device: Device, ledger: MemoryLedger, most_rounds: int = 2000) -> None:
+    """Carry messages both ways over a perfect wire until nothing moves."""
+    for _ in range(most_rounds):
+        if not device.outgoing:
+            return
+        payload = device.outgoing.pop(0)
+        for reply in ledger.take(device.name, payload, 1_700_000_000_000 + device.mono_ms):
+            device.hear(reply)
+    raise AssertionError("device and hub did not come to rest")
