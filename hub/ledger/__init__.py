@@ -1,0 +1,1 @@
+"""The ledger: facts and their chains, and how the delivery protocol reads and writes them."""
