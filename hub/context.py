@@ -1,23 +1,20 @@
-"""What the web side needs of the running hub, and how routers get at it."""
+"""What the web side needs of the running hub, and how routes get at it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from contract.event import Decision
+from hub.db import Database
 from hub.live import LiveBus
 
-T = TypeVar("T")
 
-
-class Write(Protocol):
-    """Runs `work` in one transaction of the hub's one writer, and returns its result after the commit."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> T:
-        """Run it; what `work` raises comes out here after a rollback."""
+def always_ready() -> bool:
+    """For hubs without parts that start slowly."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +22,20 @@ class HubContext:
     """Handed to `hub.app.create_app` by `serve` and by tests.
 
     Attributes:
-        reader: engine of read-only connections.
-        write: one serialised writer, callable from any thread.
-        decide: makes a person's decision a fact in the ledger (device `hub`); returns its identity after the commit.
+        database: one writer, and read-only readers.
         live: where committed changes are published.
+        decide: makes a person's decision a fact in the ledger (device `hub`); returns its identity after the commit.
         now_ms: the hub's clock, UTC epoch ms.
         secure: pages are reached over https, so cookies are marked Secure.
         ready: whether the hub can take work (`/readyz`).
     """
 
-    reader: Engine
-    write: Write
-    decide: Callable[[Decision], bytes]
+    database: Database
     live: LiveBus
+    decide: Callable[[Decision], bytes]
     now_ms: Callable[[], int]
     secure: bool = False
-    ready: Callable[[], bool] = lambda: True
+    ready: Callable[[], bool] = always_ready
 
 
 def hub_context(request: Request) -> HubContext:
@@ -50,11 +45,12 @@ def hub_context(request: Request) -> HubContext:
 
 
 Hub = Annotated[HubContext, Depends(hub_context)]
+"""Parameter type of routes that write, decide or need the time."""
 
 
 def read_connection(hub: Hub) -> Iterator[Connection]:
-    """A read-only connection for one request."""
-    with hub.reader.connect() as connection:
+    """A consistent read-only snapshot for one request."""
+    with hub.database.read() as connection:
         yield connection
 
 

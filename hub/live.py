@@ -1,34 +1,258 @@
-"""The live bus: what changed at the hub, encoded once and fanned out to all pages as the same bytes."""
+"""The live bus: what changed at the hub, read and encoded once, and fanned out to all open pages as the same bytes.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+Writer and projector threads name what changed (`publish`), or bring a value that ran ahead of its fact (`publish_ahead`). The
+bus collects for FLUSH_S, reads each changed thing once, however often it changed, and hands one byte string to every viewer.
+A viewer that falls behind is not waited for: it is told to fetch its snapshot again. Server-sent events as in the HTML
+standard, section 9.2.
+"""
 
-Topic = Literal["parcel", "sensor", "device", "incident", "excursion"]
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion")
+
+FLUSH_S: Final = 0.1
+"""One write per viewer ten times a second is quick for an eye and cheap for the hub."""
+HEARTBEAT_S: Final = 10.0
+"""A page that hears nothing for three of these says that it is not live."""
+VIEWER_CHUNKS: Final = 64
+"""About six seconds of a busy hub; whoever is further behind fetches a snapshot instead."""
+HISTORY_CHUNKS: Final = 256
+"""What a page that was rendered, or lost its line, moments ago can catch up on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The new state of one thing; the latest of a (topic, key) wins.
+Values = Callable[[str, Sequence[str]], Mapping[str, Any]]
+"""Reads what pages show of some things of a topic; runs in a thread. A thing that is not there is left out."""
 
-    Attributes:
-        topic: what kind of thing.
-        key: its id (parcel, sensor, device, incident).
-        value: what a page shows of it: a msgspec Struct, dataclass or dict of JSON types; times as epoch ms.
-        kept: False for a value that ran ahead of its fact (`on_live`): shown, not yet stored at the hub.
-    """
 
-    topic: Topic
-    key: str
-    value: Any
-    kept: bool = True
+class Changed(Protocol):
+    """Names one thing whose rows changed (`hub.projector.Change`)."""
+
+    @property
+    def topic(self) -> str:
+        """One of TOPICS; changes of other topics are nobody's business here."""
+
+    @property
+    def key(self) -> str:
+        """Which one: its id."""
+
+
+class _Viewer:
+    """One open page: chunks that wait for its socket."""
+
+    def __init__(self) -> None:
+        self.chunks: deque[bytes] = deque()
+        self.ready = asyncio.Event()
+
+    def put(self, chunk: bytes, instead: bytes) -> None:
+        """Queue a chunk; where too many wait already, drop them all for `instead`."""
+        if len(self.chunks) >= VIEWER_CHUNKS:
+            self.chunks.clear()
+            chunk = instead
+        self.chunks.append(chunk)
+        self.ready.set()
 
 
 class LiveBus:
-    """Takes changes from any thread, hands them to every open page."""
+    """Takes changes from any thread, hands them to every open page.
 
-    def publish(self, changes: Iterable[Change]) -> None:
-        """Say what changed, after its commit; returns at once, never raises, may be called before `start`."""
+    Args:
+        epoch_ms: when this hub started; makes its event ids differ from those before a restart.
+    """
+
+    def __init__(self, epoch_ms: int) -> None:
+        self._epoch = f"{epoch_ms:x}"
+        self._lock = Lock()
+        self._changed: dict[str, dict[str, None]] = {}
+        self._ahead: dict[str, dict[str, Any]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._values: Values | None = None
+        self._flush_due = False
+        self._closed = False
+        self._viewers: set[_Viewer] = set()
+        self._number = 0
+        self._history: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_CHUNKS)
+        self._heartbeat: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    # -- from any thread -----------------------------------------------------------------------------------------------
+
+    def publish(self, changes: Iterable[Changed]) -> None:
+        """Say what changed, after its commit; returns at once. Before `start` and after `close` nobody hears it."""
+        with self._lock:
+            for change in changes:
+                if change.topic in TOPICS:
+                    self._changed.setdefault(change.topic, {})[change.key] = None
+            self._schedule()
+
+    def publish_ahead(self, topic: str, values: Mapping[str, Any]) -> None:
+        """Show values that ran ahead of their facts: marked `"kept": false`, stored nowhere."""
+        with self._lock:
+            self._ahead.setdefault(topic, {}).update(values)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if self._loop is None or self._closed or not self._viewers:
+            # Who opens a page later renders it from the database.
+            self._changed.clear()
+            self._ahead.clear()
+        elif not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon_threadsafe(self._flush_later)
 
     def close(self) -> None:
-        """End all streams at once; from any thread. Called before the server is asked to stop."""
+        """End all streams at once. Called before the server is asked to stop, which waits for open responses."""
+        with self._lock:
+            self._closed = True
+            loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake_all)
+
+    @property
+    def position(self) -> str:
+        """The id of the last event; a page rendered now follows from here (`after`)."""
+        return f"{self._epoch}-{self._number}"
+
+    @property
+    def viewers(self) -> int:
+        """How many pages are open."""
+        return len(self._viewers)
+
+    # -- on the event loop ---------------------------------------------------------------------------------------------
+
+    def start(self, values: Values) -> None:
+        """Begin, on the running event loop."""
+        self._values = values
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+        self._heartbeat = self._loop.call_later(HEARTBEAT_S, self._beat)
+
+    async def stop(self) -> None:
+        """Let go of the event loop; the end of the app's life."""
+        self.close()
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        if self._flushing is not None:
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        with self._lock:
+            self._loop = None
+
+    def _flush_later(self) -> None:
+        self._flushing = asyncio.get_running_loop().create_task(self._flush())
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(FLUSH_S)
+        with self._lock:
+            changed, self._changed = self._changed, {}
+            ahead, self._ahead = self._ahead, {}
+        body = await asyncio.to_thread(self._encode, changed, ahead)
+        self._number += 1
+        chunk = body + f"id: {self.position}\nevent: mark\ndata: 0\n\n".encode()
+        self._history.append((self._number, chunk))
+        self._send_all(chunk)
+        with self._lock:
+            self._flush_due = False
+            if self._changed or self._ahead:
+                self._schedule()
+
+    def _encode(self, changed: dict[str, dict[str, None]], ahead: dict[str, dict[str, Any]]) -> bytes:
+        assert self._values is not None  # noqa: S101 # flushes are scheduled only after start
+        out = []
+        for topic, keys in changed.items():
+            for key, value in self._values(topic, list(keys)).items():
+                out.append(_event(topic, key, value, kept=True))
+        for topic, values in ahead.items():
+            out += [_event(topic, key, value, kept=False) for key, value in values.items()]
+        return b"".join(out)
+
+    def _beat(self) -> None:
+        self._send_all(b":\n\n")
+        self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
+
+    def _send_all(self, chunk: bytes) -> None:
+        instead = self._refetch()
+        for viewer in self._viewers:
+            viewer.put(chunk, instead)
+
+    def _wake_all(self) -> None:
+        for viewer in self._viewers:
+            viewer.ready.set()
+
+    def _refetch(self) -> bytes:
+        return f"id: {self.position}\nevent: refetch\ndata: 0\n\n".encode()
+
+    def _since(self, after: str) -> list[bytes]:
+        """What a page missed that saw everything up to `after`; the call to fetch anew where that is not known any more."""
+        epoch, _, number = after.rpartition("-")
+        known = epoch == self._epoch and number.isdecimal() and int(number) <= self._number
+        oldest = self._history[0][0] if self._history else self._number + 1
+        if not known or int(number) + 1 < oldest:
+            return [self._refetch()]
+        return [chunk for n, chunk in self._history if n > int(number)]
+
+    async def stream(self, send: Send, after: str) -> None:
+        """Write events to one page until the bus closes or the page goes away (then this is cancelled)."""
+        viewer = _Viewer()
+        viewer.chunks.extend([b"retry: 2000\n\n", *self._since(after)])
+        viewer.ready.set()
+        with self._lock:
+            self._viewers.add(viewer)
+        try:
+            while not self._closed:
+                await viewer.ready.wait()
+                viewer.ready.clear()
+                body = viewer.chunks.popleft() if len(viewer.chunks) == 1 else b"".join(viewer.chunks)
+                viewer.chunks.clear()
+                if body:
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            with self._lock:
+                self._viewers.discard(viewer)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _event(topic: str, key: str, value: Any, *, kept: bool) -> bytes:
+    body = msgspec.json.encode({"key": key, "kept": kept, "value": value})
+    return b"event: " + topic.encode() + b"\ndata: " + body + b"\n\n"
+
+
+class LiveResponse(Response):
+    """A response that follows the bus. Written by hand: library event streams encode anew for each viewer."""
+
+    def __init__(self, bus: LiveBus, after: str) -> None:
+        super().__init__(
+            media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+        )
+        self._bus = bus
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until either side ends it."""
+        del scope
+        # Its length is not known before its end.
+        headers = [header for header in self.raw_headers if header[0] != b"content-length"]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        streaming = asyncio.create_task(self._bus.stream(send, self._after))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({streaming, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (streaming, leaving):
+                task.cancel()
+            results = await asyncio.gather(streaming, leaving, return_exceptions=True)
+        for result in results:
+            # A socket that closed under us is a page that went away.
+            if isinstance(result, Exception) and not isinstance(result, OSError):
+                raise result
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,34 +1,89 @@
 """FastAPI dependencies that say who calls and whether they may.
 
-@router.get("/parcels")
-def parcels(reader: Reader, caller: Annotated[Caller, Security(require(Role.VIEWER))]) -> ...
+    @router.get("/parcels")
+    def parcels(reader: Reader, caller: Annotated[Caller, Depends(require(Role.VIEWER))]) -> ...
+
+Every route of the hub either requires a role this way or is listed in `hub.app.OPEN_PATHS`; a test walks them all.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Final
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from hub.accounts.roles import Role
+from hub.accounts.csrf import csrf_fits, from_elsewhere
+from hub.accounts.queries import Holder, session_holder, token_holder
+from hub.accounts.roles import GRANTS, Role
+from hub.context import Hub, Reader
+from hub.problems import Problem
+
+SESSION_COOKIE: Final = "hf_session"
+CSRF_HEADER: Final = "x-csrf-token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="`holdfast-hub token create` makes one.")
+_cookie = APIKeyCookie(
+    name=SESSION_COOKIE, auto_error=False, scheme_name="session", description="The session of the pages (`/login`)."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: a signed-in person, or a token (its label)."""
+    """Who calls: a signed-in person, or a token (by its label)."""
 
     name: str
     role: Role
+    secret: str = ""
+    """The session's secret, for the forms of the page; empty for tokens."""
+
+    def may(self, role: Role) -> bool:
+        """Whether this role stands in for `role`."""
+        return role in GRANTS[self.role]
 
 
-def require(role: Role) -> Callable[[Request], Caller]:
+def require(role: Role) -> Callable[..., Caller]:
     """A dependency that lets pass whoever has a role that stands in for `role`.
 
-    Raises (when called by FastAPI):
-        Problem: 401 when nobody is signed in, 403 when the role does not allow it.
+    A session that changes something must also prove that the request comes from our own page: header `x-csrf-token`.
+
+    Raises (when FastAPI calls it):
+        Problem: 401 when nobody is signed in, 403 when the role does not allow it or the request comes from elsewhere.
     """
 
-    def dependency(request: Request) -> Caller:
-        raise NotImplementedError
+    def dependency(
+        request: Request,
+        reader: Reader,
+        hub: Hub,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        session: Annotated[str | None, Security(_cookie)],
+    ) -> Caller:
+        now_ms = hub.now_ms()
+        if bearer is not None:
+            caller = _caller(token_holder(reader, bearer.credentials, now_ms))
+        elif session:
+            caller = _caller(session_holder(reader, session, now_ms), session)
+        else:
+            caller = None
+        if caller is None:
+            raise Problem(
+                401, "Not signed in", "Sign in at /login, or send a valid bearer token.", {"WWW-Authenticate": "Bearer"}
+            )
+        if not caller.may(role):
+            raise Problem(403, "Not allowed", f"This needs the role {role}; {caller.name} is {caller.role}.")
+        if bearer is None and request.method not in SAFE_METHODS and not _from_our_page(request, caller.secret):
+            raise Problem(403, "Not from this page", f"Send the page's token in the header {CSRF_HEADER}.")
+        request.state.caller = caller
+        return caller
 
     dependency.required_role = role  # type: ignore[attr-defined]  # read by the test that walks all routes
     return dependency
+
+
+def _caller(holder: Holder | None, secret: str = "") -> Caller | None:
+    return None if holder is None else Caller(holder.name, holder.role, secret)
+
+
+def _from_our_page(request: Request, secret: str) -> bool:
+    return not from_elsewhere(request) and csrf_fits(secret, request.headers.get(CSRF_HEADER, ""))

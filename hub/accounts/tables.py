@@ -4,6 +4,8 @@ from typing import Final
 
 from sqlmodel import Field, SQLModel
 
+from hub.db import table_of
+
 
 class UserAccount(SQLModel, table=True):
     """A person who may sign in."""
@@ -63,3 +65,8 @@ APPEND_ONLY_DDL: Final = tuple(
     for verb in ("UPDATE", "DELETE")
 )
 """SQLite triggers for the migration that creates the table."""
+
+user_account = table_of(UserAccount)
+user_session = table_of(UserSession)
+api_token = table_of(ApiToken)
+audit_trail = table_of(AuditEntry)

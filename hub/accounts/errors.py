@@ -1,0 +1,29 @@
+"""What can be refused about accounts.
+
+AccountError
+    NameTaken, NameUnknown, NameUnusable, PasswordTooShort, LifetimeUnusable
+"""
+
+
+class AccountError(Exception):
+    """A change to accounts that is refused; its message is one plain sentence for the person who asked."""
+
+
+class NameTaken(AccountError):
+    """There is such a person already."""
+
+
+class NameUnknown(AccountError):
+    """There is no such person."""
+
+
+class NameUnusable(AccountError):
+    """Not a name that can be typed and shown safely."""
+
+
+class PasswordTooShort(AccountError):
+    """Fewer characters than MIN_PASSWORD_CHARS."""
+
+
+class LifetimeUnusable(AccountError):
+    """A token must end, and within years."""
