@@ -9,4 +9,4 @@ import random
 def chance(seed: int, *purpose: object) -> random.Random:
     """Return the stream of a seed for one purpose, the same in every process and Python release."""
     # Simulated chance has to repeat from its seed; nothing here is a secret.
-    return random.Random("/".join(str(part) for part in (seed, *purpose)))  # noqa: S311
+    return random.Random("/".join(str(part) for part in (seed, *purpose)))

@@ -1,5 +1,6 @@
 """Hosts any number of simulated devices on pseudo-terminals in one thread."""
 
+import contextlib
 import logging
 import select
 import threading
@@ -92,12 +93,13 @@ class Host:
         self._wait(wait_s)
 
     def close(self) -> None:
-        """Unplug everything; links that are ours are removed."""
+        """Unplug everything; links that are ours are removed, even where a journal fails."""
         now_ms = self._clock.now_ms()
-        for port in self._ports:
-            self._hang_up(port, now_ms, unplugged=True)
-            port.line.unplug()
-        self._ports.clear()
+        ports, self._ports = self._ports, []
+        with contextlib.ExitStack() as leaving:
+            for port in ports:
+                leaving.callback(port.line.unplug)
+                leaving.callback(self._hang_up, port, now_ms, unplugged=True)
 
     def _move_cable(self, port: Port, now_ms: int) -> None:
         if port.cable_ms is None or now_ms < port.cable_ms:
