@@ -1,0 +1,1 @@
+"""Temperatures and humidity as the ledger's facts tell them, with how fresh they are."""
