@@ -100,9 +100,11 @@ class LiveBus:
 
     def _schedule(self) -> None:
         if self._loop is None or self._closed or not self._viewers:
-            # Who opens a page later renders it from the database.
+            # Nobody to tell; a page that is just being rendered must know that it cannot follow from here.
             self._changed.clear()
             self._ahead.clear()
+            self._history.clear()
+            self._number += 1
         elif not self._flush_due:
             self._flush_due = True
             self._loop.call_soon_threadsafe(self._flush_later)

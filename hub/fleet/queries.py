@@ -1,0 +1,314 @@
+"""What the ledger and the latest hellos say about devices. Read-only, typed, bounded."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+
+from contract.event import Lane
+from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.tables import branch, claim, device, device_contact, fact, gap, incident, position, quarantine, stream
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a device told in its latest hello."""
+
+    at_ms: int
+    version: str
+    incarnation: bytes
+    clock_offset_ms: int
+    backlog_facts: int
+    backlog_blobs: int
+    oldest_at_ms: int | None
+    room_bytes: int
+    room_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device as listed."""
+
+    id: str
+    place: str
+    enrolled_ms: int
+    revoked_ms: int | None
+    contact: Contact | None
+    incidents: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRange:
+    """Positions that the hub does not have: on their way when there is no cause, gone for ever when there is one."""
+
+    first_n: int
+    last_n: int
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """How far the hub has come with one lane of one incarnation."""
+
+    incarnation: bytes
+    lane: Lane
+    committed_n: int
+    announced_n: int
+    branches: int
+    missing: tuple[MissingRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """What an operator must know about keeping and delivering."""
+
+    key: str
+    kind: str
+    device: str
+    detail: str
+    first_ms: int
+    last_ms: int
+    count: int
+    closed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """What could not be read or used, and waits for a person."""
+
+    id: int
+    kind: str
+    device: str
+    fact_id: bytes | None
+    why: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A fact as the ledger has it."""
+
+    seq: int
+    fact_id: bytes
+    device: str
+    incarnation: bytes | None
+    lane: str | None
+    n: int | None
+    branch: int | None
+    chain_hash: bytes | None
+    core: bytes | None
+    cause: str | None
+    problem: str | None
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTotals:
+    """The fleet in figures."""
+
+    devices: int
+    silent: int
+    open_incidents: int
+    held: int
+
+
+_open = incident.c.closed_ms.is_(None)
+_active = device.c.revoked_ms.is_(None)
+
+
+def _contact_of(row: object) -> Contact | None:
+    at_ms = getattr(row, "contact_ms", None)
+    if at_ms is None:
+        return None
+    return Contact(
+        at_ms,
+        *(
+            getattr(row, name)
+            for name in ("version", "incarnation", "clock_offset_ms", "backlog_facts", "backlog_blobs")
+        ),
+        *(getattr(row, name) for name in ("oldest_at_ms", "room_bytes", "room_s")),
+    )
+
+
+def _select_devices(reader: Connection, *where: ColumnElement[bool], limit: int) -> list[DeviceRow]:
+    counted = (
+        select(incident.c.device, func.count().label("incidents")).where(_open).group_by(incident.c.device).subquery()
+    )
+    rows = reader.execute(
+        select(
+            device.c.id,
+            device.c.place,
+            device.c.enrolled_ms,
+            device.c.revoked_ms,
+            *(column for column in device_contact.c if column.name != "device"),
+            func.coalesce(counted.c.incidents, 0).label("incidents"),
+        )
+        .outerjoin(device_contact, device_contact.c.device == device.c.id)
+        .outerjoin(counted, counted.c.device == device.c.id)
+        .where(*where)
+        .order_by(device.c.id)
+        .limit(limit)
+    )
+    return [
+        DeviceRow(row.id, row.place, row.enrolled_ms, row.revoked_ms, _contact_of(row), row.incidents) for row in rows
+    ]
+
+
+def list_devices(reader: Connection, *, after: str = "", q: str = "", limit: int) -> list[DeviceRow]:
+    """Devices in order of their ids, from the one behind `after`; `q` is a part of the id or place."""
+    where = [device.c.id > after]
+    if q:
+        where.append(or_(device.c.id.contains(q, autoescape=True), device.c.place.contains(q, autoescape=True)))
+    return _select_devices(reader, *where, limit=limit)
+
+
+def silent_devices(reader: Connection, now_ms: int, limit: int) -> list[DeviceRow]:
+    """Devices in use that were not heard for longer than their schedule allows."""
+    return _select_devices(reader, _active, _silent_at(now_ms), limit=limit)
+
+
+def devices_by_id(reader: Connection, ids: Sequence[str]) -> list[DeviceRow]:
+    """These devices, where they exist."""
+    return _select_devices(reader, device.c.id.in_(ids), limit=len(ids))
+
+
+def find_device(reader: Connection, name: str) -> DeviceRow | None:
+    """One device."""
+    return next(iter(devices_by_id(reader, [name])), None)
+
+
+def _silent_at(now_ms: int) -> ColumnElement[bool]:
+    heard = device_contact.c.contact_ms
+    return or_(heard.is_(None), heard < now_ms - SILENT_AFTER_MS)
+
+
+def fleet_totals(reader: Connection, now_ms: int) -> FleetTotals:
+    """Counts for the head of pages."""
+    joined = device.outerjoin(device_contact, device_contact.c.device == device.c.id)
+    return FleetTotals(
+        devices=reader.scalar(select(func.count()).select_from(device).where(_active)) or 0,
+        silent=reader.scalar(select(func.count()).select_from(joined).where(_active, _silent_at(now_ms))) or 0,
+        open_incidents=reader.scalar(select(func.count()).select_from(incident).where(_open)) or 0,
+        held=reader.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.state == "held")) or 0,
+    )
+
+
+def lanes_of(reader: Connection, name: str) -> list[LaneRow]:
+    """How far the hub has come with each stream of a device, newest incarnation as announced last."""
+    streams = reader.execute(
+        select(
+            stream.c.id,
+            stream.c.incarnation,
+            stream.c.lane,
+            func.coalesce(func.max(branch.c.n), 0).label("committed_n"),
+            func.count(branch.c.branch).label("branches"),
+            func.coalesce(func.max(claim.c.head_n), 0).label("announced_n"),
+        )
+        .outerjoin(branch, branch.c.stream_id == stream.c.id)
+        .outerjoin(claim, claim.c.stream_id == stream.c.id)
+        .where(stream.c.device == name)
+        .group_by(stream.c.id, stream.c.incarnation, stream.c.lane)
+        .order_by(stream.c.id)
+    ).all()
+    gone: defaultdict[int, list[MissingRange]] = defaultdict(list)
+    for row in reader.execute(
+        select(gap).where(gap.c.stream_id.in_([s.id for s in streams])).order_by(gap.c.stream_id, gap.c.first_n)
+    ):
+        gone[row.stream_id].append(MissingRange(row.first_n, row.last_n, row.cause))
+    lanes = []
+    for row in streams:
+        missing = gone[row.id]
+        if row.announced_n > row.committed_n:
+            missing.append(MissingRange(row.committed_n + 1, row.announced_n, None))
+        lanes.append(
+            LaneRow(
+                row.incarnation,
+                Lane(row.lane),
+                row.committed_n,
+                max(row.announced_n, row.committed_n),
+                row.branches,
+                tuple(missing),
+            )
+        )
+    return lanes
+
+
+def list_incidents(
+    reader: Connection,
+    *,
+    device_id: str = "",
+    kind: str = "",
+    also_closed: bool = False,
+    before: tuple[int, str] | None = None,
+    limit: int,
+) -> list[IncidentRow]:
+    """Incidents, the one that happened last first; `before` is the (last_ms, key) of the last one already seen."""
+    where: list[ColumnElement[bool]] = []
+    if device_id:
+        where.append(incident.c.device == device_id)
+    if kind:
+        where.append(incident.c.kind == kind)
+    if not also_closed:
+        where.append(_open)
+    if before is not None:
+        where.append(tuple_(incident.c.last_ms, incident.c.key) < before)
+    columns = [incident.c[name] for name in IncidentRow.__slots__]
+    rows = reader.execute(
+        select(*columns).where(*where).order_by(incident.c.last_ms.desc(), incident.c.key.desc()).limit(limit)
+    )
+    return [IncidentRow(*row) for row in rows]
+
+
+def incidents_by_key(reader: Connection, keys: Sequence[str]) -> list[IncidentRow]:
+    """These incidents, where they exist."""
+    columns = [incident.c[name] for name in IncidentRow.__slots__]
+    return [IncidentRow(*row) for row in reader.execute(select(*columns).where(incident.c.key.in_(keys)))]
+
+
+def list_quarantine(reader: Connection, *, after: int = 0, limit: int) -> list[QuarantineRow]:
+    """What is held, oldest first."""
+    columns = [quarantine.c[name] for name in QuarantineRow.__slots__]
+    rows = reader.execute(
+        select(*columns)
+        .where(quarantine.c.state == "held", quarantine.c.id > after)
+        .order_by(quarantine.c.id)
+        .limit(limit)
+    )
+    return [QuarantineRow(*row) for row in rows]
+
+
+def list_facts(
+    reader: Connection, *, after: int, device_id: str = "", lane: Lane | None = None, limit: int
+) -> list[LedgerRow]:
+    """The ledger in the hub's own order behind `after`."""
+    where = [fact.c.seq > after]
+    if device_id:
+        where.append(fact.c.device == device_id)
+    if lane is not None:
+        where.append(stream.c.lane == lane.value)
+    placed = and_(
+        position.c.stream_id == fact.c.stream_id, position.c.n == fact.c.n, position.c.branch == fact.c.branch
+    )
+    rows = reader.execute(
+        select(
+            fact.c.seq,
+            fact.c.fact_id,
+            fact.c.device,
+            stream.c.incarnation,
+            stream.c.lane,
+            fact.c.n,
+            fact.c.branch,
+            position.c.hash,
+            fact.c.core,
+            fact.c.cause,
+            fact.c.problem,
+            fact.c.received_ms,
+        )
+        .outerjoin(stream, stream.c.id == fact.c.stream_id)
+        .outerjoin(position, placed)
+        .where(*where)
+        .order_by(fact.c.seq)
+        .limit(limit)
+    )
+    return [LedgerRow(*row) for row in rows]
