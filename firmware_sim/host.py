@@ -120,8 +120,7 @@ class Host:
         if port.opened_ms is None:
             port.opened_ms = now_ms
         if not port.settled and now_ms >= port.opened_ms + port.device.settle_ms:
-            port.settled = True
-            port.device.opened(now_ms)
+            self._settle(port, now_ms)
             self._listen(port, now_ms)
 
     def _hang_up(self, port: Port, now_ms: int, *, unplugged: bool) -> None:
@@ -132,9 +131,21 @@ class Host:
         port.opened_ms = None
         port.settled = False
 
+    def _settle(self, port: Port, now_ms: int) -> None:
+        port.settled = True
+        port.device.opened(now_ms)
+
     def _listen(self, port: Port, now_ms: int) -> None:
-        if port.settled and (data := port.line.read()):
-            port.queue.extend(port.device.receive(data, now_ms))
+        # What is said before a talker has settled waits in the kernel.
+        if not port.line.is_plugged or (port.device.settle_ms and not port.settled):
+            return
+        data = port.line.read()
+        if not data:
+            return
+        if not port.settled:
+            # Opened, written and perhaps closed again between two looks.
+            self._settle(port, now_ms)
+        port.queue.extend(port.device.receive(data, now_ms))
 
     def _work(self, port: Port, now_ms: int) -> None:
         due_ms = port.device.due_ms()

@@ -1,4 +1,5 @@
 from itertools import islice
+from typing import Any
 
 import pytest
 from biip.gs1_messages import GS1Message
@@ -14,7 +15,7 @@ numbers = st.integers(1, MAX_NUMBER)
 KINDS = (codes.sscc, codes.serialised_item, codes.postal_item, codes.carrier_parcel)
 
 
-def take(count: int, seed: int, **options: float) -> list[Code]:
+def take(count: int, seed: int, **options: Any) -> list[Code]:
     return [code for _, code in islice(code_stream(seed, **options), count)]
 
 

@@ -139,6 +139,16 @@ def test_a_feedback_port_alone_journals_signals(bench: Bench) -> None:
     assert [record["feedback"] for record in bench.journal.records if "feedback" in record] == ["KEPT", "REFUSED"]
 
 
+def test_a_word_said_by_opening_writing_and_closing_at_once_is_heard(bench: Bench) -> None:
+    bench.host.add(FeedbackPort(bench.journal), bench.link)
+    bench.run(0.1)
+    bench.link.write_bytes(b"KEPT\r\n")
+    bench.run(0.1)
+
+    assert [record.get("feedback") for record in bench.journal.records] == [None, "KEPT", None]
+    assert bench.events() == ["feedback_opened", "feedback_closed"]
+
+
 def test_a_pulled_cable_breaks_the_port_and_it_comes_back_under_its_name(bench: Bench) -> None:
     bench.scanner(unplug_s=10.0)
     with bench.open() as port:

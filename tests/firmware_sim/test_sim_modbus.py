@@ -1,5 +1,6 @@
 import math
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from firmware_sim.physics.cold_box import ColdBox, DoorPlan
 READ_ALL = frame(1, bytes.fromhex("03 0000 0003"))
 
 
-def probe(map_text: str = DEFAULT_MAP, **faults: float | bool | None) -> tuple[ModbusProbe, MemoryJournal]:
+def probe(map_text: str = DEFAULT_MAP, **faults: Any) -> tuple[ModbusProbe, MemoryJournal]:
     journal = MemoryJournal()
     plan = FaultPlan(**faults)
     box = ColdBox(DoorPlan(1, 0.0))

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pynmea2
 import pytest
@@ -20,7 +21,7 @@ def parsed(raw: bytes) -> list[pynmea2.NMEASentence]:
     return [pynmea2.parse(line.decode(), check=True) for line in raw.split(b"\r\n")[:-1]]
 
 
-def receiver(**faults: float) -> tuple[GpsReceiver, MemoryJournal]:
+def receiver(**faults: Any) -> tuple[GpsReceiver, MemoryJournal]:
     journal = MemoryJournal()
     van = Van(1, latitude_deg=51.9, longitude_deg=4.5)
     plan = FaultPlan(**faults)

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def data(chunks: object) -> bytes:
     return b"".join(chunk.data for chunk in chunks if isinstance(chunk, Chunk))
 
 
-def one(code: Code, *, aim: bool = False, **faults: float) -> tuple[SsiScanner, MemoryJournal]:
+def one(code: Code, *, aim: bool = False, **faults: Any) -> tuple[SsiScanner, MemoryJournal]:
     journal = MemoryJournal()
     scanner = SsiScanner(iter([(1, code)]), journal, aim=aim, faults=FaultPlan(**faults))
     scanner.opened(0)
