@@ -165,12 +165,13 @@ class Quarantine(SQLModel, table=True):
     """What cannot be read or used, until a person replays or drops it. Nothing here is lost: facts stay in the ledger."""
 
     __tablename__ = "quarantine"
+    __table_args__ = (UniqueConstraint("fact_id", "projection"),)
 
     id: int = Field(primary_key=True)
     kind: str = Field(max_length=16)
     """`fact` (cannot be read), `projection` (cannot be folded), `statement` (no known message; its bytes are in `raw`)."""
     device: str = Field(max_length=64)
-    fact_id: bytes | None = Field(default=None, index=True)
+    fact_id: bytes | None = None
     projection: str = ""
     raw: bytes | None = None
     why: str

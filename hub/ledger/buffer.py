@@ -1,0 +1,153 @@
+"""Rows that a group of messages will write, gathered so that each table gets few statements of many rows."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Insert
+
+from contract.delivery.hub_actions import Contact, FactRow, Report
+from contract.delivery.hub_view import BranchHead
+from contract.messages import LaneClaim
+from hub import tables as t
+from hub.ledger import statements
+
+Row = dict[str, Any]
+Placed = tuple[int, int, int]
+"""Stream number, n, branch."""
+
+
+class WriteBuffer:
+    """Pending rows of one transaction. `flush` writes them; whoever reads a device's rows flushes first if it is `dirty`."""
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+        self.dirty: set[str] = set()
+        self._positions: list[Row] = []
+        self._branches: dict[tuple[int, int], Row] = {}
+        self._facts: list[Row] = []
+        self._gaps: list[Row] = []
+        self._quarantine: list[Row] = []
+        self._incidents: dict[str, Row] = {}
+        self._contacts: dict[str, Row] = {}
+        self._incarnations: list[Row] = []
+        self._boots: dict[tuple[str, bytes], Row] = {}
+        self._claims: dict[int, Row] = {}
+
+    def position(self, stream_id: int, branch: int, n: int, whole_hash: bytes, fact_id: bytes | None) -> None:
+        """A position of a branch."""
+        self._positions.append(
+            {"stream_id": stream_id, "n": n, "branch": branch, "hash": whole_hash, "fact_id": fact_id}
+        )
+
+    def head(self, stream_id: int, head: BranchHead, forks_after_n: int | None) -> None:
+        """Where a branch ends now."""
+        row = self._branches.setdefault(
+            (stream_id, head.branch), {"stream_id": stream_id, "branch": head.branch, "forks_after_n": forks_after_n}
+        )
+        row |= {"n": head.n, "hash": head.hash}
+
+    def fact(self, seq: int, device: str, fact: FactRow, placed: Placed | None, now_ms: int) -> None:
+        """A fact, with content or with the cause why it has none."""
+        stream_id, n, branch = placed or (None, None, None)
+        self._facts.append(
+            {
+                "seq": seq,
+                "fact_id": fact.fact_id,
+                "device": device,
+                "stream_id": stream_id,
+                "n": n,
+                "branch": branch,
+                "core": fact.core,
+                "cause": fact.cause,
+                "received_ms": now_ms,
+                "problem": fact.problem,
+            }
+        )
+
+    def gap(self, stream_id: int, first_n: int, last_n: int, cause: str, now_ms: int) -> None:
+        """Positions that will not come."""
+        self._gaps.append(
+            {"stream_id": stream_id, "first_n": first_n, "last_n": last_n, "cause": cause, "stated_ms": now_ms}
+        )
+
+    def quarantine(
+        self, kind: str, device: str, why: str, now_ms: int, *, fact_id: bytes | None = None, raw: bytes | None = None
+    ) -> None:
+        """Something that cannot be read; for facts the bytes are in the ledger itself."""
+        self._quarantine.append(
+            {
+                "kind": kind,
+                "device": device,
+                "fact_id": fact_id,
+                "projection": "",
+                "raw": raw,
+                "why": why,
+                "at_ms": now_ms,
+                "state": "held",
+            }
+        )
+
+    def incident(self, report: Report, now_ms: int, count: int = 1) -> None:
+        """An incident, opened or repeated."""
+        row = self._incidents.setdefault(
+            report.key,
+            {
+                "key": report.key,
+                "kind": report.kind.value,
+                "device": report.device,
+                "first_ms": now_ms,
+                "count": 0,
+                "closed_by": "",
+            },
+        )
+        row |= {"detail": report.detail, "last_ms": now_ms, "count": row["count"] + count}
+
+    def contact(self, contact: Contact, claims: Iterable[tuple[int, LaneClaim]], now_ms: int) -> None:
+        """What a hello told."""
+        device, hello = contact.device, contact.hello
+        self._incarnations.append({"device": device, "incarnation": hello.incarnation, "first_ms": now_ms})
+        self._boots[device, hello.boot] = {"device": device, "boot": hello.boot, "last_mono_ms": hello.mono_ms}
+        self._contacts[device] = {
+            "device": device,
+            "contact_ms": now_ms,
+            "incarnation": hello.incarnation,
+            "boot": hello.boot,
+            "version": hello.version,
+            "clock_offset_ms": hello.at_ms - now_ms,
+            "backlog_facts": hello.backlog.facts,
+            "backlog_blobs": hello.backlog.blobs,
+            "oldest_at_ms": hello.backlog.oldest_at_ms,
+            "room_bytes": hello.backlog.room_bytes,
+            "room_s": hello.backlog.room_s,
+        }
+        for stream_id, claim in claims:
+            acked = claim.acked if claim.acked is not None else claim.head
+            self._claims[stream_id] = {
+                "stream_id": stream_id,
+                "head_n": claim.head.n,
+                "acked_n": acked.n,
+                "at_ms": now_ms,
+            }
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        dialect = self._tx.dialect.name
+        self._write(self._positions, statements.new(dialect, t.position))
+        self._write(self._branches.values(), statements.moved_branch(dialect))
+        self._write(self._facts, statements.fact(dialect))
+        self._write(self._gaps, statements.new(dialect, t.gap))
+        self._write(self._quarantine, statements.new(dialect, t.quarantine))
+        self._write(self._incidents.values(), statements.incident(dialect))
+        self._write(self._incarnations, statements.new(dialect, t.incarnation))
+        self._write(self._boots.values(), statements.latest(dialect, t.device_boot))
+        self._write(self._contacts.values(), statements.latest(dialect, t.device_contact))
+        self._write(self._claims.values(), statements.claim(dialect))
+        for listed in (self._positions, self._facts, self._gaps, self._quarantine, self._incarnations):
+            listed.clear()
+        for keyed in (self._branches, self._incidents, self._boots, self._contacts, self._claims):
+            keyed.clear()
+        self.dirty.clear()
+
+    def _write(self, rows: Iterable[Row], statement: Insert) -> None:
+        if given := list(rows):
+            self._tx.execute(statement, given)

@@ -1,0 +1,86 @@
+"""The ledger's INSERT statements, each with what happens when the row is there already. Built once per dialect."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Insert, Table, case, func
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub import tables as t
+
+ERASED = "erased"
+"""The one cause that content never comes back from, whoever still has it."""
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def new(dialect: str, table: Table) -> Insert:
+    """Add a row; an equal key stays as it is."""
+    statement: Insert = _insert(dialect, table).on_conflict_do_nothing()
+    return statement
+
+
+@cache
+def latest(dialect: str, table: Table) -> Insert:
+    """Add a row, or replace all that is not its key."""
+    statement = _insert(dialect, table)
+    keys = [c.name for c in table.primary_key]
+    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    done: Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
+    return done
+
+
+@cache
+def moved_branch(dialect: str) -> Insert:
+    """Where a branch ends now; where it began stays."""
+    statement = _insert(dialect, t.branch)
+    done: Insert = statement.on_conflict_do_update(
+        index_elements=["stream_id", "branch"], set_={"n": statement.excluded.n, "hash": statement.excluded.hash}
+    )
+    return done
+
+
+@cache
+def fact(dialect: str) -> Insert:
+    """Add a fact. Content takes the place of a tombstone and gets a new number; a first place fills an empty one."""
+    statement = _insert(dialect, t.fact)
+    old, given = t.fact.c, statement.excluded
+    fills = old.core.is_(None) & given.core.is_not(None) & (old.cause != ERASED)
+    values: dict[str, Any] = {
+        name: case((fills, given[name]), else_=old[name]) for name in ("seq", "core", "received_ms", "problem")
+    }
+    values["cause"] = case((fills, None), else_=old.cause)
+    values |= {name: func.coalesce(old[name], given[name]) for name in ("stream_id", "n", "branch")}
+    places = old.stream_id.is_(None) & given.stream_id.is_not(None)
+    done: Insert = statement.on_conflict_do_update(index_elements=["fact_id"], set_=values, where=fills | places)
+    return done
+
+
+@cache
+def claim(dialect: str) -> Insert:
+    """The furthest claim of a stream."""
+    statement = _insert(dialect, t.claim)
+    old, given = t.claim.c, statement.excluded
+    further = {name: case((given[name] > old[name], given[name]), else_=old[name]) for name in ("head_n", "acked_n")}
+    done: Insert = statement.on_conflict_do_update(index_elements=["stream_id"], set_={**further, "at_ms": given.at_ms})
+    return done
+
+
+@cache
+def incident(dialect: str) -> Insert:
+    """Open an incident, or count it again; one that was closed is open again."""
+    statement = _insert(dialect, t.incident)
+    given = statement.excluded
+    done: Insert = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "count": t.incident.c.count + given.count,
+            "detail": given.detail,
+            "last_ms": given.last_ms,
+            "closed_ms": None,
+        },
+    )
+    return done

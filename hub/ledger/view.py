@@ -1,0 +1,200 @@
+"""The ledger inside one write transaction: what the protocol reads from it, and how its actions are carried out."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from contract.delivery.hub_actions import Contact, HubAction, IncidentKind, Place, PutFacts, PutGap, Reply, Report
+from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
+from contract.limits import AUDIT_PREFIX_BYTES
+from contract.messages import DocumentVersion
+from hub import tables as t
+from hub.ledger.buffer import Placed, WriteBuffer
+from hub.ledger.heads import StreamHeads, stream_name
+from hub.ledger.safety import Safety
+from hub.ledger.statements import ERASED
+
+_ABOVE_ALL: Final = b"\xff" * (32 - AUDIT_PREFIX_BYTES)
+"""The end of the range of identities that begin with a prefix."""
+
+
+class LedgerTransaction:
+    """Implements `contract.delivery.hub_view.HubView` over a write transaction, and carries out the protocol's actions.
+
+    Actions gather in a buffer; a read that they could change writes them first, so each message sees all before it.
+    """
+
+    def __init__(self, tx: Connection, heads: StreamHeads, safety: Safety, now_ms: int) -> None:
+        self._tx = tx
+        self._heads = heads
+        self._safety = safety
+        self._now_ms = now_ms
+        self._buffer = WriteBuffer(tx)
+        self.incidents: dict[str, None] = {}
+        """Keys of the incidents that were opened or repeated."""
+        self.contacts: dict[str, None] = {}
+        """Devices that said hello."""
+        self.facts = 0
+        """Facts that were put, repeated ones included."""
+
+    # -- reading (HubView) -----------------------------------------------------------------------------------------
+
+    def branches(self, stream: StreamName) -> Sequence[BranchHead]:
+        """The ends of a stream's branches in order of their numbers."""
+        return self._heads.branches(self._tx, stream)
+
+    def hashes_at(self, stream: StreamName, first_n: int, last_n: int) -> Mapping[int, Sequence[bytes]]:
+        """Whole hashes of all branches at the positions `first_n` to `last_n`."""
+        self._settle(stream.device)
+        found: dict[int, list[bytes]] = {}
+        number = self._heads.known_id(self._tx, stream)
+        if number is not None:
+            c = t.position.c
+            for n, whole in self._tx.execute(
+                select(c.n, c.hash).where(c.stream_id == number, c.n.between(first_n, last_n)).order_by(c.n, c.branch)
+            ):
+                found.setdefault(n, []).append(whole)
+        return found
+
+    def audit(self, device: str, prefixes: Sequence[bytes]) -> Sequence[Audited]:
+        """One answer per prefix, in order, about facts of this device."""
+        self._settle(device)
+        c = t.fact.c
+        columns = (c.fact_id, c.core.is_not(None) | (c.cause == ERASED), c.seq, c.received_ms)
+        found: dict[bytes, Audited] = {}
+        for p in prefixes:
+            row = self._tx.execute(
+                select(*columns).where(c.fact_id.between(p, p + _ABOVE_ALL), c.device == device)
+            ).first()
+            if row is not None:
+                identity, has_content, seq, received_ms = row
+                found[p] = Audited(identity, bool(has_content), self._safety.fact(seq, received_ms))
+        return [found.get(p, _UNKNOWN) for p in prefixes]
+
+    def audit_blobs(self, prefixes: Sequence[bytes]) -> Sequence[Audited]:
+        """The same for attachments."""
+        c = t.blob.c
+        found: dict[bytes, Audited] = {}
+        for p in prefixes:
+            row = self._tx.execute(
+                select(c.sha256, c.seq, c.kept_ms).where(c.sha256.between(p, p + _ABOVE_ALL))
+            ).first()
+            if row is not None:
+                found[p] = Audited(row.sha256, has_content=True, safe=self._safety.blob(row.seq, row.kept_ms))
+        return [found.get(p, _UNKNOWN) for p in prefixes]
+
+    def documents(self, device: str) -> Sequence[DocumentVersion]:
+        """The versions of the documents that this device should have."""
+        c = t.device_document.c
+        rows = self._tx.execute(select(c.kind, c.version).where(c.device == device).order_by(c.kind))
+        return [DocumentVersion(*row) for row in rows]
+
+    def is_first_hello(self, device: str, incarnation: bytes) -> bool:
+        """Whether this incarnation never said hello before."""
+        self._settle(device)
+        c = t.incarnation.c
+        named = (c.device == device) & (c.incarnation == incarnation)
+        return self._tx.execute(select(c.first_ms).where(named)).first() is None
+
+    def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
+        """Streams of other incarnations of this device that end before what was claimed."""
+        self._settle(device)
+        s, b = t.stream.c, t.branch.c
+        committed = select(func.max(b.n)).where(b.stream_id == s.id).scalar_subquery()
+        rows = self._tx.execute(
+            select(s.device, s.incarnation, s.lane, t.claim.c.head_n, func.coalesce(committed, 0))
+            .join(t.claim, t.claim.c.stream_id == s.id)
+            .where(s.device == device, s.incarnation != incarnation)
+            .order_by(s.id)
+        )
+        return [
+            Unfinished(stream_name(name, other, lane), claimed, there)
+            for name, other, lane, claimed, there in rows
+            if there < claimed
+        ]
+
+    def last_mono_ms(self, device: str, boot: bytes) -> int | None:
+        """The monotonic time of the latest hello of this boot."""
+        self._settle(device)
+        c = t.device_boot.c
+        last: int | None = self._tx.execute(select(c.last_mono_ms).where(c.device == device, c.boot == boot)).scalar()
+        return last
+
+    def _settle(self, device: str) -> None:
+        if device in self._buffer.dirty:
+            self._buffer.flush()
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def carry_out(self, actions: Sequence[HubAction]) -> list[Reply]:
+        """Buffer the writes of one message; the replies to publish after the commit."""
+        replies = []
+        placed: dict[bytes, Placed] = {}
+        for action in actions:
+            match action:
+                case Place():
+                    placed |= self._place(action)
+                case PutFacts():
+                    self._put(action, placed)
+                case PutGap(stream, first_n, last_n, cause):
+                    self._buffer.gap(self._heads.id_of(self._tx, stream), first_n, last_n, cause, self._now_ms)
+                case Contact(device, hello):
+                    named = [(StreamName(device, hello.incarnation, claim.lane), claim) for claim in hello.lanes]
+                    claims = [(self._heads.id_of(self._tx, stream), claim) for stream, claim in named]
+                    self._buffer.contact(action, claims, self._now_ms)
+                    self._buffer.dirty.add(device)
+                    self.contacts[device] = None
+                case Report():
+                    self.report(action)
+                case Reply():
+                    replies.append(action)
+        return replies
+
+    def _place(self, place: Place) -> dict[bytes, Placed]:
+        number = self._heads.id_of(self._tx, place.stream)
+        for placement in place.placements:
+            self._buffer.position(number, place.branch, placement.n, placement.hash, placement.fact_id)
+        last = place.placements[-1]
+        head = BranchHead(place.branch, last.n, last.hash)
+        self._heads.move(self._tx, place.stream, head)
+        self._buffer.head(number, head, place.forks_after_n)
+        self._buffer.dirty.add(place.stream.device)
+        return {p.fact_id: (number, p.n, place.branch) for p in place.placements if p.fact_id is not None}
+
+    def _put(self, put: PutFacts, placed: Mapping[bytes, Placed]) -> None:
+        first = self._heads.take_seqs(self._tx, len(put.rows))
+        unreadable = {row.fact_id: row.problem for row in put.rows if row.problem is not None}
+        fresh = unreadable.keys() - self._known(put.device, unreadable)
+        for seq, row in enumerate(put.rows, first):
+            self._buffer.fact(seq, put.device, row, placed.get(row.fact_id), self._now_ms)
+        for identity in fresh:
+            problem = unreadable[identity]
+            self._buffer.quarantine("fact", put.device, problem, self._now_ms, fact_id=identity)
+            detail = f"{identity.hex()}: {problem}"
+            self.report(Report(IncidentKind.QUARANTINE, put.device, f"quarantine:{put.device}", detail))
+        self._buffer.dirty.add(put.device)
+        self.facts += len(put.rows)
+
+    def _known(self, device: str, identities: Collection[bytes]) -> set[bytes]:
+        if not identities:
+            return set()
+        self._settle(device)
+        c = t.fact.c
+        return set(self._tx.execute(select(c.fact_id).where(c.fact_id.in_(identities), c.core.is_not(None))).scalars())
+
+    def report(self, report: Report, count: int = 1) -> None:
+        """Open or repeat an incident."""
+        self._buffer.incident(report, self._now_ms, count)
+        self.incidents[report.key] = None
+
+    def keep_statement(self, device: str, raw: bytes, why: str) -> None:
+        """Keep an authentic statement that nobody can read."""
+        self._buffer.quarantine("statement", device, why, self._now_ms, raw=raw)
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        self._buffer.flush()
+
+
+_UNKNOWN: Final = Audited(None, has_content=False, safe=False)
