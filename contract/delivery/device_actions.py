@@ -50,7 +50,10 @@ class MarkCorrupt:
 
 @dataclass(frozen=True, slots=True)
 class BlobStored:
-    """Whether the hub has this attachment whole on its disk; `stored=False` sends it again."""
+    """Whether the hub has this attachment whole on its disk.
+
+    `stored=False` makes it pending again; the shell hands in `Appended` after the commit, so that it goes out.
+    """
 
     sha256: bytes
     stored: bool

@@ -6,6 +6,7 @@ The stores hold plain lists and carry out the cores' actions to the letter; all 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from contract.delivery.device import DeviceProtocol
 from contract.delivery.device_actions import (
@@ -28,11 +29,14 @@ from contract.delivery.hub import decide
 from contract.delivery.hub_actions import Contact, HubAction, Place, PutFacts, PutGap, Reply
 from contract.delivery.hub_actions import Report as Incident
 from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
-from contract.event import Booted, Lane, Scan, Status, Step
-from contract.fact import Clock, Fact, encode_core, fact_id, next_hash, root_hash
+from contract.event import Event as AnyEvent
+from contract.event import Lane, Scan, Step
+from contract.fact import Clock, Fact, decode_core, encode_core, fact_id, next_hash, root_hash
 from contract.messages import (
     Backlog,
     Batch,
+    Blob,
+    BlobState,
     Credit,
     DocumentVersion,
     Fill,
@@ -92,6 +96,8 @@ class MemoryStore:
         self.random = random.Random(seed)
         self.boot = self.random.randbytes(16)
         self.contents: dict[bytes, bytes] = {}
+        self.blobs: dict[bytes, bytes] = {}
+        self.blobs_stored: dict[bytes, bool] = {}
         self.releasable = False
         self.reincarnations: list[str] = []
         self.fixes: list[FixClock] = []
@@ -104,8 +110,11 @@ class MemoryStore:
 
     def append(self, code: bytes) -> bytes:
         """Capture one scan."""
+        return self.keep(Scan(code, "", "plain", code.decode(), Step.LOADED, "dock", "line"))
+
+    def keep(self, event: AnyEvent) -> bytes:
+        """Capture one fact in its lane."""
         self.ord += 1
-        event = Scan(code, "", "plain", code.decode(), Step.LOADED, "dock", "line")
         fact = Fact(
             version=1,
             device=self.device,
@@ -120,28 +129,7 @@ class MemoryStore:
             event=event,
         )
         core = encode_core(fact)
-        self._chain(Lane.CUSTODY, fact_id(core))
-        self.contents[fact_id(core)] = core
-        return fact_id(core)
-
-    def append_status(self) -> bytes:
-        """Capture one fact that is not a scan."""
-        self.ord += 1
-        fact = Fact(
-            1,
-            self.device,
-            self.incarnation,
-            self.boot,
-            self.ord,
-            self.random.randbytes(8),
-            1_000_000,
-            self.ord,
-            Clock.FREE,
-            "",
-            Status(Booted("test")),
-        )
-        core = encode_core(fact)
-        self._chain(Lane.CUSTODY, fact_id(core))
+        self._chain(fact.lane, fact_id(core))
         self.contents[fact_id(core)] = core
         return fact_id(core)
 
@@ -195,16 +183,19 @@ class MemoryStore:
         return [self.contents[i] for i in identities if i in self.contents]
 
     def pending_blob(self) -> PendingBlob | None:
+        for name, data in self.blobs.items():
+            if not self.blobs_stored.get(name):
+                return PendingBlob(name, len(data))
         return None
 
     def blob_chunk(self, sha256: bytes, start: int, size: int) -> bytes | None:
-        raise AssertionError("no blobs here")
+        return self.blobs[sha256][start : start + size]
 
     def blob_release_candidates(self, most: int) -> Sequence[bytes]:
-        return []
+        return [s for s in self.blobs if self.blobs_stored.get(s)][:most] if self.releasable else []
 
     def blobs_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        return []
+        return sorted(s for s in self.blobs if s > cursor and self.blobs_stored.get(s))[:most]
 
     def report(self, at_ms: int) -> Report:
         return Report("1.0", (), Backlog(len(self.contents), 0, None, 10**9, None), ())
@@ -230,8 +221,15 @@ class MemoryStore:
                 kept = list(self.contents)
                 self._begin()
                 for identity in kept:
-                    self._chain(Lane.CUSTODY, identity)
-            case ReleaseBlobs() | BlobStored() | BlobRefused() | StoreDocument():
+                    self._chain(decode_core(self.contents[identity]).lane, identity)
+            case BlobStored(name, stored):
+                self.blobs_stored[name] = stored
+            case BlobRefused(name):
+                self.blobs_stored[name] = True
+            case ReleaseBlobs(names):
+                for name in names:
+                    del self.blobs[name]
+            case StoreDocument():
                 raise AssertionError(f"unexpected {action}")
             case Send() | Reconnect():
                 raise AssertionError(f"not a write: {action}")
@@ -270,6 +268,7 @@ class MemoryLedger:
         self.boots: dict[tuple[str, bytes], int] = {}
         self.claims: dict[StreamName, int] = {}
         self.safe: set[bytes] = set()
+        self.blobs: dict[bytes, bytearray] = {}
 
     def branches(self, stream: StreamName) -> Sequence[BranchHead]:
         return self.branch_heads.get(stream, [])
@@ -287,7 +286,15 @@ class MemoryLedger:
         return answers
 
     def audit_blobs(self, prefixes: Sequence[bytes]) -> Sequence[Audited]:
-        return []
+        whole = {s[:8]: s for s, data in self.blobs.items() if sha256(bytes(data)).digest() == s}
+        return [Audited(whole.get(p), p in whole, whole.get(p) in self.safe) for p in prefixes]
+
+    def take_blob(self, blob: Blob) -> BlobState:
+        """Put a chunk where it belongs; what was never written counts as missing."""
+        data = self.blobs.setdefault(blob.sha256, bytearray())
+        if blob.offset <= len(data) and sha256(blob.data).digest() == blob.chunk_hash:
+            data[blob.offset : blob.offset + len(blob.data)] = blob.data
+        return BlobState(blob.sha256, ((len(data), blob.size),) if len(data) < blob.size else ())
 
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         return []
@@ -337,6 +344,8 @@ class MemoryLedger:
     def take(self, device: str, payload: bytes, now_ms: int, credit: Credit | None = None) -> list[bytes]:
         """One statement in, the statements to publish out."""
         message = decode_up(unseal(KEY, Direction.UP, device, payload))
+        if isinstance(message, Blob):
+            return [seal(KEY, Direction.DOWN, device, encode_message(self.take_blob(message)))]
         assert isinstance(message, Hello | Batch | Fill | Gap)
         replies = []
         for action in decide(device, message, self, credit=credit or Credit(), now_ms=now_ms):
@@ -374,6 +383,9 @@ class Device:
                 case Reincarnate():
                     self.store.carry_out(action)
                     self.feed(Replaced())
+                case BlobStored(stored=False):
+                    self.store.carry_out(action)
+                    self.feed(Appended())
                 case _:
                     self.store.carry_out(action)
 

@@ -2,15 +2,26 @@
 
 import copy
 import random
+from hashlib import sha256
 
 import pytest
 
-from contract.delivery.device_states import TRANSITIONS, Connected, Disconnected, Happening, Link, Now, Received
+from contract.columns import Reading, pack_readings
+from contract.delivery.device_states import (
+    TRANSITIONS,
+    Appended,
+    Connected,
+    Disconnected,
+    Happening,
+    Link,
+    Now,
+    Received,
+)
 from contract.errors import IllegalTransition
-from contract.event import Lane
+from contract.event import Lane, Quantity, Readings
 from contract.fact import fact_id
 from contract.limits import HELLO_INTERVAL_MS, IDLE_HELLO_BYTES
-from contract.messages import Ack, Batch, Credit, Document, Hello, Mark, Nack, decode_up
+from contract.messages import Ack, Batch, Credit, Document, Hello, Mark, Nack, Welcome, decode_up
 from contract.statement import Direction, unseal
 from tests.contract.delivery.memory import KEY, Device, MemoryLedger, MemoryStore, settle
 
@@ -179,6 +190,125 @@ def test_p7_release_needs_the_hubs_word_about_the_very_content() -> None:
     device.tick(80_000)
     settle(device, ledger)
     assert set(device.store.contents) == set(made[2:])
+
+
+def test_p7_an_answer_that_says_have_or_names_no_whole_identity_frees_nothing() -> None:
+    device, ledger = _connected()
+    made = device.scan(b"1")
+    settle(device, ledger)
+    device.store.releasable = True
+    for answer, safe in ((b"h", (made,)), (b"s", ()), (b"s", (b"x" * 32,)), (b"m", (made,))):
+        device.tick(80_000)
+        hello = _said(device.outgoing.pop())
+        assert isinstance(hello, Hello)
+        assert hello.audit == (made[:8],)
+        device.outgoing.clear()
+        device.feed(Received(_welcome(hello.nonce, audit=answer, safe=safe)))
+        assert made in device.store.contents, answer
+
+
+def test_d6_a_welcome_to_an_earlier_hello_changes_nothing() -> None:
+    device, ledger = _connected()
+    made = device.scan(b"1")
+    settle(device, ledger)
+    device.store.releasable = True
+    device.tick(80_000)
+    device.feed(Received(_welcome(b"o" * 16, audit=b"s", safe=(made,))))
+
+    assert made in device.store.contents
+    assert device.store.lane(Lane.CUSTODY).acked_n == 1
+
+
+def _welcome(nonce: bytes, *, audit: bytes, safe: tuple[bytes, ...]) -> Welcome:
+    return Welcome(nonce, (), False, audit, b"", safe, (), (), 10**12, Credit())
+
+
+def test_a_late_ack_does_not_make_the_device_send_again() -> None:
+    device, ledger = _connected()
+    device.scan(b"1")
+    early = ledger.take("van-1", device.outgoing.pop(), 10**12)
+    settle(device, ledger)
+    device.hear(early[0])
+    device.scan(b"2")
+    settle(device, ledger)
+    device.hear(early[0])
+    device.tick(1)
+
+    assert device.outgoing == []
+    assert device.store.lane(Lane.CUSTODY).acked_n == 2
+
+
+def _reading(n: int) -> Readings:
+    return Readings(
+        "van-1.probe.temperature_c", Quantity.TEMPERATURE_C, n, n, 1000, 1, pack_readings([Reading(0, n)], 1000)
+    )
+
+
+def _lanes_sent(device: Device, ledger: MemoryLedger) -> list[Lane]:
+    """The lanes of all batches until rest, with one fact in each batch."""
+    lanes = []
+    while device.outgoing:
+        payload = device.outgoing.pop(0)
+        said = _said(payload)
+        if isinstance(said, Batch):
+            lanes.append(said.lane)
+        for reply in ledger.take("van-1", payload, 10**12, Credit(1)):
+            device.hear(reply)
+    return lanes
+
+
+def test_custody_goes_first_and_telemetry_does_not_starve() -> None:
+    device, ledger = Device("van-1", 5), MemoryLedger()
+    for n in range(40):
+        device.store.keep(_reading(n))
+    for n in range(40):
+        device.store.append(b"%d" % n)
+    device.feed(Connected())
+    lanes = _lanes_sent(device, ledger)
+
+    assert lanes.count(Lane.CUSTODY) == lanes.count(Lane.TELEMETRY) == 40
+    while_custody_waited = lanes[: len(lanes) - lanes[::-1].index(Lane.CUSTODY)]
+    assert while_custody_waited[:9] == [Lane.CUSTODY] * 9
+    assert 3 <= while_custody_waited.count(Lane.TELEMETRY) <= 6
+
+
+def test_f061_a_fact_in_the_wrong_lane_is_quarantined() -> None:
+    device, ledger = Device("van-1", 5), MemoryLedger()
+    identity = device.store.append(b"1")
+    device.store._begin()
+    device.store._chain(Lane.TELEMETRY, identity)
+    device.feed(Connected())
+    settle(device, ledger)
+
+    assert "wrong_lane" in (ledger.facts[identity].problem or "")
+
+
+def test_an_attachment_arrives_in_chunks_and_counts_as_stored_only_when_whole() -> None:
+    device, ledger = _connected()
+    photo = random.Random(3).randbytes(100_000)
+    device.store.blobs[sha256(photo).digest()] = photo
+    device.feed(Appended())
+    for _ in range(3):
+        for reply in ledger.take("van-1", device.outgoing.pop(0), 10**12):
+            device.hear(reply)
+        assert device.store.blobs_stored == {}
+    settle(device, ledger)
+
+    assert bytes(ledger.blobs[sha256(photo).digest()]) == photo
+    assert device.store.blobs_stored == {sha256(photo).digest(): True}
+
+
+def test_f050_an_attachment_that_a_restored_hub_lacks_is_sent_again() -> None:
+    device, ledger = _connected()
+    photo = random.Random(3).randbytes(50_000)
+    device.store.blobs[sha256(photo).digest()] = photo
+    device.feed(Appended())
+    settle(device, ledger)
+    ledger.blobs.clear()
+    device.tick(80_000)
+    settle(device, ledger)
+
+    assert bytes(ledger.blobs[sha256(photo).digest()]) == photo
 
 
 def test_f029_late_and_doubled_acks_change_nothing() -> None:
