@@ -1,0 +1,121 @@
+"""Documents of the hub on the device: routes, manifests, limits. Versioned whole documents; versions only go up."""
+
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from contract.limits import DOCUMENT_PART_BYTES, MAX_DOCUMENT_PARTS, MAX_DOCUMENTS
+from contract.messages import Document, DocumentVersion
+
+SHELF: Final = "document"
+MAX_UNFINISHED_BYTES: Final = MAX_DOCUMENT_PARTS * DOCUMENT_PART_BYTES
+"""Parts of unfinished documents held in memory: as much as the largest document."""
+
+
+class Shelf(Protocol):
+    """Where small things beside the facts are kept, each durable when `put` returns."""
+
+    def put(self, kind: str, name: str, body: bytes) -> None:
+        """Keep it, in the place of what had that name."""
+
+    def get(self, kind: str, name: str) -> bytes | None:
+        """Give it back; None where there is none."""
+
+    def drop(self, kind: str, name: str) -> None:
+        """Forget it."""
+
+    def names(self, kind: str) -> list[str]:
+        """All names of a kind."""
+
+
+class StoredDocument(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A whole document."""
+
+    version: int
+    data: bytes
+
+
+class _Unfinished(Struct):
+    version: int
+    parts: int
+    received: dict[int, bytes]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.received.values()))
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(StoredDocument)
+
+
+class Inbox:
+    """Puts parts together and keeps whole documents. A lost part is sent again when the hub hears the old version."""
+
+    def __init__(
+        self, shelf: Shelf, *, arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None
+    ) -> None:
+        self._shelf = shelf
+        self._arrived = arrived
+        self._lock = threading.Lock()
+        self._unfinished: dict[str, _Unfinished] = {}
+        self._versions: dict[str, int] = {}
+        for kind in shelf.names(SHELF):
+            if (document := self.get(kind)) is not None:
+                self._versions[kind] = document.version
+
+    def versions(self) -> tuple[DocumentVersion, ...]:
+        """What the device has, for a hello."""
+        with self._lock:
+            return tuple(DocumentVersion(kind, version) for kind, version in sorted(self._versions.items()))
+
+    def get(self, kind: str) -> StoredDocument | None:
+        """A document; None where none came, or the stored one cannot be read (it is then asked for again)."""
+        body = self._shelf.get(SHELF, kind)
+        try:
+            return None if body is None else _decoder.decode(body)
+        except msgspec.DecodeError:
+            return None
+
+    def take(self, part: Document) -> DocumentVersion | None:
+        """Take a part; the version that is now in force if this part completed it.
+
+        Raises:
+            NotKept: the document is whole but could not be stored; the hub will send it again.
+        """
+        with self._lock:
+            document = self._complete(part)
+            if document is None:
+                return None
+            self._shelf.put(SHELF, part.kind, _encoder.encode(document))
+            self._versions[part.kind] = document.version
+        self._arrived(part.kind, document)
+        return DocumentVersion(part.kind, document.version)
+
+    def _complete(self, part: Document) -> StoredDocument | None:
+        known = part.kind in self._versions
+        if part.part >= part.parts or part.version <= self._versions.get(part.kind, -1):
+            return None
+        if not known and len(self._versions) >= MAX_DOCUMENTS:
+            return None
+        unfinished = self._unfinished.get(part.kind)
+        if unfinished is None or (unfinished.version, unfinished.parts) != (part.version, part.parts):
+            if unfinished is not None and unfinished.version > part.version:
+                return None
+            unfinished = self._unfinished[part.kind] = _Unfinished(part.version, part.parts, {})
+        unfinished.received[part.part] = part.data
+        if len(unfinished.received) == unfinished.parts:
+            del self._unfinished[part.kind]
+            data = b"".join(unfinished.received[i] for i in range(unfinished.parts))
+            return StoredDocument(unfinished.version, data)
+        self._make_room(part.kind)
+        return None
+
+    def _make_room(self, keep: str) -> None:
+        """Give up other unfinished documents before memory runs short; they are sent again."""
+        while sum(u.size for u in self._unfinished.values()) > MAX_UNFINISHED_BYTES:
+            other = next((kind for kind in self._unfinished if kind != keep), keep)
+            del self._unfinished[other]

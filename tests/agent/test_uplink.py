@@ -1,0 +1,329 @@
+"""The uplink over an in-memory wire, with virtual time and the real cores of device and hub."""
+
+import pytest
+
+from agent.backoff import CAP_MS, FIRST_MS, Backoff
+from agent.mqtt import Arrived, Closed
+from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.uplink import ANSWER_TIMEOUT_MS
+from contract.delivery.device_actions import FixClock, SetAcked
+from contract.delivery.device_states import Link
+from contract.event import Configured, Lane, Quantity, Status
+from contract.messages import Ack, Batch, Credit, Document, Hello, LatestReading, Live, Mark
+from contract.statement import Direction, seal
+from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, bench
+from tests.contract.delivery.memory import KEY
+
+READING = LatestReading("van-1.probe.temperature_c", Quantity.TEMPERATURE_C, EPOCH_MS, 412)
+
+
+def _synced() -> Bench:
+    b = bench()
+    b.settle()
+    assert b.uplink.link is Link.SYNCED
+    return b
+
+
+def test_a_kept_scan_reaches_the_hub_in_the_same_turn_and_is_acknowledged() -> None:
+    b = _synced()
+    before_ms = b.time.elapsed_ms
+
+    identity = b.scan(b"1")
+    b.settle()
+
+    assert b.ledger.facts[identity].core is not None
+    assert b.time.elapsed_ms == before_ms
+    assert b.store.memory.lane(Lane.CUSTODY).acked_n == 1
+    assert b.store.sent == {Lane.CUSTODY: 1}
+
+
+def test_what_was_kept_without_network_is_sent_in_order_when_it_is_there() -> None:
+    b = bench()
+    identities = [b.store.memory.append(b"%d" % n) for n in range(600)]
+    b.settle()
+
+    assert b.ledger.arrived == identities
+
+
+def test_writes_come_before_the_sends_that_follow_from_them() -> None:
+    b = _synced()
+    b.scan(b"1")
+    b.uplink.turn()
+    b.wire.published.clear()
+    b.scan(b"2")
+    b.store.fail_with = NotKept(Cause.FULL, "no room")
+
+    b.uplink.turn()
+
+    assert [m for m in b.wire.said() if isinstance(m, Batch)] == []
+    assert b.uplink.link is Link.OFFLINE
+
+
+def test_a_failed_write_ends_the_connection_and_everything_arrives_after_the_next() -> None:
+    b = _synced()
+    b.store.fail_with = NotKept(Cause.FULL, "no room")
+    identity = b.scan(b"1")
+    b.run_for(2_000)
+    b.settle()
+
+    assert identity in b.ledger.facts
+    assert b.store.memory.lane(Lane.CUSTODY).acked_n == 1
+    assert len(b.wire.opens) == 2
+    assert b.broken == []
+
+
+def test_f016_a_disk_that_does_not_write_ends_the_process() -> None:
+    b = _synced()
+    b.store.fail_with = NotKept(Cause.BROKEN, "the disk did not take it")
+    b.scan(b"1")
+    b.settle()
+
+    assert b.broken == ["the disk did not take it"]
+
+
+def test_a_damaged_store_is_repaired_and_the_conversation_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = _synced()
+    read = b.store.memory.read
+
+    def damaged(*_: object) -> object:
+        monkeypatch.setattr(b.store.memory, "read", read)
+        raise StoreDamaged("a row is missing")
+
+    monkeypatch.setattr(b.store.memory, "read", damaged)
+    identity = b.scan(b"1")
+    b.run_for(2_000)
+    b.settle()
+
+    assert b.store.repairs == 1
+    assert identity in b.ledger.facts
+
+
+def test_f099_retained_messages_are_ignored() -> None:
+    b = _synced()
+    b.hear(Document("route", 9, 0, 1, b"poison"), retained=True)
+    b.settle()
+
+    assert b.inbox.versions() == ()
+    assert b.uplink.counters.retained == 1
+
+
+def test_f101_a_forged_acknowledgement_is_counted_and_changes_nothing() -> None:
+    b = _synced()
+    b.wire.mute = True
+    b.scan(b"1")
+    b.uplink.turn()
+    whole = b.store.memory.lane(Lane.CUSTODY).head_hash
+    b.hear(Ack(b.store.memory.incarnation, Lane.CUSTODY, Mark(1, whole[:16]), Credit()), key=b"x" * 32)
+    b.uplink.turn()
+
+    assert b.uplink.counters.not_authentic == 1
+    assert b.store.memory.lane(Lane.CUSTODY).acked_n == 0
+
+
+def test_p7_a_statement_of_the_device_played_back_to_it_is_not_authentic() -> None:
+    b = _synced()
+    b.hear(Document("route", 9, 0, 1, b""), direction=Direction.UP)
+    b.settle()
+
+    assert b.uplink.counters.not_authentic == 1
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"<html>portal</html>", bytes(300_000), seal(KEY, Direction.DOWN, DEVICE, b"\x90")]
+)
+def test_f033_bytes_that_are_no_statement_are_counted_and_dropped(payload: bytes) -> None:
+    b = _synced()
+    b.wire.incoming.append(Arrived(payload, retained=False))
+    b.settle()
+
+    assert b.uplink.counters.malformed == 1
+    assert b.uplink.link is Link.SYNCED
+
+
+def test_f025_a_silent_hub_is_left_after_three_unanswered_messages() -> None:
+    b = _synced()
+    b.wire.mute = True
+    b.scan(b"1")
+    b.run_for(600_000)
+
+    assert len(b.wire.opens) > 1
+    assert b.uplink.link is not Link.SYNCED
+
+
+def test_f025_a_broker_that_never_answers_is_left() -> None:
+    b = bench()
+    b.wire.open = lambda: b.wire.opens.append(b.time.elapsed_ms)  # type: ignore[method-assign]  # connects to nothing
+    b.run_for(2 * ANSWER_TIMEOUT_MS)
+
+    assert len(b.wire.opens) >= 2
+    assert b.wire.opens[1] - b.wire.opens[0] >= ANSWER_TIMEOUT_MS
+
+
+def test_f027_a_link_that_breaks_every_three_seconds_still_moves_facts() -> None:
+    b = bench()
+    identities = [b.store.memory.append(b"%d" % n) for n in range(1_000)]
+    for _ in range(12):
+        b.settle()
+        b.wire.cut()
+        b.run_for(3_000)
+
+    assert set(identities) <= set(b.ledger.facts)
+
+
+def test_f022_a_batch_that_the_hub_never_saw_is_sent_again() -> None:
+    b = _synced()
+    b.wire.mute = True
+    identity = b.scan(b"1")
+    b.uplink.turn()
+    assert identity not in b.ledger.facts
+
+    b.wire.mute = False
+    b.run_for(10_000)
+
+    assert identity in b.ledger.facts
+
+
+def test_refused_credentials_wait_the_longest_at_once() -> None:
+    b = bench()
+    b.wire.answers = [Closed("the broker refused: Not authorized", credentials=True)]
+    b.run_for(CAP_MS)
+
+    assert b.wire.opens[1] - b.wire.opens[0] >= CAP_MS / 2
+
+
+def test_waits_double_to_the_cap_and_begin_again_after_a_contact() -> None:
+    b = bench()
+    b.wire.answers = [Closed("refused")] * 12
+    b.run_for(12 * CAP_MS)
+    gaps = [later - earlier for earlier, later in zip(b.wire.opens, b.wire.opens[1:], strict=False)]
+    assert gaps[0] <= FIRST_MS
+    assert max(gaps) <= CAP_MS
+    assert b.uplink.link is Link.SYNCED
+
+    opens = len(b.wire.opens)
+    cut_ms = b.time.elapsed_ms
+    b.wire.cut()
+    b.settle()
+    b.settle()
+    assert b.wire.opens[opens] - cut_ms <= FIRST_MS
+
+
+def test_f028_a_fleet_does_not_come_back_in_step() -> None:
+    first_tries = set()
+    for seed in range(50):
+        b = bench(seed=seed)
+        b.wire.answers = [Closed("refused")] * 6
+        b.run_for(20_000)
+        first_tries.add(b.wire.opens[5])
+
+    assert len(first_tries) > 45
+
+
+def test_one_outage_is_one_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    b = bench()
+    b.wire.answers = [Closed("connection refused")] * 5
+    b.run_for(60_000)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("level=warning" in line for line in lines) == 1
+    assert sum("event=in_contact" in line for line in lines) == 1
+
+
+def test_the_hubs_clock_is_handed_to_the_store_with_half_the_round_trip() -> None:
+    b = _synced()
+
+    (fix,) = [action for action in b.store.applied if isinstance(action, FixClock)]
+    assert fix == FixClock(mono_ms=1_000, hub_ms=EPOCH_MS + 6_000, uncertainty_ms=0)
+
+
+def test_latest_values_go_out_while_in_contact_only() -> None:
+    b = bench([READING])
+    b.settle()
+    b.wire.said()
+    b.run_for(20_000)
+    assert [m for m in b.wire.said() if isinstance(m, Live)] == [Live((READING,))] * 4
+
+    b.wire.answers = [Closed("refused")] * 100
+    b.wire.cut()
+    b.run_for(20_000)
+    assert b.wire.said() == []
+
+
+def test_a_document_in_parts_is_stored_and_stated() -> None:
+    b = _synced()
+    b.hear(Document("route", 3, 1, 2, b"lower"))
+    b.settle()
+    assert b.inbox.get("route") is None
+
+    b.hear(Document("route", 3, 0, 2, b"upper "))
+    b.settle()
+
+    stored = b.inbox.get("route")
+    assert stored is not None
+    assert (stored.version, stored.data) == (3, b"upper lower")
+    assert b.store.stated == [Status(Configured("route", 3))]
+    assert b.store.memory.lane(Lane.CUSTODY).acked_n == 1
+
+
+def test_a_hello_is_said_although_nothing_waits() -> None:
+    b = _synced()
+    b.wire.said()
+    b.run_for(200_000)
+
+    assert sum(isinstance(m, Hello) for m in b.wire.said()) in (2, 3, 4)
+
+
+def test_p6_another_speaker_under_this_incarnation_starts_a_new_one_and_everything_arrives() -> None:
+    b = bench()
+    twin = bench()
+    twin.ledger = b.ledger
+    twin.wire.hub = lambda payload: b.ledger.take(DEVICE, payload, now_ms=twin.time.wall_ms())
+    assert twin.store.memory.incarnation == b.store.memory.incarnation
+    twin.time.elapsed_ms += 50
+    twin.store.memory.boot = b"other boot......"
+    twin.store.memory.random.seed(99)
+    ours = b.store.memory.append(b"ours")
+    b.settle()
+    theirs = twin.store.memory.append(b"theirs")
+    twin.settle()
+
+    assert twin.store.memory.reincarnations != []
+    assert {ours, theirs} <= set(b.ledger.facts)
+
+
+def test_changes_of_the_link_are_told_with_the_time_of_the_last_contact() -> None:
+    b = _synced()
+    b.uplink.hang_up()
+
+    assert [link for link, _ in b.links] == ["greeting", "synced", "offline"]
+    assert b.links[-1] == ("offline", EPOCH_MS + 1_000)
+
+
+def test_an_acknowledgement_alone_is_no_proof_of_contact() -> None:
+    b = _synced()
+    first = b.uplink.last_contact_at_ms
+    b.scan(b"1")
+    b.time.elapsed_ms += 100
+    b.settle()
+
+    assert isinstance(b.store.applied[-1], SetAcked)
+    assert b.uplink.last_contact_at_ms == first
+
+
+def test_messages_behind_the_end_of_a_connection_are_ignored() -> None:
+    b = _synced()
+    b.wire.cut()
+    b.hear(Document("route", 1, 0, 1, b""))
+    b.uplink.turn()
+
+    assert b.uplink.link is Link.OFFLINE
+    assert b.inbox.versions() == ()
+
+
+def test_backoff_stays_between_half_and_the_whole_of_its_ceiling() -> None:
+    low, high = Backoff(lambda: 0.999999), Backoff(lambda: 0.0)
+
+    assert [high.next_ms() for _ in range(8)] == [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
+    assert low.next_ms() == 250
+    low.reset()
+    assert low.next_ms(longest=True) == CAP_MS // 2
