@@ -111,8 +111,7 @@ class Hand:
 
     def draw(self, now_ms: int) -> Scan | None:
         """Return the next scan if it is time for one, journaled as sent."""
-        if self._give_up_ms is not None and now_ms >= self._give_up_ms:
-            self._give_up(now_ms)
+        self.expire(now_ms)
         if self.pending is not None or self._next_ms is None or now_ms < self._next_ms:
             return None
         number, code = next(self.codes, (0, None))
@@ -131,6 +130,11 @@ class Hand:
         elif self.is_done:
             self._finish(now_ms)
         return scan
+
+    def expire(self, now_ms: int) -> None:
+        """Stop waiting for a signal that is overdue."""
+        if self._give_up_ms is not None and now_ms >= self._give_up_ms:
+            self._give_up(now_ms)
 
     def signal(self, signal: Signal, now_ms: int) -> None:
         """Take the device's signal, and tie it to the code in flight when one is waited for."""

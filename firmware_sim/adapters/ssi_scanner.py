@@ -110,7 +110,8 @@ class SsiScanner(Device):
         """Scan the next code, or send the last one again."""
         if self._in_flight:
             return self._send_again(now_ms) if now_ms >= self._ack_by_ms else ()
-        if not self._enabled and self.hand.pending is None:
+        if not self._enabled:
+            self.hand.expire(now_ms)
             return ()
         scan = self.hand.draw(now_ms)
         if scan is None:

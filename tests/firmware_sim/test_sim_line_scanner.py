@@ -138,6 +138,21 @@ def test_what_was_sent_just_before_the_line_went_away_is_doubtful() -> None:
     assert scanner.due_ms() is None
 
 
+def test_a_confirmed_code_and_an_old_one_are_not_doubtful_but_a_held_one_is() -> None:
+    clock, journal = VirtualClock(0), MemoryJournal()
+    careful = LineScanner(numbered(SSCC), journal, habit=Habit(wait_feedback_ms=5_000))
+    careful.opened(0)
+    drive(careful, clock, 0)
+    careful.receive(b"KEPT\r\n", 10)
+    careful.closed(20, unplugged=False, unsent=[])
+    holding = LineScanner(numbered(ITEM), journal, faults=FaultPlan(merge=1.0))
+    holding.opened(0)
+    holding.wake(0)
+    holding.closed(3_000, unplugged=True, unsent=[])
+
+    assert [record["doubtful"] for record in journal.records if "doubtful" in record] == [[], [1]]
+
+
 def test_the_code_in_flight_is_given_up_when_the_line_goes() -> None:
     clock, journal = VirtualClock(0), MemoryJournal()
     scanner = LineScanner(code_stream(1), journal, habit=Habit(wait_feedback_ms=5_000))

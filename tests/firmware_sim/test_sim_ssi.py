@@ -163,6 +163,19 @@ def test_a_disabled_scanner_scans_nothing_until_enabled() -> None:
     assert data(scanner.wake(20))
 
 
+def test_a_scanner_disabled_while_it_waits_gives_up_and_scans_nothing_more() -> None:
+    journal = MemoryJournal()
+    scanner = SsiScanner(code_stream(1), journal, habit=Habit(wait_feedback_ms=3_000))
+    scanner.opened(0)
+    scanner.wake(0)
+    scanner.receive(ACK + Packet(Opcode.SCAN_DISABLE, HOST).encode(), 10)
+
+    assert scanner.due_ms() == 3_000
+    assert data(scanner.wake(3_000)) == b""
+    assert scanner.due_ms() is None
+    assert journal.records[-1] == {"t_ms": 3_000, "unanswered": 1}
+
+
 def test_a_lost_ack_makes_the_scanner_send_what_the_host_already_has() -> None:
     scanner, _ = one(Code(b"A1"), lost_ack=1.0)
     scanner.wake(0)
