@@ -14,12 +14,13 @@ these follows one time for each fact, the same whatever came first:
 Raw clock values are never overwritten, so a later fix dates the facts of its boot anew.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, select
+from msgspec import structs
+from sqlalchemy import Connection, RowMapping, Table, bindparam, select, update
 from sqlmodel import Field, SQLModel
 
 from contract.event import ClockFix, Status
@@ -64,6 +65,27 @@ class ClockFixRow(SQLModel, table=True):
     uncertainty_ms: int
 
 
+class DatedRow(SQLModel):
+    """What every table keeps whose rows are dated here: what the clocks said, and the corrected time that follows."""
+
+    device: str = Field(max_length=64)
+    boot: bytes
+    at_ms: int
+    """The device's wall clock at the row's (first) instant."""
+    mono_ms: int
+    span_ms: int = 0
+    """From the first to the last instant of a block."""
+    made_mono_ms: int
+    """The monotonic clock when the fact was made."""
+    clock: str = Field(max_length=8)
+    known_ms: int
+    """When the hub took the fact."""
+    happened_ms: int
+    """Corrected time of the (first) instant."""
+    time_source: str = Field(max_length=16)
+    uncertainty_ms: int | None = None
+
+
 clock_fix = table_of(ClockFixRow)
 
 Boot = tuple[str, bytes]
@@ -72,13 +94,24 @@ Boot = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """What the clocks said at an instant. `known_ms` and `known_mono_ms` belong to the fact as a whole: its receipt, its making."""
+    """What is known of an instant before it is dated; fields as in `DatedRow`."""
 
     at_ms: int
     mono_ms: int
+    made_mono_ms: int
     clock: Clock
     known_ms: int
-    known_mono_ms: int
+    span_ms: int = 0
+
+    @property
+    def latest_ms(self) -> int:
+        """A first instant after this one would put the last instant into the hub's future."""
+        return self.known_ms + MAX_AHEAD_MS - self.span_ms
+
+    @property
+    def received_bound_ms(self) -> int:
+        """The hub's clock when the device's monotonic clock was 0, at the latest."""
+        return self.known_ms - max(self.made_mono_ms, self.mono_ms + self.span_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +120,166 @@ class Dated:
 
     at_ms: int
     source: TimeSource
-    uncertainty_ms: int | None
+    uncertainty_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class BootClock:
-    """What is known of one boot: its fixes, and the least `received - mono` of its implausibly dated facts."""
+class Moved:
+    """A row as it was, and where it belongs now."""
 
-    fixes: Sequence[ClockFix] = ()
-    received_bound_ms: int | None = None
+    row: RowMapping
+    to: Dated
+
+
+def date(stamp: Stamped, fixes: Sequence[ClockFix], received_bound_ms: int | None = None) -> Dated:
+    """The corrected time of one instant.
+
+    Args:
+        stamp: what the clocks said.
+        fixes: all fixes of that boot, in any order.
+        received_bound_ms: the least bound of all facts of that boot that only their receipt dates.
+    """
+    if fixes and (fixed := _by_fix(stamp, fixes)) is not None:
+        return fixed
+    if PLAUSIBLE_FROM_MS <= stamp.at_ms <= stamp.latest_ms:
+        return Dated(stamp.at_ms, TimeSource.DEVICE if stamp.clock is Clock.SYNCED else TimeSource.DEVICE_UNSYNCED)
+    bound_ms = stamp.received_bound_ms if received_bound_ms is None else received_bound_ms
+    return Dated(max(0, bound_ms + stamp.mono_ms), TimeSource.RECEIVED)
+
+
+def _by_fix(stamp: Stamped, fixes: Sequence[ClockFix]) -> Dated | None:
+    carried = sorted(
+        (fix.uncertainty_ms + abs(stamp.mono_ms - fix.mono_ms) * DRIFT_PPM // 1_000_000, fix.hub_ms - fix.mono_ms)
+        for fix in fixes
+    )
+    for vague_ms, offset_ms in carried:
+        at_ms = offset_ms + stamp.mono_ms
+        if not PLAUSIBLE_FROM_MS <= at_ms <= stamp.latest_ms:
+            continue
+        apart_ms = abs(at_ms - stamp.at_ms)
+        if stamp.clock is Clock.SYNCED and apart_ms <= vague_ms + AGREE_MS:
+            return Dated(stamp.at_ms, TimeSource.DEVICE, vague_ms + apart_ms)
+        return Dated(at_ms, TimeSource.HUB_FIX, vague_ms)
+    return None
+
+
+def date_boot(stamps: Sequence[Stamped], fixes: Sequence[ClockFix]) -> list[Dated]:
+    """The corrected times of all instants of one boot, each of which may depend on the others."""
+    dates = [date(stamp, fixes) for stamp in stamps]
+    bounds = [
+        stamp.received_bound_ms
+        for stamp, dated in zip(stamps, dates, strict=True)
+        if dated.source is TimeSource.RECEIVED
+    ]
+    if not bounds:
+        return dates
+    return [date(stamp, fixes, min(bounds)) for stamp in stamps]
+
+
+def note_fixes(tx: Connection, facts: Iterable[LedgerFact]) -> set[Boot]:
+    """Keep the fixes among these facts and name their boots, whose facts must be dated anew.
+
+    Several projections call this with the same facts; the first one keeps the fixes.
+    """
+    rows: list[dict[str, object]] = []
+    boots: set[Boot] = set()
+    for known in facts:
+        device, event = known.fact.device, known.fact.event
+        if not isinstance(event, Status) or not isinstance(event.detail, ClockFix):
+            continue
+        fix = event.detail
+        rows.append({"device": device, "fact_id": known.fact_id, **structs.asdict(fix)})
+        boots.add((device, fix.boot))
+    if rows:
+        tx.execute(insert(tx, clock_fix).on_conflict_do_nothing(), rows)
+    return boots
+
+
+def fixes_of(tx: Connection, boots: Iterable[Boot]) -> dict[Boot, list[ClockFix]]:
+    """All fixes of these boots; a boot without any has an empty list."""
+    found: dict[Boot, list[ClockFix]] = {boot: [] for boot in boots}
+    for ids in chunks(sorted({boot for _, boot in found})):
+        for row in tx.execute(select(clock_fix).where(clock_fix.c.boot.in_(ids))):
+            if (row.device, row.boot) in found:
+                found[row.device, row.boot].append(ClockFix(row.boot, row.mono_ms, row.hub_ms, row.uncertainty_ms))
+    return found
+
+
+def stamp_columns(known: LedgerFact) -> dict[str, Any]:
+    """The columns of `DatedRow` that say what the clocks said when a fact was made."""
+    fact = known.fact
+    return {
+        "device": fact.device,
+        "boot": fact.boot,
+        "at_ms": fact.at_ms,
+        "mono_ms": fact.mono_ms,
+        "span_ms": 0,
+        "made_mono_ms": fact.mono_ms,
+        "clock": fact.clock.value,
+        "known_ms": known.received_ms,
+    }
+
+
+def date_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], set[Boot]]:
+    """New rows for a `DatedRow` table with their corrected times; and the boots to give to `redate` once they are stored.
+
+    These boots have facts that only their receipt dates, and such dates depend on each other.
+    """
+    fixes = fixes_of(tx, {(row["device"], row["boot"]) for row in rows})
+    dated: list[dict[str, Any]] = []
+    vague: set[Boot] = set()
+    for row in rows:
+        boot = row["device"], row["boot"]
+        to = date(stamp_of(row), fixes[boot])
+        if to.source is TimeSource.RECEIVED:
+            vague.add(boot)
+        dated.append(
+            {**row, "happened_ms": to.at_ms, "time_source": to.source.value, "uncertainty_ms": to.uncertainty_ms}
+        )
+    return dated, vague
+
+
+def stamp_of(row: Mapping[Any, Any]) -> Stamped:
+    """What the clocks said for a row of a `DatedRow` table."""
+    return Stamped(
+        row["at_ms"], row["mono_ms"], row["made_mono_ms"], Clock(row["clock"]), row["known_ms"], row["span_ms"]
+    )
+
+
+def redate(tx: Connection, table: Table, boots: Iterable[Boot]) -> list[Moved]:
+    """Date all rows of these boots anew in a `DatedRow` table and tell which have moved."""
+    moved: list[Moved] = []
+    for (device, boot), fixes in fixes_of(tx, boots).items():
+        rows = tx.execute(select(table).where(table.c.boot == boot, table.c.device == device)).mappings().all()
+        dates = date_boot([stamp_of(row) for row in rows], fixes)
+        moved += (Moved(row, dated) for row, dated in zip(rows, dates, strict=True) if _dated(row) != dated)
+    changes = {
+        m.row["fact_id"]: {
+            "key": m.row["fact_id"],
+            "at": m.to.at_ms,
+            "source": m.to.source.value,
+            "vague": m.to.uncertainty_ms,
+        }
+        for m in moved
+    }
+    if changes:
+        change = (
+            update(table)
+            .where(table.c.fact_id == bindparam("key"))
+            .values(happened_ms=bindparam("at"), time_source=bindparam("source"), uncertainty_ms=bindparam("vague"))
+        )
+        tx.execute(change, list(changes.values()))
+    return moved
+
+
+def _dated(row: RowMapping) -> Dated:
+    return Dated(row["happened_ms"], TimeSource(row["time_source"]), row["uncertainty_ms"])
+
+
+T = TypeVar("T")
+
+
+def chunks(items: Sequence[T], size: int = 10_000) -> Iterator[Sequence[T]]:
+    """Items in parts that fit the parameters of one statement (SQLite takes 32,766)."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

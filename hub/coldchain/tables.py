@@ -3,11 +3,11 @@
 Times are UTC epoch ms in corrected time (`hub.timeline`), values are hundredths of a degree Celsius or of a percent.
 """
 
-from sqlalchemy import Index
+from sqlalchemy import Column, Computed, Index
 from sqlmodel import Field, SQLModel
 
-from hub.db import table_of
-from hub.timeline import ClockFixRow as ClockFixRow  # noqa: PLC0414 -- loaded with these tables into the schema
+from hub.db import BigInt, table_of
+from hub.timeline import DatedRow
 
 WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
@@ -27,28 +27,20 @@ class SensorRow(SQLModel, table=True):
     """End of the latest block: what begins after it overlaps nothing."""
 
 
-class ReadingBlockRow(SQLModel, table=True):
+class ReadingBlockRow(DatedRow, table=True):
     """One sealed block: whose each reading is, and what it said, so that late blocks and clock fixes can be folded in."""
 
     __tablename__ = "reading_block"
     __table_args__ = (
-        Index("ix_reading_block_time", "sensor", "last_ms"),
+        Index("ix_reading_block_time", "sensor", "last_ms", "happened_ms"),
         Index("ix_reading_block_boot", "boot", "device"),
     )
 
     fact_id: bytes = Field(primary_key=True)
     sensor: int
-    device: str = Field(max_length=64)
-    boot: bytes
-    first_ms: int
-    last_ms: int
-    time_source: str = Field(max_length=16)
-    uncertainty_ms: int | None = None
-    known_ms: int
-    base_at_ms: int
-    base_mono_ms: int
-    mono_ms: int
-    clock: str = Field(max_length=8)
+    last_ms: int = Field(
+        sa_column=Column("last_ms", BigInt, Computed("happened_ms + span_ms", persisted=True), nullable=False)
+    )
     interval_ms: int
     count: int
     columns: bytes

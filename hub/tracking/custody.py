@@ -1,12 +1,14 @@
-"""The chain of custody of one parcel, folded into where it is now."""
+"""The chain of custody of one parcel, folded into where it is now.
 
-from collections.abc import Iterable, Sequence
+The fold takes events in the order of the product's rule 3, so it comes out the same whatever arrived first.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
-from contract.event import Outcome, Step
 from hub.timeline import TimeSource
 
 
@@ -28,10 +30,10 @@ class Deed(StrEnum):
 
 
 class ParcelStatus(StrEnum):
-    """What people ask first; the step says it more exactly."""
+    """What people ask first; the deed says it more exactly."""
 
     KNOWN = "known"
-    """Seen, but only counted or corrected away."""
+    """Seen, but only counted, or all corrected away."""
     IN_STORE = "in_store"
     IN_TRANSIT = "in_transit"
     OUT_FOR_DELIVERY = "out_for_delivery"
@@ -39,3 +41,158 @@ class ParcelStatus(StrEnum):
     EXCEPTION = "exception"
     """Attempted or refused: somebody must decide."""
     RETURNED = "returned"
+
+
+STATUS_OF: Final[Mapping[Deed, ParcelStatus]] = {
+    Deed.RECEIVED: ParcelStatus.IN_STORE,
+    Deed.ARRIVED: ParcelStatus.IN_STORE,
+    Deed.LOADED: ParcelStatus.IN_TRANSIT,
+    Deed.DEPARTED: ParcelStatus.IN_TRANSIT,
+    Deed.HANDED_OVER: ParcelStatus.IN_TRANSIT,
+    Deed.PICKED_UP: ParcelStatus.IN_TRANSIT,
+    Deed.OUT_FOR_DELIVERY: ParcelStatus.OUT_FOR_DELIVERY,
+    Deed.DELIVERED: ParcelStatus.DELIVERED,
+    Deed.ATTEMPTED: ParcelStatus.EXCEPTION,
+    Deed.REFUSED: ParcelStatus.EXCEPTION,
+    Deed.RETURNED: ParcelStatus.RETURNED,
+}
+"""`counted` is missing: it says that a parcel was seen, not what was done with it."""
+
+UNDOES_DELIVERED: Final = frozenset({Deed.RETURNED, Deed.RECEIVED})
+"""A parcel that comes back is scanned as one of these. Anything else after a delivery is a late fact or a wrong clock."""
+
+
+class EventKind(StrEnum):
+    """What stated an event."""
+
+    SCAN = "scan"
+    PROOF = "proof"
+    CORRECTION = "correction"
+
+
+class CustodyEvent(Struct, frozen=True):
+    """One link of the chain of custody, as far as the state of the parcel depends on it.
+
+    Attributes:
+        deed: what was done; of a correction, what holds instead, None where it only takes back.
+        happened_ms: corrected time; `time_source` and `uncertainty_ms` say how sure.
+        known_ms: when the hub took the fact.
+        targets: the facts that a correction takes back.
+    """
+
+    fact_id: bytes
+    kind: EventKind
+    deed: Deed | None
+    happened_ms: int
+    time_source: TimeSource
+    uncertainty_ms: int | None
+    known_ms: int
+    device: str
+    incarnation: bytes
+    ord: int
+    actor: str = ""
+    place: str = ""
+    lat_e7: int | None = None
+    lon_e7: int | None = None
+    verdict: str = ""
+    cold_verdict: str = ""
+    cold_budget_s: int | None = None
+    code_kind: str = ""
+    recipient: str = ""
+    targets: tuple[bytes, ...] = ()
+
+
+def in_order(event: CustodyEvent) -> tuple[int, str, bytes, int, bytes]:
+    """Sort key: the one order of facts at the hub."""
+    return event.happened_ms, event.device, event.incarnation, event.ord, event.fact_id
+
+
+class ParcelState(Struct, frozen=True):
+    """Where a parcel is.
+
+    Attributes:
+        step: the event that holds now; None where none does.
+        seen: the latest event that counts, of any deed.
+        known_ms: when the hub last learnt anything about the parcel.
+        corrected: identities of events that no longer count, each with the correction's.
+        ignored: identities of events later than a delivery that they could not undo.
+    """
+
+    step: CustodyEvent | None
+    seen: CustodyEvent
+    status: ParcelStatus
+    known_ms: int
+    kind: str
+    lat_e7: int | None
+    lon_e7: int | None
+    verdict: str
+    cold_verdict: str
+    cold_budget_s: int | None
+    recipient: str
+    events: int
+    corrections: int
+    corrected: Mapping[bytes, bytes]
+    ignored: tuple[bytes, ...]
+
+
+def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
+    """Fold all events of one parcel, in any order, into its state.
+
+    Raises:
+        ValueError: there is no scan and no proof among them.
+    """
+    ordered = sorted(events, key=in_order)
+    corrections = [event for event in ordered if event.kind is EventKind.CORRECTION]
+    stated = [event for event in ordered if event.kind is not EventKind.CORRECTION]
+    if not stated:
+        raise ValueError("a parcel needs at least one scan or proof")
+    corrected = {target: event.fact_id for event in corrections for target in event.targets}
+    valid = [event for event in stated if event.fact_id not in corrected]
+    step, ignored = _hold([event for event in ordered if event.fact_id not in corrected])
+    fixed = next((event for event in reversed(valid) if event.lat_e7 is not None), None)
+    return ParcelState(
+        step=step,
+        seen=(valid or stated)[-1],
+        status=STATUS_OF[step.deed] if step and step.deed else ParcelStatus.KNOWN,
+        known_ms=max(event.known_ms for event in ordered),
+        kind=_first(event.code_kind for event in reversed(stated)),
+        lat_e7=fixed.lat_e7 if fixed else None,
+        lon_e7=fixed.lon_e7 if fixed else None,
+        verdict=_first(event.verdict for event in reversed(valid)),
+        cold_verdict=_first(event.cold_verdict for event in reversed(valid)),
+        cold_budget_s=next((e.cold_budget_s for e in reversed(valid) if e.cold_budget_s is not None), None),
+        recipient=_recipient(step, valid),
+        events=len(stated),
+        corrections=len(corrections),
+        corrected=corrected,
+        ignored=tuple(ignored),
+    )
+
+
+def _hold(ordered: list[CustodyEvent]) -> tuple[CustodyEvent | None, list[bytes]]:
+    """The event that holds in the end, and those that a delivery kept from holding."""
+    step: CustodyEvent | None = None
+    ignored: list[bytes] = []
+    for event in ordered:
+        if event.deed is None or event.deed is Deed.COUNTED:
+            continue
+        delivered = step is not None and step.deed is Deed.DELIVERED
+        if delivered and event.kind is not EventKind.CORRECTION and event.deed not in UNDOES_DELIVERED:
+            # A scan and its proof both say delivered: the first one dates it.
+            if event.deed is not Deed.DELIVERED:
+                ignored.append(event.fact_id)
+            continue
+        step = event
+    return step, ignored
+
+
+def _recipient(step: CustodyEvent | None, valid: list[CustodyEvent]) -> str:
+    """Who took it: told by the delivery that holds, or by a proof after the scan that dates it."""
+    if step is None or step.deed is not Deed.DELIVERED:
+        return ""
+    since = in_order(step)
+    return _first(e.recipient for e in reversed(valid) if e.deed is Deed.DELIVERED and in_order(e) >= since)
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")

@@ -4,16 +4,16 @@ Times are UTC epoch ms; `happened_ms` is corrected time (`hub.timeline`), `known
 `mono_ms` are what the device's clocks said.
 """
 
-from sqlalchemy import Index
+from sqlalchemy import Column, Computed, Index
 from sqlmodel import Field, SQLModel
 
-from hub.db import table_of
-from hub.timeline import ClockFixRow as ClockFixRow  # noqa: PLC0414 -- loaded with these tables into the schema
+from hub.db import BigInt, table_of
+from hub.timeline import DatedRow
 
 WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
 
-class CustodyEventRow(SQLModel, table=True):
+class CustodyEventRow(DatedRow, table=True):
     """What one scan or proof says of one parcel; never changed but for its date, when a clock fix tells better."""
 
     __tablename__ = "custody_event"
@@ -27,17 +27,8 @@ class CustodyEventRow(SQLModel, table=True):
     kind: str = Field(max_length=16)
     """`scan` or `proof`."""
     step: str = Field(max_length=32)
-    happened_ms: int
-    time_source: str = Field(max_length=16)
-    uncertainty_ms: int | None = None
-    known_ms: int
-    device: str = Field(max_length=64)
     incarnation: bytes
     ord: int
-    boot: bytes
-    at_ms: int
-    mono_ms: int
-    clock: str = Field(max_length=8)
     actor: str = ""
     place: str = ""
     """Place of a scan, stop of a proof."""
@@ -64,12 +55,18 @@ class CustodyCorrectionRow(SQLModel, table=True):
 
     fact_id: bytes = Field(primary_key=True)
     target: bytes = Field(primary_key=True)
+    parcel: str = Field(default="", max_length=256)
+    """The one parcel of the target that is meant; empty for all of them."""
     step: str = ""
     happened_ms: int
     known_ms: int
     device: str
     incarnation: bytes
     ord: int
+    boot: bytes
+    at_ms: int
+    mono_ms: int
+    clock: str = Field(max_length=8)
     who: str
     why: str
 
@@ -128,28 +125,20 @@ class ParcelTermRow(SQLModel, table=True):
     parcel: str = Field(primary_key=True, max_length=256)
 
 
-class PositionBlockRow(SQLModel, table=True):
+class PositionBlockRow(DatedRow, table=True):
     """One sealed block of positions, in corrected time; the track is unpacked from it when it is asked for."""
 
     __tablename__ = "position_block"
     __table_args__ = (
-        Index("ix_position_block_time", "device", "last_ms"),
+        Index("ix_position_block_time", "device", "last_ms", "happened_ms"),
         Index("ix_position_block_boot", "boot", "device"),
     )
 
     fact_id: bytes = Field(primary_key=True)
-    device: str = Field(max_length=64)
     receiver: str = Field(max_length=256)
-    boot: bytes
-    first_ms: int
-    last_ms: int
-    time_source: str = Field(max_length=16)
-    uncertainty_ms: int | None = None
-    known_ms: int
-    base_at_ms: int
-    base_mono_ms: int
-    mono_ms: int
-    clock: str = Field(max_length=8)
+    last_ms: int = Field(
+        sa_column=Column("last_ms", BigInt, Computed("happened_ms + span_ms", persisted=True), nullable=False)
+    )
     interval_ms: int
     count: int
     columns: bytes

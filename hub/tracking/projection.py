@@ -1,0 +1,170 @@
+"""How facts change the state of parcels."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, select
+
+from hub.db import insert
+from hub.projector import Change, LedgerFact
+from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, redate
+from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fold_parcel
+from hub.tracking.stated import correction_rows, custody_rows, term_rows
+from hub.tracking.tables import custody_correction, custody_event, parcel, parcel_term
+
+REFOLD_AT_ONCE: Final = 1_000
+"""Parcels whose events are in memory together."""
+
+_event = custody_event.c
+_FOLDED: Final = (
+    _event.parcel,
+    _event.fact_id,
+    _event.kind,
+    _event.step,
+    _event.happened_ms,
+    _event.time_source,
+    _event.uncertainty_ms,
+    _event.known_ms,
+    _event.device,
+    _event.incarnation,
+    _event.ord,
+    _event.actor,
+    _event.place,
+    _event.lat_e7,
+    _event.lon_e7,
+    _event.verdict,
+    _event.cold_verdict,
+    _event.cold_budget_s,
+    _event.code_kind,
+    _event.recipient,
+)
+
+
+class TrackingProjection:
+    """Custody events one by one, and the state of each parcel folded from them."""
+
+    name = "tracking"
+    tables: Sequence[Table] = (clock_fix, custody_event, custody_correction, parcel, parcel_term)
+
+    def fold(self, tx: Connection, facts: Sequence[LedgerFact]) -> Sequence[Change]:
+        """Fold scans, proofs, corrections and clock fixes.
+
+        Raises:
+            ProjectionError: a correction that says nothing.
+        """
+        boots = note_fixes(tx, facts)
+        rows = [row for known in facts for row in custody_rows(known)]
+        corrections = [row for known in facts for row in correction_rows(known)]
+        touched = {row["parcel"] for row in rows}
+        if rows:
+            dated, vague_boots = date_rows(tx, rows)
+            boots |= vague_boots
+            tx.execute(insert(tx, custody_event).on_conflict_do_nothing(), dated)
+            terms = {(term["term"], term["parcel"]): term for row in rows for term in term_rows(row)}
+            tx.execute(insert(tx, parcel_term).on_conflict_do_nothing(), list(terms.values()))
+        touched |= {moved.row["parcel"] for moved in redate(tx, custody_event, boots)}
+        if corrections:
+            tx.execute(insert(tx, custody_correction).on_conflict_do_nothing(), corrections)
+            touched |= _parcels_of(tx, [row["target"] for row in corrections])
+        names = sorted(touched)
+        for some in chunks(names, REFOLD_AT_ONCE):
+            _refold(tx, some)
+        return [Change("parcel", name) for name in names]
+
+
+def _parcels_of(tx: Connection, fact_ids: Sequence[bytes]) -> set[str]:
+    return {
+        name for ids in chunks(fact_ids) for name in tx.scalars(select(_event.parcel).where(_event.fact_id.in_(ids)))
+    }
+
+
+def _refold(tx: Connection, names: Sequence[str]) -> None:
+    events = custody_of(tx, names)
+    rows = [_parcel_row(name, fold_parcel(events[name])) for name in names]
+    upsert = insert(tx, parcel)
+    kept = {column.name: upsert.excluded[column.name] for column in parcel.c if column.name not in {"parcel", "route"}}
+    tx.execute(upsert.on_conflict_do_update(index_elements=["parcel"], set_=kept), rows)
+
+
+def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[CustodyEvent]]:
+    """All events of these parcels, corrections included, in no order."""
+    found: defaultdict[str, list[CustodyEvent]] = defaultdict(list)
+    query = select(*_FOLDED).where(_event.parcel.in_(names))
+    for row in reader.execute(query).tuples():
+        found[row[0]].append(_custody_event(row))
+    for name, correction in _corrections_of(reader, names):
+        found[name].append(correction)
+    return found
+
+
+def _custody_event(row: Sequence[Any]) -> CustodyEvent:
+    (_, fact_id, kind, step, at_ms, source, *rest) = row
+    return CustodyEvent(fact_id, EventKind(kind), Deed(step), at_ms, TimeSource(source), *rest)
+
+
+def _corrections_of(reader: Connection, names: Sequence[str]) -> Iterable[tuple[str, CustodyEvent]]:
+    target = custody_correction.c
+    query = (
+        select(_event.parcel.label("of"), custody_correction)
+        .join(custody_event, _event.fact_id == target.target)
+        .where(_event.parcel.in_(names), target.parcel.in_(["", _event.parcel]))
+    )
+    targets: defaultdict[tuple[str, bytes], list[bytes]] = defaultdict(list)
+    rows = {}
+    for row in reader.execute(query):
+        targets[row.of, row.fact_id].append(row.target)
+        rows[row.of, row.fact_id] = row
+    for (name, fact_id), row in rows.items():
+        yield (
+            name,
+            CustodyEvent(
+                fact_id=fact_id,
+                kind=EventKind.CORRECTION,
+                deed=Deed(row.step) if row.step else None,
+                happened_ms=row.happened_ms,
+                time_source=TimeSource.DEVICE,
+                uncertainty_ms=None,
+                known_ms=row.known_ms,
+                device=row.device,
+                incarnation=row.incarnation,
+                ord=row.ord,
+                actor=row.who,
+                targets=tuple(sorted(targets[name, fact_id])),
+            ),
+        )
+
+
+def _parcel_row(name: str, state: ParcelState) -> dict[str, Any]:
+    step, seen = state.step, state.seen
+    return {
+        "parcel": name,
+        "kind": state.kind,
+        "step": step.deed.value if step and step.deed else "",
+        "status": state.status.value,
+        "step_ms": step.happened_ms if step else None,
+        "step_known_ms": step.known_ms if step else None,
+        "step_source": step.time_source.value if step else "",
+        "step_uncertainty_ms": step.uncertainty_ms if step else None,
+        "step_fact_id": step.fact_id if step else None,
+        "step_device": step.device if step else "",
+        "step_actor": step.actor if step else "",
+        "step_place": step.place if step else "",
+        "known_ms": state.known_ms,
+        "seen_ms": seen.happened_ms,
+        "seen_known_ms": seen.known_ms,
+        "seen_source": seen.time_source.value,
+        "seen_uncertainty_ms": seen.uncertainty_ms,
+        "seen_device": seen.device,
+        "seen_place": seen.place,
+        "lat_e7": state.lat_e7,
+        "lon_e7": state.lon_e7,
+        "verdict": state.verdict,
+        "cold_verdict": state.cold_verdict,
+        "cold_budget_s": state.cold_budget_s,
+        "route": "",
+        "recipient": state.recipient,
+        "events": state.events,
+        "corrections": state.corrections,
+        "after_delivery": len(state.ignored),
+    }
