@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from contract.errors import Malformed, TooLarge
 from contract.event import Digest, EpochMs, Fix, Key, Lane, Proof, Step, Text, Verdict
+from contract.fact import Fact
 from contract.limits import MAX_BLOBS_PER_FACT, MAX_CODE_BYTES
 from contract.messages import LatestReading, N
 
@@ -253,18 +254,13 @@ class DeviceStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class OutboxItem(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One kept fact in short; `cause` says why its content is gone where it is."""
+    """One kept fact; where its content is gone, `cause` says why."""
 
     fact_id: Digest
     lane: Lane
     n: int
-    ord: int | None
-    at_ms: EpochMs | None
-    event: str
-    """Kind of event, empty where the content is gone."""
-    summary: str
-    actor: str
     committed: bool
+    fact: Fact | None
     cause: str | None = None
 
 

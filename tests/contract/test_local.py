@@ -79,7 +79,7 @@ ANSWERS: list[Answer | Happening] = [
         actor="",
         drivers=(DriverStatus("s", "scanner_line", "/dev/x", "open", None, (("frames", 1),)),),
     ),
-    OutboxPage((OutboxItem(DIGEST, Lane.CUSTODY, 1, 1, 0, "scan", "abc", "", committed=False),), 1),
+    OutboxPage((OutboxItem(DIGEST, Lane.CUSTODY, 1, committed=False, fact=None, cause="released"),), 1),
     Drivers((), ("/dev/ttyACM0",)),
     ScanHappened("s", b"abc", "", "plain", "abc", Signal.KEPT, 0),
     ReadingsHappened((LatestReading("a.b.c", Quantity.TEMPERATURE_C, 0, None),)),
