@@ -1,12 +1,48 @@
-"""What the device keeps for the hub: facts in two chained lanes, attachments, and readings on their way into a block."""
+"""What the device keeps for the hub: facts in two chained lanes, attachments, and readings on their way into a block.
 
+The one place that writes outbox rows. Everything that returns is on disk; everything that raises is not.
+"""
+
+import logging
 import os
+import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
+
+from agent.blocks import (
+    Measured,
+    OpenBlock,
+    ReceiverPosition,
+    Sample,
+    SensorReading,
+    ended_by,
+    fits,
+    is_due,
+    sample_of,
+    seal,
+    series_of,
+)
 from agent.clock import DeviceClock, Stamp
+from agent.faultpoint import faultpoint
+from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of, thin
+from agent.store import blobs, chain, samples
+from agent.store.ballast import Ballast
+from agent.store.blobs import BlobFiles
+from agent.store.chain import Incarnation
+from agent.store.database import NAME, Database, not_kept
+from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.store.lock import WriterLock
+from agent.store.opening import Opened, Opening, reincarnate
+from agent.store.shelf import Shelf
+from agent.store.view import StoreView
+from agent.store.witness import write_witness
 from contract.delivery.device_actions import (
     BlobRefused,
     BlobStored,
@@ -16,14 +52,41 @@ from contract.delivery.device_actions import (
     ReleaseBlobs,
     SetAcked,
 )
-from contract.delivery.device_view import LaneEnds, PendingBlob, Report, StoredPosition
-from contract.event import Event, Lane, Quantity
-from contract.fact import Fact
-from contract.limits import HOLD_DEFAULT_MS
-from contract.messages import DocumentVersion, LatestReading
+from contract.errors import ContractError, TooLarge
+from contract.event import (
+    Alarm,
+    ClockFix,
+    Damage,
+    Event,
+    Lane,
+    Positions,
+    Proof,
+    Readings,
+    Status,
+    StatusDetail,
+    StoragePressure,
+)
+from contract.fact import CORE_VERSION, SALT_BYTES, Fact, decode_core, encode_core, fact_id
+from contract.limits import DEFAULT_SEAL_S, HOLD_DEFAULT_MS
+
+__all__ = ["Kept", "Listed", "Outbox", "OutboxSummary", "ReceiverPosition", "SensorReading", "WriteAction"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 WriteAction = SetAcked | Release | ReleaseBlobs | MarkCorrupt | BlobStored | BlobRefused | FixClock
+
 DEFAULT_BUDGET_BYTES: Final = 512 * 1024 * 1024
+INCARNATION_BYTES: Final = 16
+WITNESS_INTERVAL_MS: Final = 1_000
+REQUESTS_KEPT: Final = 20_000
+"""Answers remembered for repeated requests: weeks of work, a few megabytes."""
+SMALL_RELEASE: Final = 20
+"""Contents let go in one transaction on a full disk, where the WAL has no room to grow."""
+THIN_AT_ONCE: Final = 16
+FREE_PAGES_KEPT: Final = 256
+"""A megabyte of free pages stays for the next captures."""
+MISSING_SENTENCE: Final = "Not kept: an attachment of it is missing on the device. Take it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +99,6 @@ class Kept:
     ord: int
     at_ms: int
     repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SensorReading:
-    """One measurement of a sensor; `value` in hundredths, None for a fault of the sensor."""
-
-    sensor: str
-    quantity: Quantity
-    stamp: Stamp
-    value: int | None
-    interval_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverPosition:
-    """One position of a receiver; degrees in 1e-7, speed in cm/s, heading in hundredths of a degree."""
-
-    receiver: str
-    stamp: Stamp
-    interval_ms: int
-    lat_e7: int
-    lon_e7: int
-    accuracy_m: int
-    speed_cm_s: int
-    heading_c: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +120,7 @@ class OutboxSummary:
     unsealed: int
     blobs_pending: int
     oldest_unsent_at_ms: int | None
-    level: str
+    level: Level
     used_bytes: int
     room_bytes: int
     room_s: int | None
@@ -90,26 +128,78 @@ class OutboxSummary:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One kept fact for a person or a script. `fact` is None where the content is gone, `cause` says why."""
+    """One kept fact for a person or a script; `fact` is None where its bytes are no longer whole."""
 
+    seq: int
     fact_id: bytes
     lane: Lane
     n: int
     committed: bool
     fact: Fact | None
-    cause: str | None
 
 
-class Outbox:
-    """The device's outbox. It is a `DeviceView`, and may be used from any thread."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A fact before it has its place."""
 
-    incarnation: bytes
+    event: Event
+    actor: str
+    stamp: Stamp
     boot: bytes
-    version: str
-    documents: Callable[[], tuple[DocumentVersion, ...]]
-    """Where `report` gets the versions of documents; the inbox sets it."""
-    snapshot: Callable[[], tuple[LatestReading, ...]]
-    """Where `report` gets latest values; the agent sets it."""
+    blobs: tuple[bytes, ...] = ()
+
+
+class _StoredKept(msgspec.Struct, frozen=True, array_like=True):
+    fact_id: bytes
+    lane: Lane
+    n: int
+    ord: int
+    at_ms: int
+
+
+_kept_encoder = msgspec.msgpack.Encoder()
+_kept_decoder = msgspec.msgpack.Decoder(tuple[_StoredKept, ...])
+
+
+class Outbox(StoreView):
+    """The device's outbox. It is a `DeviceView`, and may be used from any thread.
+
+    `turn` is held by the shell while the protocol reads and its actions are applied; a new incarnation waits for it. When
+    `incarnation` differs from what the shell saw last, it hands `Replaced` to the protocol.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        opened: Opened,
+        lock: WriterLock | None,
+        *,
+        clock: DeviceClock,
+        version: str,
+        budget_bytes: int,
+        hold_ms: int,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        super().__init__(
+            opened.database, BlobFiles(folder), clock, version=version, budget_bytes=budget_bytes, hold_ms=hold_ms
+        )
+        self.folder = folder
+        self.device = device
+        self.turn = threading.RLock()
+        self.shelf = Shelf(opened.database)
+        self.limits: Callable[[str], Sequence[int]] = lambda _sensor: DEFAULT_LIMITS_C
+        """Limits of a sensor in hundredths, whose crossings thinning keeps; the cold guard sets it."""
+        self._lock = lock
+        self._entropy = entropy
+        self._ballast = Ballast(folder)
+        self._disk_full = False
+        self._damage: str | None = None
+        self._sent = dict.fromkeys(Lane, 0)
+        self._witness_due_ms = 0
+        self._thinned_n = 0
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
 
     @classmethod
     def open(
@@ -123,9 +213,110 @@ class Outbox:
         hold_ms: int = HOLD_DEFAULT_MS,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> "Outbox":
-        raise NotImplementedError
+        """Open the folder's outbox for writing; a folder that cannot be written to is opened for reading.
 
-    def close(self) -> None: ...
+        Args:
+            folder: Holds `device.db`, `blobs/`, `incoming/`, the witness and the lock; made if need be.
+            device: The device's id.
+            clock: Stamps what the store itself states.
+            version: Of the program, told in hellos.
+            budget_bytes: Room for database and attachments.
+            hold_ms: How long even safe content stays while there is room.
+            entropy: Random bytes; seeded in simulations.
+
+        Raises:
+            FolderInUse: another agent has it.
+            FutureSchema: a newer version wrote it.
+            NotKept: it can be neither written nor read; the message is a sentence for the person.
+        """
+
+        def made(opened: Opened, lock: WriterLock | None) -> "Outbox":
+            return cls(
+                folder,
+                device,
+                opened,
+                lock,
+                clock=clock,
+                version=version,
+                budget_bytes=budget_bytes,
+                hold_ms=hold_ms,
+                entropy=entropy,
+            )
+
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = WriterLock(folder)
+        except OSError:
+            return made(_open_readable(folder), None)
+        opening = Opening(folder, device, lambda: entropy(INCARNATION_BYTES), clock.now().at_ms)
+        try:
+            opened = opening.open(check=not lock.was_clean)
+        except (OSError, NotKept) as error:
+            lock.release(clean=False)
+            if isinstance(error, NotKept) and error.cause is not Cause.READ_ONLY:
+                raise
+            return made(_open_readable(folder), None)
+        except BaseException:
+            lock.release(clean=False)
+            raise
+        outbox = made(opened, lock)
+        outbox.settle_in(opened.detail)
+        return outbox
+
+    @classmethod
+    def open_for_reading(cls, folder: Path, device: str, *, clock: DeviceClock, budget_bytes: int) -> "Outbox":
+        """Look into an outbox without touching it, also while an agent runs.
+
+        Raises:
+            FutureSchema: a newer version wrote it.
+            NotKept: there is nothing to read.
+        """
+        return cls(
+            folder,
+            device,
+            _open_readable(folder),
+            None,
+            clock=clock,
+            version="",
+            budget_bytes=budget_bytes,
+            hold_ms=HOLD_DEFAULT_MS,
+            entropy=os.urandom,
+        )
+
+    def settle_in(self, detail: str) -> None:
+        """What `open` does for writing; none of it may keep the agent from starting."""
+        with suppress(OSError):
+            self.files.prepare()
+        self._ballast.restore()
+        try:
+            self.database.write(lambda c: self._state_damage(c, detail))
+            self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=False)
+            self._witness(self.clock.now().mono_ms)
+        except NotKept as error:
+            log.warning("%s", error)
+
+    def _state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
+        """The first fact of an incarnation that was begun for a reason says so."""
+        present = chain.present(connection)
+        if present is not None and present.reason and present.last_ord == 0:
+            self._keep(connection, [self._status(Damage(present.reason, detail))])
+
+    def close(self) -> None:
+        """Close in order. Nothing is lost without it; the next start then looks for damage."""
+        if self._lock is None:
+            self.database.close()
+            return
+        self._witness(self.clock.now().mono_ms)
+        clean = self.database.close()
+        self._lock.release(clean=clean and self._damage is None)
+        self._lock = None
+
+    @property
+    def broken(self) -> bool:
+        """The disk did not take a flush: the process must end and start again."""
+        return self.database.broken
+
+    # -- capture ---------------------------------------------------------------------------------------------------
 
     def append(
         self,
@@ -137,66 +328,512 @@ class Outbox:
         blobs: Sequence[bytes] = (),
         readings: Sequence[SensorReading] = (),
     ) -> tuple[Kept, ...]:
-        raise NotImplementedError
+        """D1: keep facts, all of them or none; returns when they are on disk.
 
-    def add_readings(self, readings: Sequence[SensorReading]) -> None: ...
+        Args:
+            events: What happened, in order.
+            actor: Who did it.
+            stamp: When.
+            request_id: 16 bytes that name this request; a repeat is answered with the first result.
+            blobs: Adopted attachments of each fact; those that a proof names need not be listed.
+            readings: Measurements that belong into the same transaction, such as the one that starts an alarm.
 
-    def add_positions(self, positions: Sequence[ReceiverPosition]) -> None: ...
+        Raises:
+            NotKept: nothing of it is on disk; the message is a sentence for the person.
+        """
+        drafts = [_Draft(e, actor, stamp, self.boot, _attachments(e, blobs)) for e in events]
 
-    def seal_due(self, stamp: Stamp, *, in_contact: bool) -> int:
-        raise NotImplementedError
+        def job(connection: sqlite3.Connection) -> tuple[Kept, ...]:
+            if request_id is not None and (before := _answered(connection, request_id)):
+                return before
+            for reading in readings:
+                self._add(connection, reading)
+            if any(isinstance(event, Alarm | Status) for event in events):
+                for block in samples.all_open(connection):
+                    if any(ended_by(event, block) for event in events):
+                        self._seal(connection, block)
+            self._note_blobs(connection, drafts)
+            kept = self._keep(connection, drafts)
+            if request_id is not None:
+                _answer(connection, request_id, kept)
+            return kept
 
-    def apply(self, actions: Sequence[WriteAction]) -> None: ...
+        return self._capture(job)
 
-    def reincarnate(self, reason: str) -> None: ...
+    def add_readings(self, readings: Sequence[SensorReading]) -> None:
+        """Keep measurements until they are sealed into a fact.
 
-    def repair(self) -> None: ...
+        Raises:
+            NotKept: none of them is on disk.
+        """
+        self._add_all(readings)
 
-    def maintain(self) -> None: ...
+    def add_positions(self, positions: Sequence[ReceiverPosition]) -> None:
+        """Keep positions until they are sealed into a fact.
+
+        Raises:
+            NotKept: none of them is on disk.
+        """
+        self._add_all(positions)
+
+    def _add_all(self, measured: Sequence[Measured]) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            for one in measured:
+                self._add(connection, one)
+
+        self._capture(job)
+
+    def seal_due(self, *, in_contact: bool, seal_ms: int = DEFAULT_SEAL_S * 1000) -> int:
+        """Seal the blocks that are due; how many were.
+
+        Raises:
+            NotKept: none was sealed; their samples stay.
+        """
+        mono_ms = self.clock.now().mono_ms
+
+        def job(connection: sqlite3.Connection) -> int:
+            due = [
+                block
+                for block in samples.all_open(connection)
+                if is_due(block, mono_ms, self.boot, in_contact=in_contact, seal_ms=seal_ms)
+            ]
+            for block in due:
+                self._seal(connection, block)
+            return len(due)
+
+        return self._capture(job)
+
+    def _capture(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Write something new, if there is room for it."""
+        if self._disk_full and not self._ballast.restore():
+            raise not_kept(Cause.FULL)
+        if self.level is Level.REFUSING and not self._disk_full:
+            raise not_kept(Cause.FULL)
+        result = self._write(job)
+        self._disk_full = False
+        return result
+
+    def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            result = self._write_or_make_room(job)
+        except NotKept as error:
+            if error.cause is Cause.DAMAGED:
+                self._damage = str(error.__cause__)
+            raise
+        except StoreDamaged as error:
+            self._damage = str(error)
+            raise not_kept(Cause.DAMAGED) from error
+        self._witness_if_due()
+        return result
+
+    def _write_or_make_room(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self.database.write(job)
+        except NotKept as error:
+            if error.cause is not Cause.FULL:
+                raise
+        # Often only the WAL found no room; moved into the main file, it takes none.
+        if self.database.checkpoint():
+            with suppress(NotKept):
+                return self.database.write(job)
+        self._run_full()
+        raise not_kept(Cause.FULL)
+
+    def _run_full(self) -> None:
+        self._disk_full = True
+        self.level = Level.REFUSING
+        self._ballast.drop()
+
+    # -- facts -----------------------------------------------------------------------------------------------------
+
+    def _keep(
+        self, connection: sqlite3.Connection, drafts: Sequence[_Draft], *, dropped: str | None = None
+    ) -> tuple[Kept, ...]:
+        """Chain facts under the incarnation in force; with `dropped`, as tombstones of that cause."""
+        present = _present(connection)
+        kept: list[Kept] = []
+        for number, draft in enumerate(drafts, start=present.last_ord + 1):
+            fact = self._fact(present, number, draft)
+            core = _encoded(fact)
+            identity = fact_id(core)
+            if dropped is None:
+                n = chain.add_content(connection, fact.lane, identity, core, fact.at_ms)
+            else:
+                chain.chain(connection, [chain.Link(fact.lane, identity, None, dropped)])
+                n = chain.ends(connection, fact.lane).head_n
+            kept.append(Kept(identity, fact.lane, n, number, fact.at_ms))
+        chain.set_last_ord(connection, present.last_ord + len(drafts))
+        return tuple(kept)
+
+    def _fact(self, present: Incarnation, number: int, draft: _Draft) -> Fact:
+        return Fact(
+            version=CORE_VERSION,
+            device=self.device,
+            incarnation=present.incarnation,
+            boot=draft.boot,
+            ord=number,
+            salt=self._entropy(SALT_BYTES),
+            at_ms=draft.stamp.at_ms,
+            mono_ms=draft.stamp.mono_ms,
+            clock=draft.stamp.clock,
+            actor=draft.actor,
+            event=draft.event,
+            blobs=draft.blobs,
+        )
+
+    def _status(self, detail: StatusDetail) -> _Draft:
+        return _Draft(Status(detail), "", self.clock.stamp(), self.boot)
+
+    def _note_blobs(self, connection: sqlite3.Connection, drafts: Sequence[_Draft]) -> None:
+        for draft in drafts:
+            for digest in draft.blobs:
+                size = self.files.size(digest)
+                if size is None:
+                    raise NotKept(Cause.MALFORMED, MISSING_SENTENCE)
+                blobs.insert(connection, digest, size, draft.stamp.at_ms)
 
     def adopt_blob(self, path: Path) -> bytes:
-        raise NotImplementedError
+        """Take over a file from `incoming/` as an attachment; its SHA-256 is returned. Then append the fact that names it.
 
-    def note_sent(self, lane: Lane, n: int) -> None: ...
+        Raises:
+            NotKept: not on disk; the file is where it was.
+        """
+        return self.files.adopt(path)
+
+    # -- blocks ----------------------------------------------------------------------------------------------------
+
+    def _add(self, connection: sqlite3.Connection, measured: Measured) -> None:
+        series, sample = series_of(measured, self.boot), sample_of(measured)
+        block = samples.find(connection, series.kind, series.name)
+        if block is not None and not fits(block, series, sample):
+            self._seal(connection, block)
+            block = None
+        samples.add(connection, block or samples.start(connection, series, sample), sample)
+
+    def _seal(self, connection: sqlite3.Connection, block: OpenBlock) -> None:
+        taken, damaged = samples.take(connection, block)
+        faultpoint("sealing")
+        self._keep_block(connection, block, taken)
+        if damaged:
+            damage = Damage("reading_corrupt", f"{damaged} readings of {block.series.name}")
+            self._keep(connection, [self._status(damage)])
+
+    def _keep_block(self, connection: sqlite3.Connection, block: OpenBlock, taken: list[Sample]) -> None:
+        if not taken:
+            return
+        event, stamp = seal(block, taken)
+        draft = _Draft(event, "", stamp, block.series.boot)
+        # P4: what is not kept is still a position with its cause.
+        dropped = "storage_full" if at_least(self.level, Level.STOPPED) else None
+        try:
+            self._keep(connection, [draft], dropped=dropped)
+        except NotKept as error:
+            if error.cause is not Cause.TOO_LARGE or len(taken) == 1:
+                raise
+            for half in (taken[: len(taken) // 2], taken[len(taken) // 2 :]):
+                self._keep_block(connection, block, half)
+
+    # -- what the protocol asks for --------------------------------------------------------------------------------
+
+    def note_sent(self, lane: Lane, n: int) -> None:
+        """Positions up to `n` were published; remembered with the next acknowledgement, for `status` only."""
+        self._sent[lane] = max(self._sent[lane], n)
+
+    def apply(self, actions: Sequence[WriteAction]) -> None:
+        """Carry out the writes of one turn of the protocol, in one transaction.
+
+        Where the disk takes nothing (full or read-only) nothing is changed and sending goes on: the protocol remembers for
+        its connection what the hub said, and asks again before anything may be let go.
+
+        Raises:
+            NotKept: nothing was changed, for another reason than these.
+        """
+        gone: list[bytes] = []
+        fixes: list[ClockFix] = []
+
+        def job(connection: sqlite3.Connection) -> None:
+            gone.clear()
+            fixes.clear()
+            for action in actions:
+                self._apply(connection, action, gone, fixes)
+
+        try:
+            self._write(job) if not self._disk_full else self._apply_small(actions)
+        except NotKept as error:
+            if error.cause not in (Cause.FULL, Cause.READ_ONLY):
+                raise
+            log.info("What the hub said could not be noted: %s", error)
+            return
+        for fix in fixes:
+            self.clock.adopt(fix)
+        self.files.remove(gone)
+
+    def _apply_small(self, actions: Sequence[WriteAction]) -> None:
+        """On a full disk: letting go first, a few rows at a time, each moved into the main file at once."""
+        gone: list[bytes] = []
+        identities = [identity for a in actions if isinstance(a, Release) for identity in a.identities]
+        for start in range(0, len(identities), SMALL_RELEASE):
+            part = Release(tuple(identities[start : start + SMALL_RELEASE]))
+            self.database.write(partial(self._apply, action=part, gone=gone, fixes=[]))
+            self.database.checkpoint()
+        for action in actions:
+            if not isinstance(action, Release | FixClock):
+                self.database.write(partial(self._apply, action=action, gone=gone, fixes=[]))
+        self.files.remove(gone)
+
+    def _apply(
+        self, connection: sqlite3.Connection, action: WriteAction, gone: list[bytes], fixes: list[ClockFix]
+    ) -> None:
+        match action:
+            case SetAcked(lane, n):
+                chain.set_acked(connection, lane, n, self._sent[lane])
+                chain.forget(connection, lane)
+            case Release(identities):
+                self._release(connection, identities)
+            case ReleaseBlobs(digests):
+                gone += [digest for digest in digests if blobs.delete_stored(connection, digest)]
+            case MarkCorrupt(lane, n, identity):
+                self._mark_corrupt(connection, lane, n, identity)
+            case BlobStored(digest, stored):
+                blobs.set_stored(connection, digest, stored=stored)
+            case BlobRefused(digest, why):
+                blobs.set_refused(connection, digest, why)
+                self._keep(connection, [self._status(Damage("blob_refused", f"{digest.hex()}: {why}"))])
+            case FixClock(mono_ms, hub_ms, uncertainty_ms):
+                fix = ClockFix(self.boot, mono_ms, hub_ms, uncertainty_ms)
+                if self.clock.is_better(fix):
+                    self._keep(connection, [self._status(fix)])
+                    fixes.append(fix)
+
+    def _release(self, connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
+        lanes: set[Lane] = set()
+        for identity in identities:
+            place = chain.place_of(connection, identity)
+            if place is not None and chain.bury(connection, place[1], place[2], place[0], "released"):
+                chain.count_released(connection, place[1])
+                lanes.add(place[1])
+        faultpoint("release")
+        for lane in lanes:
+            chain.forget(connection, lane)
+
+    def _mark_corrupt(self, connection: sqlite3.Connection, lane: Lane, n: int, identity: bytes) -> None:
+        """D2: the content is set aside for an inspection, the position says what became of it."""
+        if not chain.set_aside(connection, lane, n, identity):
+            return
+        detail = f"{lane} {n} {identity.hex()}"
+        log.warning("A kept fact was damaged on the disk (%s). It was set aside; the hub is told.", detail)
+        self._keep(connection, [self._status(Damage("content_corrupt", detail))])
+
+    def reincarnate(self, reason: str) -> None:
+        """Begin a new incarnation and chain under it all that is kept, with its old identity; then hand `Replaced` in.
+
+        Raises:
+            NotKept: nothing was changed.
+        """
+
+        def job(connection: sqlite3.Connection) -> None:
+            reincarnate(connection, self.device, self._entropy(INCARNATION_BYTES), reason)
+            faultpoint("reincarnate")
+            self._state_damage(connection, "")
+
+        with self.turn:
+            self._write(job)
+            self._start_over()
+        log.warning("A new incarnation was begun (%s); everything that is kept is sent again.", reason)
+
+    def repair(self, why: str) -> None:
+        """Rebuild the database from what can be read of it, under a new incarnation; then hand `Replaced` in.
+
+        Call it when a view method raised `StoreDamaged`; `maintain` does when a capture met damage.
+
+        Raises:
+            NotKept: it could not be rebuilt; the process must end.
+            OSError: the same.
+        """
+        if self._lock is None:
+            raise not_kept(Cause.READ_ONLY)
+        opening = Opening(self.folder, self.device, lambda: self._entropy(INCARNATION_BYTES), self.clock.now().at_ms)
+        with self.turn:
+            self.database.close()
+            opened = opening.salvage(why)
+            self.database = opened.database
+            self.shelf = Shelf(opened.database)
+            self._damage = None
+            self._write(lambda c: self._state_damage(c, opened.detail))
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self._sent = dict.fromkeys(Lane, 0)
+        self._thinned_n = 0
+        self._witness(self.clock.now().mono_ms)
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def maintain(self) -> None:
+        """What is done about once a second: repair, clock steps, room, witness. Call it outside of `turn`, or holding it.
+
+        Raises:
+            NotKept: something could not be written; it is tried again the next time.
+        """
+        if self._lock is None:
+            return
+        if self._damage is not None:
+            self.repair(self._damage)
+        if (step := self.clock.step()) is not None:
+            self.append([Status(step)], actor="", stamp=self.clock.stamp())
+        self._mind_room()
+        self._witness_if_due()
+
+    def _mind_room(self) -> None:
+        if self._disk_full and self._ballast.restore():
+            self._disk_full = False
+        level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
+        if level is not self.level:
+            log.warning("Storage is now %s: %d bytes of the budget are free.", level, self.room_bytes())
+            self.level = level
+            pressure = self._status(StoragePressure(level, self.room_bytes()))
+            self._write(lambda c: self._keep(c, [pressure]))
+        if at_least(level, Level.THINNING):
+            self._thin_some()
+        self._write(
+            lambda c: c.execute("DELETE FROM request WHERE seq <= (SELECT max(seq) FROM request) - ?", (REQUESTS_KEPT,))
+        )
+        if self.database.free_pages() > FREE_PAGES_KEPT:
+            self.database.vacuum()
+
+    def _thin_some(self) -> None:
+        """Thin the oldest blocks that were not yet looked at, each in a transaction of its own."""
+        statement = """
+            SELECT p.n, p.content, p.fact_id, c.core FROM position p JOIN content c ON c.seq = p.content
+            WHERE p.lane = 'telemetry' AND p.n > ? AND p.cause IS NULL ORDER BY p.n LIMIT ?
+            """
+        for n, content, identity, core in self.database.rows(statement, (self._thinned_n, THIN_AT_ONCE)):
+            with suppress(ContractError):
+                self._thin(decode_core(core), n, content, identity)
+            self._thinned_n = n
+
+    def _thin(self, fact: Fact, n: int, content: int, identity: bytes) -> None:
+        block = fact.event
+        if not isinstance(block, Readings | Positions):
+            return
+        limits = self.limits(block.sensor) if isinstance(block, Readings) else ()
+        thinned = thin(block, identity, limits)
+        if thinned is None:
+            return
+        draft = _Draft(thinned, fact.actor, Stamp(fact.at_ms, fact.mono_ms, fact.clock), fact.boot)
+
+        def job(connection: sqlite3.Connection) -> None:
+            if chain.bury(connection, Lane.TELEMETRY, n, content, "thinned"):
+                self._keep(connection, [draft])
+
+        self._write(job)
+
+    def _witness_if_due(self) -> None:
+        mono_ms = self.clock.now().mono_ms
+        if mono_ms >= self._witness_due_ms:
+            self._witness(mono_ms)
+
+    def _witness(self, mono_ms: int) -> None:
+        """D9. Only being ahead matters, so a failure to write it costs nothing but a later notice."""
+        self._witness_due_ms = mono_ms + WITNESS_INTERVAL_MS
+        with suppress(OSError, StoreDamaged):
+            heads = {lane: self.lane(lane).head_n for lane in Lane}
+            write_witness(self.folder, self.incarnation, heads)
+
+    # -- for people ------------------------------------------------------------------------------------------------
 
     def summary(self) -> OutboxSummary:
-        raise NotImplementedError
+        """What `status` tells.
+
+        Raises:
+            StoreDamaged: the database cannot be read.
+        """
+        pending, _bytes = self.database.read(blobs.totals)
+        used_bytes = self.used_bytes()
+        return OutboxSummary(
+            incarnation=self.incarnation,
+            lanes={lane: self._lane_summary(lane) for lane in Lane},
+            unsealed=self.database.read(samples.count),
+            blobs_pending=pending,
+            oldest_unsent_at_ms=self.oldest_unsent_at_ms(),
+            level=level_of(used_bytes, self.budget_bytes, self.level, disk_full=self._disk_full),
+            used_bytes=used_bytes,
+            room_bytes=self.room_bytes(),
+            room_s=self.room_s(),
+        )
+
+    def _lane_summary(self, lane: Lane) -> LaneSummary:
+        ends = self.lane(lane)
+        sent, released = self.database.rows("SELECT sent_n, released FROM lane WHERE lane = ?", (lane.value,))[0]
+        return LaneSummary(ends.head_n, max(sent, self._sent[lane], ends.acked_n), ends.acked_n, released)
 
     def listing(self, limit: int, before: int | None = None) -> Sequence[Listed]:
-        raise NotImplementedError
+        """Kept facts, newest first; `before` is the `seq` of the last one of the page before.
 
-    def lane(self, lane: Lane) -> LaneEnds:
-        raise NotImplementedError
+        Raises:
+            StoreDamaged: the database cannot be read.
+        """
+        acked = {lane: self.lane(lane).acked_n for lane in Lane}
+        statement = """
+            SELECT seq, fact_id, lane, n, core FROM content WHERE seq < coalesce(?, 9223372036854775807)
+            ORDER BY seq DESC LIMIT ?
+            """
+        return [
+            Listed(seq, identity, Lane(lane), n, n <= acked[Lane(lane)], _decoded(identity, core))
+            for seq, identity, lane, n, core in self.database.rows(statement, (before, limit))
+        ]
 
-    def hash_at(self, lane: Lane, n: int) -> bytes | None:
-        raise NotImplementedError
 
-    def read(self, lane: Lane, after_n: int, most: int, most_bytes: int) -> Sequence[StoredPosition]:
-        raise NotImplementedError
+def _open_readable(folder: Path) -> Opened:
+    try:
+        return Opened(Database.open_readable(folder / NAME))
+    except StoreDamaged as error:
+        raise NotKept(
+            Cause.READ_ONLY, f"The device's storage in {folder} can be neither written nor read: {error}"
+        ) from error
 
-    def release_candidates(self, most: int) -> Sequence[bytes]:
-        raise NotImplementedError
 
-    def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        raise NotImplementedError
+def _present(connection: sqlite3.Connection) -> Incarnation:
+    present = chain.present(connection)
+    if present is None:
+        raise StoreDamaged("the row of the incarnation is missing")
+    return present
 
-    def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
-        raise NotImplementedError
 
-    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
-        raise NotImplementedError
+def _encoded(fact: Fact) -> bytes:
+    try:
+        return encode_core(fact)
+    except TooLarge as error:
+        raise NotKept(Cause.TOO_LARGE, f"Not kept: it is too large ({error}). Shorten the text or split it.") from error
+    except ContractError as error:
+        raise NotKept(Cause.MALFORMED, f"Not kept: a value is outside of what may be kept ({error}).") from error
 
-    def pending_blob(self) -> PendingBlob | None:
-        raise NotImplementedError
 
-    def blob_chunk(self, sha256: bytes, start: int, size: int) -> bytes | None:
-        raise NotImplementedError
+def _decoded(identity: bytes, core: bytes) -> Fact | None:
+    if not chain.is_whole(identity, core):
+        return None
+    try:
+        return decode_core(core)
+    except ContractError:
+        return None
 
-    def blob_release_candidates(self, most: int) -> Sequence[bytes]:
-        raise NotImplementedError
 
-    def blobs_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        raise NotImplementedError
+def _attachments(event: Event, more: Sequence[bytes]) -> tuple[bytes, ...]:
+    named: tuple[bytes, ...] = ()
+    if isinstance(event, Proof):
+        named = (*([event.signature] if event.signature is not None else []), *event.photos)
+    return tuple(dict.fromkeys((*named, *more)))
 
-    def report(self, at_ms: int) -> Report:
-        raise NotImplementedError
+
+def _answered(connection: sqlite3.Connection, request_id: bytes) -> tuple[Kept, ...]:
+    row = connection.execute("SELECT kept FROM request WHERE request_id = ?", (request_id,)).fetchone()
+    if row is None:
+        return ()
+    return tuple(Kept(k.fact_id, k.lane, k.n, k.ord, k.at_ms, repeated=True) for k in _kept_decoder.decode(row[0]))
+
+
+def _answer(connection: sqlite3.Connection, request_id: bytes, kept: Sequence[Kept]) -> None:
+    stored = tuple(_StoredKept(k.fact_id, k.lane, k.n, k.ord, k.at_ms) for k in kept)
+    connection.execute(
+        "INSERT INTO request (request_id, kept) VALUES (?, ?)", (request_id, _kept_encoder.encode(stored))
+    )

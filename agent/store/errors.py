@@ -19,6 +19,8 @@ class Cause(StrEnum):
     TOO_LARGE = "too_large"
     MALFORMED = "malformed"
     BUSY = "busy"
+    NO_MEANS = "no_means"
+    """Memory or file handles ran out."""
     BROKEN = "broken"
     """The disk reported that it did not write: nothing that this process believes can be trusted, it must end."""
 

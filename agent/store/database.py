@@ -1,0 +1,404 @@
+"""`device.db`: one writer connection for all threads with group commit, one reader connection that sees only what is committed.
+
+SQLite before 3.51.3 can damage a WAL when two connections write or checkpoint at once, so only the writer does either.
+"""
+
+import sqlite3
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shutil import copyfile
+from typing import Any, Final, Generic, TypeVar
+
+from agent.faultpoint import faultpoint
+from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.store.schema import check_version, migrate, version_of, versions
+
+T = TypeVar("T")
+
+NAME: Final = "device.db"
+BUSY_TIMEOUT_S: Final = 2.0
+"""A person with a scanner waits no longer for a stranger's lock."""
+MAX_GROUP: Final = 64
+"""Captures that share one fsync."""
+CHECK_LIMIT_S: Final = 5.0
+CHECK_STEP: Final = 10_000
+WAL_KEPT_BYTES: Final = 4 * 1024 * 1024
+VACUUM_PAGES: Final = 500
+
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+_UNFLUSHED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+_BY_PRIMARY: Final = {
+    sqlite3.SQLITE_READONLY: Cause.READ_ONLY,
+    sqlite3.SQLITE_PERM: Cause.READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: Cause.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Cause.DAMAGED,
+    sqlite3.SQLITE_IOERR: Cause.DAMAGED,
+    sqlite3.SQLITE_BUSY: Cause.BUSY,
+    sqlite3.SQLITE_LOCKED: Cause.BUSY,
+    sqlite3.SQLITE_NOMEM: Cause.NO_MEANS,
+    sqlite3.SQLITE_CANTOPEN: Cause.NO_MEANS,
+}
+_SENTENCES: Final = {
+    Cause.FULL: "Not kept: the device's storage is full. Bring it into contact with the hub, or free space on it.",
+    Cause.READ_ONLY: "Not kept: the device's storage cannot be written to. Restart the device; call support if it stays so.",
+    Cause.DAMAGED: "Not kept: the device's storage is damaged and is being repaired. Try again in a moment.",
+    Cause.BUSY: "Not kept: another program holds the device's storage. Close it and try again.",
+    Cause.NO_MEANS: "Not kept: the device is short of memory or file handles. Try again; restart the device if it stays so.",
+    Cause.BROKEN: "Not kept: the device's disk did not take the data. The agent must restart; call support if it stays so.",
+}
+
+
+def cause_of(error: sqlite3.Error | OSError | MemoryError) -> Cause:
+    """Which reaction an error of SQLite asks for."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        # The connection is closed, as during a repair, or the machine refused.
+        return Cause.BUSY if isinstance(error, sqlite3.ProgrammingError) else Cause.NO_MEANS
+    if code in _FULL:
+        return Cause.FULL
+    if code in _UNFLUSHED:
+        return Cause.BROKEN
+    return _BY_PRIMARY.get(code & 0xFF, Cause.BROKEN)
+
+
+def not_kept(cause: Cause) -> NotKept:
+    """The error with the sentence for the person."""
+    return NotKept(cause, _SENTENCES[cause])
+
+
+class _Task(Generic[T]):
+    """One thread's part of a group commit."""
+
+    __slots__ = ("error", "finished", "job", "result")
+
+    def __init__(self, job: Callable[[sqlite3.Connection], T]) -> None:
+        self.job = job
+        self.finished = False
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class Database:
+    """The open database. `write` and `read` may be called from any thread."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection | None, reader: sqlite3.Connection) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._queue: deque[_Task[Any]] = deque()
+        self._writing = threading.Lock()
+        self._reading = threading.RLock()
+        self._owner: int | None = None
+        self.broken = False
+        """A flush failed: nothing is written any more, the process must end."""
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: Path, *, check: bool, steps: list[str] | None = None) -> "Database":
+        """Open for writing, creating or migrating it as needed; the caller holds the folder's lock.
+
+        Args:
+            path: The file.
+            check: Look for damage first, at most for CHECK_LIMIT_S.
+            steps: The schema's versions; those of this program by default.
+
+        Raises:
+            FutureSchema: a newer version wrote it.
+            StoreDamaged: it is no database, or its pages contradict each other.
+            NotKept: it cannot be written; `open_readable` may still work.
+        """
+        try:
+            writer = _connect(path, "rwc")
+        except sqlite3.Error as error:
+            raise _opening_error(error) from error
+        try:
+            _prepare(writer, versions() if steps is None else steps, check=check)
+            reader = _reader(path)
+        except sqlite3.Error as error:
+            writer.close()
+            raise _opening_error(error) from error
+        except BaseException:
+            writer.close()
+            raise
+        return cls(path, writer, reader)
+
+    @classmethod
+    def open_readable(cls, path: Path) -> "Database":
+        """Open without writing anything, beside a running agent or on a read-only disk.
+
+        Raises:
+            FutureSchema: a newer version wrote it.
+            StoreDamaged: nothing readable is there.
+        """
+        try:
+            reader = _reader(path)
+        except sqlite3.OperationalError:
+            # Without its -shm file a WAL database on a read-only disk can only be read from a copy.
+            reader = _reader_of_copy(path)
+        except sqlite3.Error as error:
+            raise StoreDamaged(f"{path} cannot be read: {error}") from error
+        return cls(path, None, reader)
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._writer is not None
+
+    def close(self) -> bool:
+        """Close both connections; True when everything stands in the main file."""
+        with self._reading:
+            self._reader.close()
+        with self._writing:
+            if self._writer is None:
+                return False
+            clean = not self.broken and self._checkpoint(self._writer)
+            with suppress(sqlite3.Error):
+                self._writer.close()
+            return clean
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job in a transaction and return its result once that is on disk.
+
+        Jobs that wait together share one commit; a job that fails is undone alone. A job that calls `write` runs the inner
+        job in its own transaction.
+
+        Raises:
+            NotKept: nothing of this job is on disk.
+            Exception: whatever the job raised; nothing of it is on disk.
+        """
+        if self._owner == threading.get_ident() and self._writer is not None:
+            return job(self._writer)
+        task = _Task(job)
+        self._queue.append(task)
+        with self._writing:
+            while not task.finished:
+                self._lead()
+        if task.error is not None:
+            raise self._told(task.error)
+        return task.result  # type: ignore[return-value]  # None only where T allows it
+
+    def _told(self, error: BaseException) -> BaseException:
+        if not isinstance(error, (sqlite3.Error, MemoryError)):
+            return error
+        cause = cause_of(error)
+        if cause is Cause.BROKEN:
+            self.broken = True
+        told = not_kept(cause)
+        told.__cause__ = error
+        return told
+
+    def _lead(self) -> None:
+        """Commit for everyone who waits."""
+        tasks: list[_Task[Any]] = []
+        while self._queue and len(tasks) < MAX_GROUP:
+            tasks.append(self._queue.popleft())
+        self._owner = threading.get_ident()
+        try:
+            self._commit(tasks)
+        except BaseException as error:
+            for task in tasks:
+                task.error = task.error or error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._owner = None
+            for task in tasks:
+                task.finished = True
+
+    def _commit(self, tasks: list[_Task[Any]]) -> None:
+        connection = self._writer
+        if connection is None:
+            raise not_kept(Cause.READ_ONLY)
+        if self.broken:
+            # After a failed flush the kernel may drop what it could not write and say yes the next time.
+            raise not_kept(Cause.BROKEN)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for task in tasks:
+                _run(connection, task)
+            faultpoint("pre_commit")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        faultpoint("post_commit")
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job that only reads, on what is committed.
+
+        Raises:
+            StoreDamaged: the database cannot be read.
+        """
+        try:
+            with self._reading:
+                return job(self._reader)
+        except sqlite3.Error as error:
+            raise StoreDamaged(f"the device database cannot be read: {error}") from error
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a SELECT, on what is committed.
+
+        Raises:
+            StoreDamaged: the database cannot be read.
+        """
+        return self.read(lambda c: c.execute(statement, values).fetchall())
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> bool:
+        """Move the WAL into the main file; True when all of it was moved."""
+        with self._writing:
+            return self._writer is not None and self._checkpoint(self._writer)
+
+    def _checkpoint(self, writer: sqlite3.Connection) -> bool:
+        try:
+            busy, _pages, _moved = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return not busy
+
+    def vacuum(self) -> None:
+        """Give free pages back to the disk, a bounded number at a time.
+
+        Raises:
+            NotKept: the database could not be written.
+        """
+        with self._writing:
+            if self._writer is None:
+                return
+            try:
+                # `execute` would step the statement once and free one page.
+                self._writer.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+            except sqlite3.Error as error:
+                raise self._told(error) from error
+
+    def free_pages(self) -> int:
+        """Pages that hold nothing."""
+        return int(self.rows("PRAGMA freelist_count")[0][0])
+
+    def used_bytes(self) -> int:
+        """Bytes of the pages in use."""
+
+        def size(connection: sqlite3.Connection) -> int:
+            pages, free, page_bytes = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            return (pages - free) * page_bytes
+
+        return self.read(size)
+
+
+def _run(connection: sqlite3.Connection, task: _Task[Any]) -> None:
+    connection.execute("SAVEPOINT task")
+    try:
+        task.result = task.job(connection)
+    except Exception as error:  # It is raised again in the thread that asked.
+        task.error = error
+        if not connection.in_transaction:
+            # SQLite gave the whole transaction up, as it may on a full disk.
+            raise
+        connection.execute("ROLLBACK TO task")
+    connection.execute("RELEASE task")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _prepare(writer: sqlite3.Connection, steps: list[str], *, check: bool) -> None:
+    check_version(writer, len(steps))
+    # Space is given back page by page; it can only be chosen before the first table.
+    writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    writer.execute("PRAGMA journal_mode = WAL")
+    # With NORMAL the last commits may be gone after a power cut, and "kept" would have been a lie (P1).
+    writer.execute("PRAGMA synchronous = FULL")
+    writer.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+    if check and version_of(writer):
+        _quick_check(writer)
+    migrate(writer, steps)
+
+
+def _quick_check(connection: sqlite3.Connection) -> None:
+    end = time.monotonic() + CHECK_LIMIT_S
+    connection.set_progress_handler(lambda: time.monotonic() > end, CHECK_STEP)
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        # A big database on a slow card: what is read later is checked by its identity anyway (D2).
+        return
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        raise StoreDamaged(f"the device database is damaged: {found}")
+
+
+def _opening_error(error: sqlite3.Error) -> Exception:
+    cause = cause_of(error)
+    if cause is Cause.DAMAGED:
+        return StoreDamaged(f"the device database is damaged: {error}")
+    return not_kept(cause)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return _readable(_connect(path, "ro"))
+
+
+def _wal_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        check_version(connection, len(versions()))
+        connection.execute("SELECT count(*) FROM lane").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _reader_of_copy(path: Path) -> sqlite3.Connection:
+    """Read the file as it stands, or, if a WAL belongs to it, a copy of both in memory."""
+    wal = _wal_of(path)
+    if path.exists() and not (wal.exists() and wal.stat().st_size):
+        try:
+            return _readable(_connect(path, "ro&immutable=1"))
+        except sqlite3.Error as error:
+            raise StoreDamaged(f"{path} cannot be read: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        copied = Path(folder) / NAME
+        try:
+            copyfile(path, copied)
+            copyfile(wal, _wal_of(copied))
+        except OSError as error:
+            raise StoreDamaged(f"{path} cannot be read: {error}") from error
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        source = sqlite3.connect(copied)
+        try:
+            source.backup(memory)
+        except sqlite3.Error as error:
+            memory.close()
+            raise StoreDamaged(f"{path} cannot be read: {error}") from error
+        finally:
+            source.close()
+        try:
+            return _readable(memory)
+        except sqlite3.Error as error:
+            raise StoreDamaged(f"{path} cannot be read: {error}") from error

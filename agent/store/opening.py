@@ -1,0 +1,148 @@
+"""Opening the folder: lock, interrupted work, damage, and whether this database is still the one that was written last."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.store import chain
+from agent.store.blobs import BlobFiles
+from agent.store.database import NAME, Database
+from agent.store.errors import StoreDamaged
+from agent.store.salvage import adopt_files, finish, needs_salvage, salvage
+from agent.store.witness import Witness, read_witness
+
+log = logging.getLogger(__name__)
+
+DAMAGED: Final = "database_damaged"
+LOST: Final = "database_lost"
+SET_BACK: Final = "database_behind_witness"
+RENAMED: Final = "device_renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The database, and details of what was wrong with it. Why an incarnation was begun stands in its row."""
+
+    database: Database
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a database of this device needs to be opened.
+
+    Attributes:
+        folder: Where it is.
+        device: Whose it is.
+        new_incarnation: Makes 16 bytes that were never used before.
+        at_ms: Now.
+    """
+
+    folder: Path
+    device: str
+    new_incarnation: Callable[[], bytes]
+    at_ms: int
+
+    def open(self, *, check: bool) -> Opened:
+        """Open the database, salvaging it if it is damaged and beginning a new incarnation if it was set back.
+
+        Args:
+            check: The last writer did not close in order: look for damage.
+
+        Raises:
+            FutureSchema: a newer version wrote it.
+            NotKept: it cannot be written.
+            OSError: the folder cannot be written.
+        """
+        finish(self.folder)
+        path = self.folder / NAME
+        if needs_salvage(path):
+            return self.salvage("the main file is empty or gone, but its WAL is not")
+        try:
+            database = Database.open(path, check=check)
+        except StoreDamaged as error:
+            return self.salvage(str(error))
+        try:
+            return self._continue(database)
+        except StoreDamaged as error:
+            database.close()
+            return self.salvage(str(error))
+        except BaseException:
+            database.close()
+            raise
+
+    def salvage(self, why: str) -> Opened:
+        """Set the database aside and go on with what can be read of it.
+
+        Raises:
+            NotKept: the new database cannot be written.
+            OSError: the same.
+        """
+        rescued = salvage(self.folder, lambda c: self._begin(c, DAMAGED), self.at_ms)
+        log.warning(
+            "The device database was damaged (%s). It was set aside; %d facts were read from it and are sent again, "
+            "%d could not be read.",
+            why,
+            len(rescued.cores),
+            rescued.lost,
+        )
+        detail = f"{len(rescued.cores)} facts kept, {rescued.lost} unreadable: {why}"[:256]
+        return Opened(Database.open(self.folder / NAME, check=False), detail)
+
+    def _begin(self, connection: sqlite3.Connection, reason: str) -> None:
+        chain.begin(connection, self.device, self.new_incarnation(), reason)
+
+    def _continue(self, database: Database) -> Opened:
+        witness = read_witness(self.folder)
+        present = database.read(chain.present)
+        if present is None:
+            return self._start(database, witness)
+        try:
+            database.read(chain.check_heads)
+            set_back = witness is not None and database.read(lambda c: _is_behind(c, witness))
+        except ValueError as error:
+            raise StoreDamaged(f"the device database holds a value that none has: {error}") from error
+        if set_back:
+            log.warning(
+                "The device database is older than its witness file: it was set back. Everything is sent again."
+            )
+            return self._reincarnate(database, SET_BACK)
+        if present.device != self.device:
+            log.warning("This folder belonged to device %s; it goes on as %s.", present.device, self.device)
+            return self._reincarnate(database, RENAMED)
+        return Opened(database)
+
+    def _start(self, database: Database, witness: Witness | None) -> Opened:
+        files_left = any(BlobFiles(self.folder).present())
+        lost = witness is not None or files_left
+
+        def start(connection: sqlite3.Connection) -> None:
+            self._begin(connection, LOST if lost else "")
+            adopt_files(connection, self.folder, self.at_ms)
+
+        database.write(start)
+        if lost:
+            log.warning("The device database is gone. A new one was begun; what only it held is lost.")
+        return Opened(database)
+
+    def _reincarnate(self, database: Database, reason: str) -> Opened:
+        database.write(lambda c: reincarnate(c, self.device, self.new_incarnation(), reason))
+        return Opened(database)
+
+
+def reincarnate(connection: sqlite3.Connection, device: str, incarnation: bytes, reason: str) -> None:
+    """Begin a new incarnation and chain under it all that is kept, with its old identity."""
+    kept = chain.links(connection)
+    chain.begin(connection, device, incarnation, reason)
+    chain.chain(connection, kept)
+
+
+def _is_behind(connection: sqlite3.Connection, witness: Witness) -> bool:
+    present = chain.present(connection)
+    if present is None or witness.incarnation != present.incarnation:
+        # A crash right after a new incarnation leaves the witness of the one before.
+        return witness.incarnation not in chain.past(connection)
+    return any(n > chain.ends(connection, lane).head_n for lane, n in witness.heads.items())

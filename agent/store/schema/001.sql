@@ -1,0 +1,93 @@
+-- The newest row is the incarnation in force; older ones tell a witness file of yesterday from one of another disk.
+CREATE TABLE incarnation (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  incarnation BLOB NOT NULL UNIQUE CHECK (length(incarnation) = 16),
+  device TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  last_ord INTEGER NOT NULL DEFAULT 0 CHECK (last_ord >= 0)
+) STRICT;
+
+-- Positions up to base_n have been forgotten; base_hash names that prefix.
+CREATE TABLE lane (
+  lane TEXT PRIMARY KEY CHECK (lane IN ('custody', 'telemetry')),
+  base_n INTEGER NOT NULL DEFAULT 0,
+  base_hash BLOB NOT NULL CHECK (length(base_hash) = 32),
+  acked_n INTEGER NOT NULL DEFAULT 0,
+  sent_n INTEGER NOT NULL DEFAULT 0,
+  released INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- One row per fact ever chained here. A cause says why there is no content any more.
+CREATE TABLE position (
+  lane TEXT NOT NULL,
+  n INTEGER NOT NULL CHECK (n >= 1),
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  fact_id BLOB NOT NULL CHECK (length(fact_id) = 32),
+  content INTEGER,
+  cause TEXT,
+  PRIMARY KEY (lane, n)
+) STRICT, WITHOUT ROWID;
+
+-- Exact bytes, apart from their positions so that letting go is a small delete. seq is the order of capture.
+CREATE TABLE content (
+  seq INTEGER PRIMARY KEY,
+  fact_id BLOB NOT NULL UNIQUE CHECK (length(fact_id) = 32),
+  lane TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  core BLOB NOT NULL
+) STRICT;
+
+-- Content that no longer hashes to its identity, for an inspection.
+CREATE TABLE aside (
+  seq INTEGER PRIMARY KEY,
+  fact_id BLOB NOT NULL,
+  core BLOB NOT NULL
+) STRICT;
+
+-- What a request was answered, so that a repeat is answered the same.
+CREATE TABLE request (
+  seq INTEGER PRIMARY KEY,
+  request_id BLOB NOT NULL UNIQUE CHECK (length(request_id) = 16),
+  kept BLOB NOT NULL
+) STRICT;
+
+-- One block of each series is open; its samples are sealed into one core. A sample is guarded by a checksum of its own,
+-- because it has no identity yet.
+CREATE TABLE block (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL CHECK (kind IN ('readings', 'positions')),
+  name TEXT NOT NULL,
+  quantity TEXT NOT NULL,
+  interval_ms INTEGER NOT NULL,
+  boot BLOB NOT NULL CHECK (length(boot) = 16),
+  base_at_ms INTEGER NOT NULL,
+  base_mono_ms INTEGER NOT NULL,
+  UNIQUE (kind, name)
+) STRICT;
+
+CREATE TABLE sample (
+  block INTEGER NOT NULL,
+  k INTEGER NOT NULL,
+  sample BLOB NOT NULL,
+  PRIMARY KEY (block, k)
+) STRICT, WITHOUT ROWID;
+
+-- Attachments: the file stands in blobs/, named by its SHA-256.
+CREATE TABLE blob (
+  seq INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
+  size INTEGER NOT NULL CHECK (size >= 1),
+  at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'stored', 'refused')),
+  why TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX blob_state ON blob (state, seq);
+
+-- Small things beside the facts: drafts, documents of the hub, settings.
+CREATE TABLE shelf (
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;

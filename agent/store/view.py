@@ -1,0 +1,160 @@
+"""What the delivery protocol reads of the outbox (`contract.delivery.device_view.DeviceView`), as far as it is committed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from agent.clock import DeviceClock
+from agent.room import Growth, Level, at_least, time_left_s
+from agent.store import blobs, chain
+from agent.store.blobs import BlobFiles
+from agent.store.database import Database
+from agent.store.errors import StoreDamaged
+from contract.delivery.device_view import LaneEnds, PendingBlob, Report, StoredPosition
+from contract.event import Lane
+from contract.messages import Backlog, DocumentVersion, LatestReading
+
+GROWTH_FACTS: Final = 500
+"""Newest facts from which the present rate is told."""
+
+
+class StoreView:
+    """Reading only. Every method raises `StoreDamaged` when what is stored cannot be read or contradicts itself."""
+
+    def __init__(
+        self, database: Database, files: BlobFiles, clock: DeviceClock, *, version: str, budget_bytes: int, hold_ms: int
+    ) -> None:
+        self.database = database
+        self.files = files
+        self.clock = clock
+        self.boot = clock.boot
+        self.version = version
+        self.budget_bytes = budget_bytes
+        self.hold_ms = hold_ms
+        self.level = Level.OK
+        self.documents: Callable[[], tuple[DocumentVersion, ...]] = tuple
+        """Where `report` gets the versions of documents."""
+        self.snapshot: Callable[[], tuple[LatestReading, ...]] = tuple
+        """Where `report` gets latest values."""
+
+    @property
+    def incarnation(self) -> bytes:
+        """The 16 bytes under which positions are chained now."""
+        present = self.database.read(chain.present)
+        if present is None:
+            raise StoreDamaged("the row of the incarnation is missing")
+        return present.incarnation
+
+    def lane(self, lane: Lane) -> LaneEnds:
+        """The ends of a lane."""
+        return self.database.read(lambda c: chain.ends(c, lane))
+
+    def hash_at(self, lane: Lane, n: int) -> bytes | None:
+        """The whole hash of position `n`, base and root included; None where it is not stored."""
+        return self.database.read(lambda c: chain.hash_at(c, lane, n))
+
+    def read(self, lane: Lane, after_n: int, most: int, most_bytes: int) -> Sequence[StoredPosition]:
+        """Positions after `after_n` in order: at most `most`, together at most `most_bytes` of content, but at least one."""
+        return self.database.read(lambda c: chain.read(c, lane, after_n, most, most_bytes))
+
+    @property
+    def _release_until_ms(self) -> int:
+        """D8: older than this, or anything under pressure, should go once it is safe."""
+        at_ms = self.clock.now().at_ms
+        return at_ms if at_least(self.level, Level.RELEASING) else at_ms - self.hold_ms
+
+    def release_candidates(self, most: int) -> Sequence[bytes]:
+        """D8: identities whose content should go as soon as it is safe, oldest first."""
+        # Only the oldest held ones are looked at: if they are too young, so are the others.
+        statement = """
+            SELECT fact_id FROM (
+              SELECT c.seq, c.fact_id, c.at_ms FROM position p JOIN content c ON c.seq = p.content
+              WHERE p.lane = ? AND p.n <= (SELECT acked_n FROM lane l WHERE l.lane = p.lane) AND p.cause IS NULL
+              ORDER BY p.n LIMIT ?
+            ) WHERE at_ms <= ? ORDER BY seq
+            """
+        until_ms = self._release_until_ms
+        found: list[bytes] = []
+        for lane in (Lane.TELEMETRY, Lane.CUSTODY):
+            rows = self.database.rows(statement, (lane.value, most - len(found), until_ms))
+            found += [row[0] for row in rows]
+        return found
+
+    def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
+        """Identities with content, in their own order, behind `cursor`: the rotation of the audit."""
+        statement = "SELECT fact_id FROM content WHERE fact_id > ? ORDER BY fact_id LIMIT ?"
+        return [row[0] for row in self.database.rows(statement, (cursor, most))]
+
+    def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
+        """Those identities whose position is not above what was acknowledged; the others are on their way anyway."""
+        statement = "SELECT lane, n FROM content WHERE fact_id = ?"
+        places = [(i, self.database.rows(statement, (i,))) for i in identities]
+        return [i for i, rows in places if rows and rows[0][1] <= acked.get(Lane(rows[0][0]), 0)]
+
+    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
+        """The cores that are still stored and whose hash fits."""
+        statement = "SELECT core FROM content WHERE fact_id = ?"
+        found = [(i, core) for i in identities for (core,) in self.database.rows(statement, (i,))]
+        return [core for i, core in found if chain.is_whole(i, core)]
+
+    def pending_blob(self) -> PendingBlob | None:
+        """The oldest attachment that the hub does not have whole."""
+        return self.database.read(blobs.oldest_pending)
+
+    def blob_chunk(self, sha256: bytes, start: int, size: int) -> bytes | None:
+        """Bytes of an attachment; None when it can no longer be read."""
+        return self.files.chunk(sha256, start, size)
+
+    def blob_release_candidates(self, most: int) -> Sequence[bytes]:
+        """Attachments that should go as soon as they are safe."""
+        until_ms = self._release_until_ms
+        return self.database.read(lambda c: blobs.stored_until(c, until_ms, most))
+
+    def blobs_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
+        """Attachments that the hub said it has, behind `cursor`: the rotation of the audit."""
+        return self.database.read(lambda c: blobs.stored_after(c, cursor, most))
+
+    def report(self, at_ms: int) -> Report:  # noqa: ARG002 the backlog's age is told as a time
+        """Versions, backlog and latest values."""
+        ends = [self.lane(lane) for lane in Lane]
+        backlog = Backlog(
+            facts=sum(e.head_n - max(e.acked_n, e.base_n) for e in ends),
+            blobs=self.database.read(blobs.totals)[0],
+            oldest_at_ms=self.oldest_unsent_at_ms(),
+            room_bytes=self.room_bytes(),
+            room_s=self.room_s(),
+        )
+        return Report(self.version, self.documents(), backlog, self.snapshot())
+
+    # -- room ------------------------------------------------------------------------------------------------------
+
+    def used_bytes(self) -> int:
+        """What facts and attachments take."""
+        return self.database.used_bytes() + self.database.read(blobs.totals)[1]
+
+    def room_bytes(self) -> int:
+        """What is left of the budget."""
+        return max(self.budget_bytes - self.used_bytes(), 0)
+
+    def room_s(self) -> int | None:
+        """Seconds until the budget is used up at the present rate; None when it is not filling."""
+        return time_left_s(self.room_bytes(), self._growth())
+
+    def _growth(self) -> Growth:
+        statement = """
+            SELECT coalesce(sum(size), 0), coalesce(max(at_ms) - min(at_ms), 0)
+            FROM (SELECT length(core) AS size, at_ms FROM content ORDER BY seq DESC LIMIT ?)
+            """
+        return Growth(*self.database.rows(statement, (GROWTH_FACTS,))[0])
+
+    def oldest_unsent_at_ms(self) -> int | None:
+        """When the oldest fact was made that the hub has not committed."""
+        statement = """
+            SELECT min(at_ms) FROM (
+              SELECT (
+                SELECT c.at_ms FROM position p JOIN content c ON c.seq = p.content
+                WHERE p.lane = l.lane AND p.n > max(l.acked_n, l.base_n) ORDER BY p.n LIMIT 1
+              ) AS at_ms FROM lane l
+            )
+            """
+        oldest: int | None = self.database.rows(statement)[0][0]
+        return oldest
