@@ -4,7 +4,7 @@ An RTU answer carries nothing that ties it to its question: one that comes after
 the next. So after a timeout the line must have been silent for a while before anything else is asked.
 """
 
-from collections import deque
+from collections import Counter, deque
 
 from agent.config import ModbusProbeConfig
 from agent.drivers.decoder import Decoder
@@ -35,6 +35,9 @@ class ModbusProbe(Decoder):
         self._quiet_s = QUIET_TIMEOUTS * self._timeout_s
         self._frame_gap_s = max(SHORTEST_FRAME_GAP_S, FRAME_GAP_BITS / config.baud)
         self._map = RegisterMap(config)
+        shapes = Counter((r.unit, r.function, r.count) for r in self._map.requests)
+        # Requests whose answers look like those of another one.
+        self._alike = {r for r in self._map.requests if shapes[r.unit, r.function, r.count] > 1}
         self._begin(0.0)
 
     def opened(self, now_s: float) -> list[Outcome]:
@@ -44,6 +47,8 @@ class ModbusProbe(Decoder):
 
     def _begin(self, now_s: float) -> None:
         self._asked: Read | None = None
+        self._last_asked: Read | None = None
+        self._askings = 0
         self._received = bytearray()
         self._timeout_at_s = now_s
         self._queue: deque[Read] = deque()
@@ -70,6 +75,9 @@ class ModbusProbe(Decoder):
         self._converted.clear()
         self._late_seen = False
         self._hush(now_s)
+        if self._asked in self._alike and self._askings == 1:
+            # An answer later than the silence is long then meets its own question again, not one like it.
+            self._queue.appendleft(self._asked)
         return [rejection, *self._request_over(now_s)]
 
     def feed(self, data: bytes, now_s: float) -> list[Outcome]:
@@ -89,6 +97,8 @@ class ModbusProbe(Decoder):
             out.append(Found())
         self._silent_rounds = 0
         self._answered = True
+        if self._askings > 1:
+            self._hush(now_s)  # one of the two answers is still to come
         fault = None
         if answer.exception is not None:
             out.append(reject(Reason.REFUSED, itself))
@@ -104,6 +114,8 @@ class ModbusProbe(Decoder):
             self._words.clear()
             self._answered = False
         self._asked = self._queue.popleft()
+        self._askings = self._askings + 1 if self._asked == self._last_asked and self._asked in self._alike else 1
+        self._last_asked = self._asked
         self._received.clear()
         self._late_seen = False
         self._timeout_at_s = now_s + self._timeout_s

@@ -87,6 +87,8 @@ class NmeaGps(Decoder):
         if start < 0:
             # AIS and other sentences start with `!`.
             return [] if line.startswith(b"!") else [reject(Reason.NOISE, line)]
+        if not line[start:].isascii():
+            return [*out, reject(Reason.NOISE, line[start:])]
         try:
             sentence = pynmea2.parse(line[start:].decode("ascii"), check=True)
             kind = getattr(sentence, "sentence_type", "")
@@ -97,12 +99,12 @@ class NmeaGps(Decoder):
                 out += self._at(str(sentence.data[0]), now_s)
                 self._gga, self._accuracy_m = True, accuracy_of(sentence)
         except pynmea2.ChecksumError:
-            return [*out, reject(Reason.CHECKSUM, line)]
+            return [*out, reject(Reason.CHECKSUM, line[start:])]
         except pynmea2.SentenceTypeError:
             return out  # a sentence of a kind that nobody needs
         except (pynmea2.ParseError, ValueError, TypeError, AttributeError, IndexError, OverflowError):
             # pynmea2 converts fields as they are read and raises whatever the conversion does.
-            return [*out, reject(Reason.MALFORMED, line)]
+            return [*out, reject(Reason.MALFORMED, line[start:])]
         return out + self._give(now_s) if self._position and self._gga else out
 
     def _at(self, moment: str, now_s: float) -> list[Outcome]:

@@ -102,7 +102,7 @@ def open_serial(path: str, baud: int) -> Port:
     try:
         line = serial.Serial(path, baud, timeout=0, exclusive=True)
     except (OSError, ValueError, termios.error) as error:
-        raise PortGone(f"{path}: {error}") from error
+        raise PortGone(f"{path}: {_why(error)}") from error
     return DescriptorPort(line.fileno(), line.close)
 
 
@@ -143,6 +143,12 @@ def ports_seen(links: tuple[str, ...] = ()) -> list[PortSeen]:
         if link not in seen and Path(link).exists():
             seen[link] = PortSeen(link, str(Path(link).resolve()))
     return sorted(seen.values(), key=lambda port: port.path)
+
+
+def _why(error: Exception) -> str:
+    """The system's words for an error, without pyserial's around them."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 def _find_hid(config: ScannerHidConfig) -> str:

@@ -139,8 +139,9 @@ def test_a_bad_status_makes_every_value_a_fault(status: int, value: int | None, 
 
 def test_values_whose_status_did_not_come_are_faults() -> None:
     decoder = probe(TEMPERATURE, status_register=StatusRegisterConfig(address=9))
-    poll(decoder)
-    decoder.idle(1.0)
+    for _ in range(2):
+        _, now_s = poll(decoder)
+        decoder.idle(now_s + 1.0)
     _, now_s = poll(decoder)
     assert decoder.feed(answer(40), now_s) == [Sample("temperature_c", T, None, "status_unknown")]
 
@@ -156,17 +157,40 @@ def test_an_exception_is_a_fault_of_the_registers_asked_for() -> None:
 
 
 def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
-    far = RegisterConfig(quantity=T, address=100, sensor="far")
-    decoder = probe(RegisterConfig(quantity=T, address=0, sensor="near"), far, timeout_ms=500, interval_s=1.0)
+    decoder = probe(TEMPERATURE, timeout_ms=500, interval_s=1.0)
     poll(decoder)
     assert decoder.idle(0.5) == [Rejection(Reason.TIMEOUT, b"", 0)]
     assert decoder.next_deadline() == 1.5
     late = answer(4)
     assert decoder.feed(late, 1.4) == [Rejection(Reason.LATE, late, len(late))]
     assert decoder.next_deadline() == 2.4
-    request, now_s = poll(decoder)
-    assert request == Write(Read(1, 3, 100, 1).frame)
-    assert decoder.feed(answer(20), now_s + 0.1) == [Sample("far", T, 2000)]
+    _, now_s = poll(decoder)
+    assert decoder.feed(answer(200), now_s + 0.1) == [Sample("temperature_c", T, 2000)]
+
+
+def test_an_answer_later_than_the_silence_meets_its_own_question_and_not_one_like_it() -> None:
+    near = RegisterConfig(quantity=T, address=0, sensor="near")
+    decoder = probe(near, RegisterConfig(quantity=T, address=100, sensor="far"), timeout_ms=500)
+    first, _ = poll(decoder)
+    decoder.idle(0.5)
+    again, now_s = poll(decoder)
+    assert (again, now_s) == (first, 1.5)
+    assert decoder.feed(answer(4), 1.6) == [Sample("near", T, 400)]
+    assert [o.reason for o in decoder.feed(answer(4), 2.0) if isinstance(o, Rejection)] == [Reason.LATE]
+    other, now_s = poll(decoder)
+    assert (other, now_s) == (Write(Read(1, 3, 100, 1).frame), 3.0)
+    assert decoder.feed(answer(20), 3.1) == [Sample("far", T, 2000)]
+
+
+def test_a_request_that_looks_like_another_is_asked_twice_at_most_in_a_round() -> None:
+    near = RegisterConfig(quantity=T, address=0, sensor="near")
+    decoder = probe(near, RegisterConfig(quantity=T, address=100, sensor="far"), timeout_ms=500)
+    asked = []
+    for _ in range(6):
+        request, now_s = poll(decoder)
+        asked.append(request.data[3])
+        decoder.idle(now_s + 0.5)
+    assert asked == [0, 0, 100, 100, 0, 0]
 
 
 def test_a_babbling_line_is_asked_again_all_the_same() -> None:

@@ -80,6 +80,11 @@ def test_a_bad_checksum_is_counted_and_the_rest_goes_on(transport: Transport) ->
     ]
 
 
+def test_bytes_that_no_sentence_has_are_noise() -> None:
+    wire = RMC.replace(b"N", b"\xce", 1)
+    assert receiver().feed(wire, 0.0) == [Rejection(Reason.NOISE, wire[:64].rstrip(), len(wire) - 2)]
+
+
 def test_a_missing_checksum_is_a_bad_one() -> None:
     (rejection,) = receiver().feed(RMC.split(b"*")[0] + b"\r\n", 0.0)
     assert isinstance(rejection, Rejection)

@@ -155,7 +155,7 @@ def test_a_port_is_opened_once_only(cable: Cable) -> None:
 
 
 def test_ports_that_are_not_there_or_no_ports_are_gone(tmp_path: Path) -> None:
-    with pytest.raises(PortGone):
+    with pytest.raises(PortGone, match=r"nothing: No such file or directory$"):
         open_serial(str(tmp_path / "nothing"), 9600)
     file = tmp_path / "file"
     file.touch()
