@@ -41,6 +41,11 @@ class Happenings:
         self._lock = threading.Lock()
         self._followers: tuple[Follower, ...] = ()
 
+    @property
+    def followed(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._followers)
+
     def tell(self, happening: Happening) -> None:
         """Something happened."""
         for follower in self._followers:

@@ -53,17 +53,22 @@ _decoder = msgspec.msgpack.Decoder(StoredDocument)
 
 
 class Inbox:
-    """Puts parts together and keeps whole documents. A lost part is sent again when the hub hears the old version."""
+    """Puts parts together and keeps whole documents. A lost part is sent again when the hub hears the old version.
+
+    Args:
+        shelf: gives the shelf in use; after a repair of the database it is another one.
+        arrived: called with each document that came into force.
+    """
 
     def __init__(
-        self, shelf: Shelf, *, arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None
+        self, shelf: Callable[[], Shelf], *, arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None
     ) -> None:
         self._shelf = shelf
         self._arrived = arrived
         self._lock = threading.Lock()
         self._unfinished: dict[str, _Unfinished] = {}
         self._versions: dict[str, int] = {}
-        for kind in shelf.names(SHELF):
+        for kind in shelf().names(SHELF):
             if (document := self.get(kind)) is not None:
                 self._versions[kind] = document.version
 
@@ -74,7 +79,7 @@ class Inbox:
 
     def get(self, kind: str) -> StoredDocument | None:
         """A document; None where none came, or the stored one cannot be read (it is then asked for again)."""
-        body = self._shelf.get(SHELF, kind)
+        body = self._shelf().get(SHELF, kind)
         try:
             return None if body is None else _decoder.decode(body)
         except msgspec.DecodeError:
@@ -90,7 +95,7 @@ class Inbox:
             document = self._complete(part)
             if document is None:
                 return None
-            self._shelf.put(SHELF, part.kind, _encoder.encode(document))
+            self._shelf().put(SHELF, part.kind, _encoder.encode(document))
             self._versions[part.kind] = document.version
         self._arrived(part.kind, document)
         return DocumentVersion(part.kind, document.version)

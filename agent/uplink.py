@@ -7,6 +7,7 @@ connection and its back-off, the seals on statements, the order "writes, commit,
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -17,7 +18,7 @@ from agent.inbox import Inbox
 from agent.log import Log
 from agent.mqtt import CONNECT_TIMEOUT_S, Arrived, Closed, Incoming, Opened, Wire
 from agent.outbox import Kept, WriteAction
-from agent.store.errors import Cause, NotKept, StoreDamaged, StoreError
+from agent.store.errors import Cause, NotKept, StoreDamaged
 from contract.delivery.device import DeviceProtocol
 from contract.delivery.device_actions import Action, FixClock, Reconnect, Reincarnate, Send, StoreDocument
 from contract.delivery.device_session import Entropy
@@ -38,6 +39,9 @@ ANSWER_TIMEOUT_MS: Final = int(3 * CONNECT_TIMEOUT_S * 1000)
 class Store(DeviceView, Protocol):
     """What the uplink writes to beside what the protocol reads."""
 
+    turn: AbstractContextManager[object]
+    """Held while the protocol reads and its actions are carried out; a new incarnation waits for it."""
+
     def apply(self, actions: Sequence[WriteAction]) -> None:
         """Carry out these writes in one transaction. Raises NotKept."""
 
@@ -47,8 +51,8 @@ class Store(DeviceView, Protocol):
     def reincarnate(self, reason: str) -> None:
         """Begin a new incarnation. Raises NotKept."""
 
-    def repair(self) -> None:
-        """Set a damaged database aside and rescue what is whole. Raises NotKept."""
+    def repair(self, why: str) -> None:
+        """Set a damaged database aside and rescue what is whole. Raises NotKept or OSError: the process must end."""
 
     def note_sent(self, lane: Lane, n: int) -> None:
         """Remember for people how far was sent."""
@@ -121,6 +125,7 @@ class Uplink:
         self._broken = broken
         self._log = log or Log("uplink")
         self._protocol = DeviceProtocol(store, entropy)
+        self._incarnation: bytes | None = None
         self._backoff = Backoff(entropy.uniform)
         self._retry_at_ms: int | None = 0
         self._answer_by_ms: int | None = None
@@ -267,12 +272,20 @@ class Uplink:
     def _feed(self, event: Event) -> None:
         """Hand an event to the protocol and carry out its actions; a store that fails ends the connection, no more."""
         try:
-            self._carry_out(self._protocol.handle(event, self._clock.now()))
+            with self._store.turn:
+                self._notice_incarnation()
+                self._carry_out(self._protocol.handle(event, self._clock.now()))
         except StoreDamaged as error:
             self._log.error("store_damaged", why=error)
-            self._repair()
+            self._repair(str(error))
         except NotKept as error:
             self._give_up(error)
+
+    def _notice_incarnation(self) -> None:
+        """Whoever began a new incarnation (a repair, or this protocol), the conversation starts over."""
+        before, self._incarnation = self._incarnation, self._store.incarnation
+        if before not in (None, self._incarnation):
+            self._carry_out(self._protocol.handle(Replaced(), self._clock.now()))
 
     def _give_up(self, error: NotKept) -> None:
         if error.cause is Cause.BROKEN:
@@ -280,11 +293,11 @@ class Uplink:
         if self.link is not Link.OFFLINE:
             self._lose(str(error))
 
-    def _repair(self) -> None:
+    def _repair(self, why: str) -> None:
         try:
-            self._store.repair()
-        except StoreError as error:
-            self._log.error("repair_failed", why=error)
+            self._store.repair(why)
+        except (NotKept, OSError) as error:
+            self._broken(f"the device database is damaged and could not be repaired: {error}")
         # Begin anew in either case: what the conversation was about may be gone.
         if self.link is not Link.OFFLINE:
             self._lose("the device database was damaged")
@@ -304,8 +317,7 @@ class Uplink:
                     self._take_document(document)
                 case Reincarnate(reason):
                     self._store.reincarnate(reason)
-                    self._log.warning("new_incarnation", reason=reason)
-                    self._feed(Replaced())
+                    self._notice_incarnation()
                 case Reconnect(why):
                     self._lose(why)
 

@@ -117,7 +117,7 @@ class GetStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class GetOutbox(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="get_outbox"):
-    """List kept facts, newest first; `before` (the `ord` of the last one seen) goes on from there."""
+    """List kept facts, newest first; `before` is `next_before` of the page before."""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100
     before: N | None = None
@@ -220,7 +220,7 @@ class DriverStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     kind: str
     port: str
     state: str
-    """`open`, `missing`, `silent`, or `stopped` where no agent runs."""
+    """`open`, `missing`, `silent` (open, but the sensor behind it does not answer), or `closed` where no agent runs."""
     last_frame_at_ms: EpochMs | None = None
     counters: tuple[tuple[str, int], ...] = ()
     why: str = ""
@@ -254,14 +254,13 @@ class DeviceStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class OutboxItem(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One kept fact; where its content is gone, `cause` says why."""
+    """One kept fact; `fact` is None where its bytes are no longer whole."""
 
     fact_id: Digest
     lane: Lane
     n: int
     committed: bool
     fact: Fact | None
-    cause: str | None = None
 
 
 class OutboxPage(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="outbox"):
@@ -272,10 +271,10 @@ class OutboxPage(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class Drivers(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="drivers"):
-    """How the drivers are, and which serial ports the machine shows."""
+    """How the drivers are, and which ports (path, description) the machine shows."""
 
     drivers: tuple[DriverStatus, ...]
-    ports: tuple[str, ...] = ()
+    ports: tuple[tuple[str, str], ...] = ()
 
 
 class DocumentSlice(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="document_slice"):

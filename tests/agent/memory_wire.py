@@ -1,5 +1,6 @@
 """An uplink over an in-memory wire, virtual time and the real hub core."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -65,6 +66,7 @@ class WritableStore(MemoryDeviceView):
         self.stated: list[Event] = []
         self.sent: dict[Lane, int] = {}
         self.repairs = 0
+        self.turn = threading.RLock()
 
     def apply(self, actions: Sequence[WriteAction]) -> None:
         if self.fail_with is not None:
@@ -82,7 +84,8 @@ class WritableStore(MemoryDeviceView):
     def reincarnate(self, reason: str) -> None:
         self.memory.carry_out(Reincarnate(reason))
 
-    def repair(self) -> None:
+    def repair(self, why: str) -> None:
+        assert why
         self.repairs += 1
 
     def note_sent(self, lane: Lane, n: int) -> None:
@@ -196,7 +199,8 @@ def bench(latest: Sequence[LatestReading] = (), seed: int = 1) -> Bench:
         return ledger.take(DEVICE, payload, now_ms=time.wall_ms() + 5_000)
 
     wire = MemoryWire(time, hub)
-    inbox = Inbox(MemoryShelf())
+    shelf = MemoryShelf()
+    inbox = Inbox(lambda: shelf)
     uplink = Uplink(
         device=DEVICE,
         key=KEY,

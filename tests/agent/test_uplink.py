@@ -327,3 +327,16 @@ def test_backoff_stays_between_half_and_the_whole_of_its_ceiling() -> None:
     assert low.next_ms() == 250
     low.reset()
     assert low.next_ms(longest=True) == CAP_MS // 2
+
+
+def test_an_incarnation_that_a_repair_began_starts_the_conversation_over() -> None:
+    b = _synced()
+    b.scan(b"1")
+    b.settle()
+    b.store.reincarnate("salvaged")
+    identity = b.scan(b"2")
+    b.settle()
+
+    assert b.uplink.link is Link.SYNCED
+    assert identity in b.ledger.facts
+    assert len(b.wire.opens) == 1

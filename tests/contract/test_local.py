@@ -79,8 +79,8 @@ ANSWERS: list[Answer | Happening] = [
         actor="",
         drivers=(DriverStatus("s", "scanner_line", "/dev/x", "open", None, (("frames", 1),)),),
     ),
-    OutboxPage((OutboxItem(DIGEST, Lane.CUSTODY, 1, committed=False, fact=None, cause="released"),), 1),
-    Drivers((), ("/dev/ttyACM0",)),
+    OutboxPage((OutboxItem(DIGEST, Lane.CUSTODY, 1, committed=False, fact=None),), 1),
+    Drivers((), (("/dev/ttyACM0", "a scanner"),)),
     ScanHappened("s", b"abc", "", "plain", "abc", Signal.KEPT, 0),
     ReadingsHappened((LatestReading("a.b.c", Quantity.TEMPERATURE_C, 0, None),)),
 ]

@@ -1,0 +1,97 @@
+"""Between drivers and capture: passes everything on, remembers the latest value of each sensor, and tells followers."""
+
+import threading
+from collections.abc import Iterable
+
+from agent.clock import DeviceClock
+from agent.drivers.frames import Code, Fix, Sample
+from agent.drivers.sink import Signal, Sink
+from agent.happenings import Happenings
+from contract import event, local
+from contract.identity import identify
+from contract.messages import LatestReading
+
+
+class Watch:
+    """A sink in front of a sink; may be used from any thread."""
+
+    def __init__(self, device: str, sink: Sink, clock: DeviceClock, happenings: Happenings) -> None:
+        self._device = device
+        self._sink = sink
+        self._clock = clock
+        self._happenings = happenings
+        self._lock = threading.Lock()
+        self._latest: dict[str, LatestReading] = {}
+        self._last_fix: local.FixHappened | None = None
+
+    # -- what is known now -----------------------------------------------------------------------------------------
+
+    def latest(self) -> tuple[LatestReading, ...]:
+        """The newest value of each sensor."""
+        with self._lock:
+            return tuple(self._latest.values())
+
+    def fix_now(self) -> event.Fix | None:
+        """The newest position with its age; None where no receiver has one."""
+        with self._lock:
+            last = self._last_fix
+        if last is None:
+            return None
+        age_s = max(0, self._clock.now().at_ms - last.at_ms) // 1000
+        return event.Fix(last.fix.lat_e7, last.fix.lon_e7, last.fix.accuracy_m, age_s)
+
+    def present(self) -> Iterable[local.Happening]:
+        """How it is now, for one who begins to follow."""
+        yield local.ReadingsHappened(self.latest())
+        with self._lock:
+            last = self._last_fix
+        if last is not None:
+            yield last
+
+    # -- Sink ------------------------------------------------------------------------------------------------------
+
+    def code(self, driver: str, code: Code) -> Signal:
+        """Keep a scan; returns only after its commit is on disk, or REFUSED."""
+        signal = self._sink.code(driver, code)
+        if self._happenings.followed:
+            identity = identify(code.raw, code.aim)
+            self._happenings.tell(
+                local.ScanHappened(
+                    driver=driver,
+                    code=code.raw,
+                    aim=code.aim,
+                    kind=identity.kind,
+                    parcel=identity.key,
+                    signal=local.Signal(signal.value),
+                    at_ms=self._clock.now().at_ms,
+                )
+            )
+        return signal
+
+    def sample(self, driver: str, sample: Sample) -> None:
+        """Take a measurement, made now."""
+        self._sink.sample(driver, sample)
+        sensor = f"{self._device}.{driver}.{sample.sensor}"
+        reading = LatestReading(sensor, sample.quantity, self._clock.now().at_ms, sample.value)
+        with self._lock:
+            self._latest[sensor] = reading
+        self._happenings.tell(local.ReadingsHappened((reading,)))
+
+    def fix(self, driver: str, fix: Fix) -> None:
+        """Take a position, measured now."""
+        self._sink.fix(driver, fix)
+        place = event.Fix(fix.lat_e7, fix.lon_e7, fix.accuracy_m)
+        happened = local.FixHappened(driver, place, self._clock.now().at_ms)
+        with self._lock:
+            self._last_fix = happened
+        self._happenings.tell(happened)
+
+    def lost(self, driver: str, why: str) -> None:
+        """The device behind a driver is gone or silent."""
+        self._sink.lost(driver, why)
+        self._happenings.tell(local.DriverHappened(driver, found=False, why=why))
+
+    def found(self, driver: str) -> None:
+        """The device behind a driver is there (again)."""
+        self._sink.found(driver)
+        self._happenings.tell(local.DriverHappened(driver, found=True, why=""))
