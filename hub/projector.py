@@ -1,12 +1,34 @@
-"""Projections: tables that follow from the ledger, folded in its order, each with its marker in the same transaction."""
+"""Projections: tables that follow from the ledger, folded in its order, each with its marker in the same transaction.
 
-from collections.abc import Sequence
+A fact that cannot be folded is isolated and goes to quarantine; the rest goes on. A fact that kills the process leaves no
+exception behind, so whoever finds facts waiting at start-up goes carefully: it commits what it is about to fold before it
+does. The third death by one fact is the last. In service the ledger's own commit is that record, and nothing extra is written.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, select, update
+from sqlalchemy.exc import OperationalError
 
-from contract.fact import Fact
+from contract.delivery.hub_actions import IncidentKind, Report
+from contract.errors import Malformed
+from contract.fact import Fact, decode_core
+from hub import tables as t
+from hub.db import Database, insert
+from hub.errors import ProjectionError
+from hub.faultpoint import faultpoint
+from hub.incidents import report_incident
+from hub.ledger import statements
+
+CHUNK_FACTS: Final = 5_000
+"""Facts of one transaction: a second or so, so that ingest never waits long for the writer."""
+CAREFUL_CHUNK_FACTS: Final = 200
+"""The same while it is not known whether one of them kills."""
+LAST_DEATH: Final = 3
+"""The first was in service and left no trace but a fact that waits."""
+MAX_WHY_CHARS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +64,194 @@ class Projection(Protocol):
         Raises:
             ProjectionError: one fact cannot be folded; it goes to quarantine and the rest is folded again without it.
         """
+
+
+class Projector:
+    """Folds committed facts into all projections. Used by the one writer."""
+
+    def __init__(self, db: Database, projections: Sequence[Projection], now_ms: Callable[[], int]) -> None:
+        self._db = db
+        self._projections = tuple(projections)
+        self._now_ms = now_ms
+
+    def run(self) -> list[Change]:
+        """Fold all facts that wait; what changed."""
+        changes: list[Change] = []
+        while facts := self._waiting(CHUNK_FACTS):
+            changes += self._fold_committed(facts)
+        return changes
+
+    def catch_up(self) -> list[Change]:
+        """At start-up: fold what an earlier process left, prepared to die by one of its facts."""
+        changes: list[Change] = []
+        while facts := self._waiting(CAREFUL_CHUNK_FACTS):
+            deaths = self._deaths(facts)
+            if not any(deaths):
+                changes += self._attempt(facts)
+                continue
+            for fact, died in zip(facts, deaths, strict=True):
+                if died >= LAST_DEATH - 1:
+                    self._set_aside_killer(fact)
+                else:
+                    changes += self._attempt([fact])
+        with self._db.write() as tx:
+            tx.execute(delete(t.projection_attempt))
+        return changes
+
+    def rebuild(self) -> None:
+        """Empty all projections and fold the whole ledger again. A death on the way is caught up at the next start."""
+        with self._db.write() as tx:
+            for projection in self._projections:
+                for table in reversed(projection.tables):
+                    tx.execute(delete(table))
+            tx.execute(delete(t.projection_marker))
+            tx.execute(delete(t.quarantine).where(t.quarantine.c.kind == "projection"))
+        self.run()
+
+    def refold(self, tx: Connection, name: str, identity: bytes) -> bool:
+        """Fold one fact of the quarantine again into the projection that could not; whether it could now."""
+        row = tx.execute(_foldable(t.fact.c.fact_id == identity)).first()
+        projection = next((p for p in self._projections if p.name == name), None)
+        if row is None or projection is None:
+            return False
+        try:
+            with tx.begin_nested():
+                projection.fold(tx, [_ledger_fact(row)])
+        except ProjectionError:
+            return False
+        return True
+
+    # -- what waits ------------------------------------------------------------------------------------------------
+
+    def _waiting(self, most: int) -> list[LedgerFact]:
+        """The next facts in order; none when all is folded."""
+        while self._projections:
+            with self._db.read() as tx:
+                markers = _markers(tx)
+                low = min(markers.get(p.name, 0) for p in self._projections)
+                rows = tx.execute(_foldable(t.fact.c.seq > low).limit(most)).all()
+                last = tx.execute(select(func.max(t.fact.c.seq))).scalar() or 0
+            facts = [fact for row in rows if (fact := self._decoded(row)) is not None]
+            if facts:
+                return facts
+            if not rows:
+                # Tombstones and unreadable facts are nothing to fold; behind them all is done.
+                if any(markers.get(p.name, 0) < last for p in self._projections):
+                    with self._db.write() as tx:
+                        self._mark(tx, last, markers)
+                break
+        return []
+
+    def _decoded(self, row: Row[Any]) -> LedgerFact | None:
+        try:
+            return _ledger_fact(row)
+        except Malformed as error:
+            # It could be read when it came, so an older hub reads a newer one's ledger, or the row was changed.
+            with self._db.write() as tx:
+                tx.execute(update(t.fact).where(t.fact.c.seq == row.seq).values(problem=str(error)))
+                self._set_aside(tx, "", row.device, row.fact_id, str(error))
+            return None
+
+    # -- folding ---------------------------------------------------------------------------------------------------
+
+    def _attempt(self, facts: Sequence[LedgerFact]) -> list[Change]:
+        """Fold facts that may kill: first commit which they are."""
+        key = {"first_seq": facts[0].seq, "last_seq": facts[-1].seq}
+        with self._db.write() as tx:
+            statement = insert(tx, t.projection_attempt)
+            again = {"attempts": t.projection_attempt.c.attempts + 1}
+            tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=again), {**key, "attempts": 1})
+        changes = self._fold_committed(facts)
+        with self._db.write() as tx:
+            c = t.projection_attempt.c
+            mine = (c.first_seq == key["first_seq"]) & (c.last_seq == key["last_seq"])
+            tx.execute(delete(t.projection_attempt).where(mine))
+        return changes
+
+    def _deaths(self, facts: Sequence[LedgerFact]) -> list[int]:
+        """How often a process died in care of each of these facts."""
+        with self._db.read() as tx:
+            tried = tx.execute(select(t.projection_attempt)).all()
+        return [sum(row.attempts for row in tried if row.first_seq <= f.seq <= row.last_seq) for f in facts]
+
+    def _fold_committed(self, facts: Sequence[LedgerFact]) -> list[Change]:
+        changes: list[Change] = []
+        with self._db.write() as tx:
+            markers = _markers(tx)
+            for projection in self._projections:
+                new = [f for f in facts if f.seq > markers.get(projection.name, 0)]
+                changes += self._fold(tx, projection, new)
+            self._mark(tx, facts[-1].seq, markers)
+            faultpoint("hub_project_commit")
+        return changes
+
+    def _fold(self, tx: Connection, projection: Projection, facts: Sequence[LedgerFact]) -> Iterator[Change]:
+        if not facts:
+            return
+        faultpoint("hub_project")
+        try:
+            with tx.begin_nested():
+                changes = projection.fold(tx, facts)
+        except OperationalError:
+            # The disk is full or broken, which is no fact's fault.
+            raise
+        except ProjectionError as error:
+            at = next((i for i, f in enumerate(facts) if f.fact_id == error.fact_id), None)
+            if at is None:
+                raise
+            self._set_aside(tx, projection.name, facts[at].fact.device, error.fact_id, error.why)
+            yield from self._fold(tx, projection, facts[:at])
+            yield from self._fold(tx, projection, facts[at + 1 :])
+        except Exception as error:  # noqa: BLE001 - whatever one fact does to a projection must not stop the others (P5)
+            if len(facts) == 1:
+                why = f"{type(error).__name__}: {error}"
+                self._set_aside(tx, projection.name, facts[0].fact.device, facts[0].fact_id, why)
+                return
+            middle = len(facts) // 2
+            yield from self._fold(tx, projection, facts[:middle])
+            yield from self._fold(tx, projection, facts[middle:])
+        else:
+            yield from changes
+
+    def _mark(self, tx: Connection, seq: int, markers: dict[str, int]) -> None:
+        rows = [{"name": p.name, "seq": seq} for p in self._projections if markers.get(p.name, 0) < seq]
+        if rows:
+            tx.execute(statements.latest(tx.dialect.name, t.projection_marker), rows)
+
+    # -- quarantine ------------------------------------------------------------------------------------------------
+
+    def _set_aside(self, tx: Connection, projection: str, device: str, identity: bytes, why: str) -> None:
+        row = {
+            "kind": "projection" if projection else "fact",
+            "device": device,
+            "fact_id": identity,
+            "projection": projection,
+            "raw": None,
+            "why": why[:MAX_WHY_CHARS],
+            "at_ms": self._now_ms(),
+            "state": "held",
+        }
+        tx.execute(insert(tx, t.quarantine).on_conflict_do_nothing(), row)
+        detail = f"{identity.hex()} could not be folded: {why[:MAX_WHY_CHARS]}"
+        report_incident(tx, Report(IncidentKind.QUARANTINE, device, f"quarantine:{device}", detail), self._now_ms())
+
+    def _set_aside_killer(self, fact: LedgerFact) -> None:
+        why = "the hub died each time it folded this fact"
+        with self._db.write() as tx:
+            tx.execute(update(t.fact).where(t.fact.c.seq == fact.seq).values(problem=why))
+            self._set_aside(tx, "", fact.fact.device, fact.fact_id, why)
+
+
+def _markers(tx: Connection) -> dict[str, int]:
+    rows = tx.execute(select(t.projection_marker.c.name, t.projection_marker.c.seq))
+    return {row.name: row.seq for row in rows}
+
+
+def _foldable(which: ColumnElement[bool]) -> Select[Any]:
+    c = t.fact.c
+    columns = (c.seq, c.fact_id, c.device, c.core, c.received_ms)
+    return select(*columns).where(which, c.core.is_not(None), c.problem.is_(None)).order_by(c.seq)
+
+
+def _ledger_fact(row: Row[Any]) -> LedgerFact:
+    return LedgerFact(row.seq, row.fact_id, decode_core(row.core), row.received_ms)

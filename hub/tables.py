@@ -237,7 +237,7 @@ class ProjectionAttempt(SQLModel, table=True):
     __tablename__ = "projection_attempt"
 
     first_seq: int = Field(primary_key=True)
-    last_seq: int
+    last_seq: int = Field(primary_key=True)
     attempts: int
 
 

@@ -15,6 +15,8 @@ from hub.ledger.heads import StreamHeads, stream_name
 from hub.ledger.safety import Safety
 from hub.ledger.statements import ERASED
 
+HELD_STATEMENTS_PER_DEVICE: Final = 100
+"""At most 25 MB of what one broken device says; the incident counts the rest."""
 _ABOVE_ALL: Final = b"\xff" * (32 - AUDIT_PREFIX_BYTES)
 """The end of the range of identities that begin with a prefix."""
 
@@ -189,8 +191,15 @@ class LedgerTransaction:
         self.incidents[report.key] = None
 
     def keep_statement(self, device: str, raw: bytes, why: str) -> None:
-        """Keep an authentic statement that nobody can read."""
-        self._buffer.quarantine("statement", device, why, self._now_ms, raw=raw)
+        """Keep an authentic statement that cannot be taken, for a person to look at; so many of one device and no more."""
+        key = f"quarantine:{device}"
+        self.report(Report(IncidentKind.QUARANTINE, device, key, f"a statement of {len(raw)} bytes: {why}"))
+        c = t.quarantine.c
+        mine = (c.device == device) & (c.kind == "statement") & (c.state == "held")
+        held = self._tx.execute(select(func.count()).select_from(t.quarantine).where(mine)).scalar() or 0
+        if held < HELD_STATEMENTS_PER_DEVICE:
+            self._buffer.quarantine("statement", device, why, self._now_ms, raw=raw)
+            self._buffer.flush()
 
     def flush(self) -> None:
         """Write what is pending."""

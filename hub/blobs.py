@@ -1,0 +1,186 @@
+"""Attachments: chunks into a temporary file, checked whole, then named by their SHA-256 for ever.
+
+The file is the truth: what is missing is told from it, and a row without its file is no attachment. So a database and a
+folder restored from different times ask the devices again for what is gone.
+"""
+
+import os
+from collections.abc import Iterator
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, select
+
+from contract.delivery.hub_actions import IncidentKind, Report
+from contract.limits import MAX_BLOB_RANGES
+from contract.messages import Blob, BlobState
+from hub import tables as t
+from hub.db import insert
+from hub.faultpoint import faultpoint
+from hub.pictures import HEAD_BYTES, picture_of
+
+FOLDER: Final = "blobs"
+DEVICE_QUOTA_BYTES: Final = 4 * 1024**3
+"""About 8,000 photos of one device; beyond it a person must look."""
+OPEN_PARTS_PER_DEVICE: Final = 8
+"""Uploads that one device may have begun; it sends them one after the other anyway."""
+_RANGE_BYTES: Final = 16
+
+Ranges = list[tuple[int, int]]
+
+
+class BlobStore:
+    """The attachments of one hub, in a folder of the data folder. Used by the one writer; `path` from any thread."""
+
+    def __init__(self, data: Path, quota_bytes: int = DEVICE_QUOTA_BYTES) -> None:
+        self.folder = data / FOLDER
+        self._incoming = self.folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._quota_bytes = quota_bytes
+
+    def path(self, digest: bytes) -> Path:
+        """Where an attachment lies. The name comes from the digest alone, so no name of anybody else's can lead elsewhere."""
+        name = digest.hex()
+        return self.folder / name[:2] / name
+
+    def reconcile(self, tx: Connection) -> list[Report]:
+        """Forget rows whose file is gone, so that devices send it again."""
+        c = t.blob.c
+        gone = [row.sha256 for row in tx.execute(select(c.sha256, c.size)) if not self._has(row.sha256, row.size)]
+        for digest in gone:
+            tx.execute(delete(t.blob).where(c.sha256 == digest))
+        if not gone:
+            return []
+        return [
+            Report(
+                IncidentKind.HUB_REGRESSED,
+                "",
+                "hub_regressed:blobs",
+                f"{len(gone)} attachments have no file here any more; devices are asked for them again",
+            )
+        ]
+
+    def take(self, tx: Connection, device: str, blob: Blob, now_ms: int) -> tuple[BlobState, list[Report]]:
+        """Keep one chunk; what is still missing, to be answered after the commit."""
+        if self._has(blob.sha256, blob.size):
+            self._keep_row(tx, device, blob.sha256, now_ms)
+            return BlobState(blob.sha256, ()), []
+        part = _Part(self._incoming, device, blob.sha256, blob.size)
+        if not part.exists() and (why := self._refusal(tx, device, blob)):
+            key = f"blob_refused:{device}"
+            return BlobState(blob.sha256, (), refused=why), [Report(IncidentKind.BLOB_REFUSED, device, key, why)]
+        if blob.data and sha256(blob.data).digest() == blob.chunk_hash and blob.offset + len(blob.data) <= blob.size:
+            part.write(blob.offset, blob.data)
+        missing = part.missing()
+        if missing:
+            return BlobState(blob.sha256, tuple(missing[:MAX_BLOB_RANGES])), []
+        if not part.is_whole():
+            part.discard()
+            detail = f"attachment {blob.sha256.hex()} does not hash to its name; it is asked for again"
+            report = Report(IncidentKind.BLOB_REFUSED, device, f"blob_refused:{device}", detail)
+            return BlobState(blob.sha256, ((0, blob.size),)), [report]
+        part.move_to(self.path(blob.sha256))
+        self._keep_row(tx, device, blob.sha256, now_ms)
+        return BlobState(blob.sha256, ()), []
+
+    def adopt(self, tx: Connection, device: str, source: Path, now_ms: int) -> bytes:
+        """Keep a file of the hub's own making as an attachment; its digest."""
+        data = source.read_bytes()
+        digest = sha256(data).digest()
+        if not self._has(digest, len(data)):
+            part = _Part(self._incoming, device, digest, len(data))
+            part.write(0, data)
+            part.move_to(self.path(digest))
+        self._keep_row(tx, device, digest, now_ms)
+        return digest
+
+    def _has(self, digest: bytes, size: int) -> bool:
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def _refusal(self, tx: Connection, device: str, blob: Blob) -> str:
+        parts = [p.stat().st_size for p in self._incoming.glob(f"{device}.*.part")]
+        if len(parts) >= OPEN_PARTS_PER_DEVICE:
+            return f"{len(parts)} attachments of {device} are begun and not finished"
+        kept = tx.execute(select(func.coalesce(func.sum(t.blob.c.size), 0)).where(t.blob.c.device == device)).scalar()
+        if (kept or 0) + sum(parts) + blob.size > self._quota_bytes:
+            return f"attachments of {device} would take more than {self._quota_bytes} bytes"
+        return ""
+
+    def _keep_row(self, tx: Connection, device: str, digest: bytes, now_ms: int) -> None:
+        c = t.blob.c
+        if tx.execute(select(c.seq).where(c.sha256 == digest)).first() is not None:
+            return
+        path = self.path(digest)
+        with path.open("rb") as file:
+            picture = picture_of(file.read(HEAD_BYTES))
+        row = {
+            "seq": (tx.execute(select(func.max(c.seq))).scalar() or 0) + 1,
+            "sha256": digest,
+            "size": path.stat().st_size,
+            "media_type": picture.media_type if picture is not None else "",
+            "device": device,
+            "kept_ms": now_ms,
+        }
+        tx.execute(insert(tx, t.blob).on_conflict_do_nothing(), row)
+
+
+class _Part:
+    """An upload in progress: the bytes so far, and beside them a journal of the ranges that came."""
+
+    def __init__(self, folder: Path, device: str, digest: bytes, size: int) -> None:
+        self._digest = digest
+        self._size = size
+        self._data = folder / f"{device}.{digest.hex()}.{size}.part"
+        self._journal = self._data.with_suffix(".ranges")
+
+    def exists(self) -> bool:
+        return self._journal.exists()
+
+    def write(self, offset: int, data: bytes) -> None:
+        with os.fdopen(os.open(self._data, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.seek(offset)
+            file.write(data)
+        # After the data: a journal that is ahead of the data would only cost the check of the whole and a new start.
+        with self._journal.open("ab") as journal:
+            journal.write(offset.to_bytes(8, "big") + (offset + len(data)).to_bytes(8, "big"))
+
+    def missing(self) -> Ranges:
+        """Ranges that did not come yet, in order."""
+        at, gaps = 0, []
+        for start, end in sorted(self._came()):
+            if start > at:
+                gaps.append((at, start))
+            at = max(at, end)
+        if at < self._size:
+            gaps.append((at, self._size))
+        return gaps
+
+    def _came(self) -> Iterator[tuple[int, int]]:
+        journal = self._journal.read_bytes() if self._journal.exists() else b""
+        for at in range(0, len(journal) - _RANGE_BYTES + 1, _RANGE_BYTES):
+            yield int.from_bytes(journal[at : at + 8], "big"), int.from_bytes(journal[at + 8 : at + 16], "big")
+
+    def is_whole(self) -> bool:
+        with self._data.open("rb") as file:
+            return self._data.stat().st_size == self._size and file_digest(file, "sha256").digest() == self._digest
+
+    def move_to(self, path: Path) -> None:
+        """Give the file its name for ever, on disk before this returns."""
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        with self._data.open("rb+") as file:
+            os.fsync(file.fileno())
+        faultpoint("hub_blob_rename")
+        self._data.rename(path)
+        for folder in (path.parent, path.parent.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        self._journal.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        self._data.unlink(missing_ok=True)
+        self._journal.unlink(missing_ok=True)

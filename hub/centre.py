@@ -1,0 +1,92 @@
+"""The parts that every hub command works with: `serve` runs them, administration commands open them and use the same code."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from contract.event import Decision
+from hub.blobs import BlobStore
+from hub.db import Database
+from hub.decisions import HubVoice
+from hub.incidents import report_incident
+from hub.ledger.heads import StreamHeads
+from hub.projections import all_projections
+from hub.projector import Change, Projection, Projector
+from hub.registry import Registry
+from hub.schema import open_database
+
+
+def wall_ms() -> int:
+    """The hub's clock, UTC epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+def boot_ms() -> int:
+    """Milliseconds since boot, running on in sleep."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """One open data folder."""
+
+    db: Database
+    registry: Registry
+    heads: StreamHeads
+    blobs: BlobStore
+    projector: Projector
+    voice: HubVoice
+    now_ms: Callable[[], int]
+    with_backups: bool
+
+    def decide(self, decision: Decision) -> tuple[bytes, list[Change]]:
+        """Make a person's decision a fact and fold it; its identity and what changed."""
+        with self.db.write() as tx:
+            identity = self.voice.state(tx, decision, actor=decision.who)
+        return identity, self.projector.run()
+
+
+@contextmanager
+def open_centre(
+    folder: Path,
+    *,
+    now_ms: Callable[[], int] = wall_ms,
+    projections: Sequence[Projection] | None = None,
+    with_backups: bool = False,
+) -> Iterator[Centre]:
+    """Take a data folder as its one writer.
+
+    Args:
+        folder: made when it is not there.
+        now_ms: the clock.
+        projections: all of the hub's, unless a test has its own.
+        with_backups: whether `safe` follows from backups instead of age.
+
+    Raises:
+        Refused: another process has it.
+        UnsafeStorage: it could lose what is committed.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    db = open_database(folder)
+    try:
+        registry, heads, blobs = Registry(), StreamHeads(), BlobStore(folder)
+        with db.write() as tx:
+            registry.reload(tx)
+            for report in blobs.reconcile(tx):
+                report_incident(tx, report, now_ms())
+        chosen = all_projections() if projections is None else projections
+        yield Centre(
+            db=db,
+            registry=registry,
+            heads=heads,
+            blobs=blobs,
+            projector=Projector(db, chosen, now_ms),
+            voice=HubVoice(heads, os.urandom, now_ms, boot_ms),
+            now_ms=now_ms,
+            with_backups=with_backups,
+        )
+    finally:
+        db.close()
