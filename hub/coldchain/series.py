@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from contract.columns import FAULT, Reading, unpack_readings
+from contract.columns import unpack_readings
 
 HOUR_MS = 3_600_000
 
@@ -34,8 +34,8 @@ class Block(Struct, frozen=True):
 
     def readings(self) -> Iterator["Told"]:
         """What the block says, in order of time."""
-        for offset_ms, value, flags in plain(unpack_readings(self.columns, self.count, self.interval_ms)):
-            yield Told(self.happened_ms + offset_ms, value, flags, self)
+        for reading in unpack_readings(self.columns, self.count, self.interval_ms):
+            yield Told(self.happened_ms + reading.offset_ms, reading.value, reading.flags, self)
 
 
 class Told(Struct, frozen=True):
@@ -45,11 +45,6 @@ class Told(Struct, frozen=True):
     value: int | None
     flags: int
     block: Block
-
-
-def plain(readings: Iterable[Reading]) -> list[tuple[int, int | None, int]]:
-    """(offset, value, flags) of each reading; the value is null exactly where the flags say fault."""
-    return [(r.offset_ms, r.value, r.flags) for r in readings]
 
 
 def merge(blocks: Sequence[Block], from_ms: int, to_ms: int) -> tuple[list[Told], list[Told]]:
@@ -64,28 +59,6 @@ def merge(blocks: Sequence[Block], from_ms: int, to_ms: int) -> tuple[list[Told]
             if held.value != told.value:
                 contradicts.append(told)
     return [holds[at_ms] for at_ms in sorted(holds)], contradicts
-
-
-class Hour(Struct):
-    """An hour of one sensor while it is added up; `low` and `high` are None without a value."""
-
-    count: int = 0
-    faults: int = 0
-    low: int | None = None
-    high: int | None = None
-    total: int = 0
-
-    def add(self, value: int | None, flags: int) -> None:
-        """Count one reading."""
-        if value is None or flags & FAULT:
-            self.faults += 1
-            return
-        self.count += 1
-        self.total += value
-        if self.low is None or value < self.low:
-            self.low = value
-        if self.high is None or value > self.high:
-            self.high = value
 
 
 class Span(Struct, frozen=True, order=True):

@@ -23,8 +23,6 @@ class SensorRow(SQLModel, table=True):
     """`{device}.{driver}.{name}`."""
     device: str = Field(index=True, max_length=64)
     quantity: str = Field(max_length=16)
-    last_ms: int
-    """End of the latest block: what begins after it overlaps nothing."""
 
 
 class ReadingBlockRow(DatedRow, table=True):
