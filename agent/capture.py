@@ -1,12 +1,36 @@
 """From what a driver read to a kept fact, and the signal that tells the person about it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
 
-from agent.clock import DeviceClock
-from agent.outbox import Kept, Outbox
-from contract.event import Step, Verdict
+import msgspec
+
+from agent.clock import DeviceClock, Stamp
+from agent.drivers.frames import Code, Sample
+from agent.drivers.frames import Fix as MeasuredFix
+from agent.drivers.sink import Signal
+from agent.log import Log
+from agent.outbox import Kept, Outbox, ReceiverPosition, SensorReading
+from agent.store.errors import NotKept
+from contract.event import Event, Fix, Scan, SensorContact, SignedOn, Status, Step, Verdict
+from contract.identity import Identity, identify
+from contract.limits import MAX_TEXT_CHARS
+
+log = Log("capture")
+
+MERGE_MS: Final = 1_500
+"""A scanner held a moment too long reads the same label again; a person cannot scan, think and scan that fast."""
+HAND_PORT: Final = "hand"
+DEFAULT_INTERVAL_MS: Final = 10_000
+MAX_FIX_AGE_S: Final = 24 * 3_600
+"""An older position says nothing about where a scan was."""
+MAX_ACCURACY_M: Final = 100_000
+"""What a fix can say at most."""
+SHELF: Final = "port"
+T = TypeVar("T")
 
 
 class Manifest(Protocol):
@@ -14,6 +38,23 @@ class Manifest(Protocol):
 
     def verdict(self, parcel: str, step: Step) -> Verdict:
         """How a scan compares with what was planned."""
+
+
+class NoManifest:
+    """The device has no plan, so it does not judge."""
+
+    def verdict(self, parcel: str, step: Step) -> Verdict:  # noqa: ARG002 it does not judge
+        """Unknown, always."""
+        return Verdict.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """What scans on one port mean now; configuration cards switch it."""
+
+    step: Step = Step.RECEIVED
+    place: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +68,38 @@ class HandScan:
     problem: str
 
 
+class _Remembered(msgspec.Struct, frozen=True, array_like=True):
+    configured: Port
+    now: Port
+
+
+_port_encoder = msgspec.msgpack.Encoder()
+_port_decoder = msgspec.msgpack.Decoder(_Remembered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """What makes a scan the same as one of a moment ago."""
+
+    parcel: str
+    port: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class _LastFix:
+    lat_e7: int
+    lon_e7: int
+    accuracy_m: int
+    mono_ms: int
+
+    def at(self, mono_ms: int) -> Fix | None:
+        age_s = max(mono_ms - self.mono_ms, 0) // 1000
+        return Fix(self.lat_e7, self.lon_e7, self.accuracy_m, age_s) if age_s <= MAX_FIX_AGE_S else None
+
+
 class Capture:
-    """Takes what drivers read; nothing is signalled as kept before it is on disk."""
+    """The drivers' sink. Nothing is signalled as kept before it is on disk; nothing is raised to a driver."""
 
     def __init__(
         self,
@@ -36,10 +107,116 @@ class Capture:
         clock: DeviceClock,
         *,
         place: str = "",
+        ports: Mapping[str, Port] | None = None,
+        intervals_ms: Mapping[str, int] | None = None,
         manifest: Manifest | None = None,
+        guard: Callable[[SensorReading], Sequence[Event]] = lambda _reading: (),
         appended: Callable[[], None] = lambda: None,
     ) -> None:
-        raise NotImplementedError
+        """Build the sink.
+
+        Args:
+            outbox: Where facts go.
+            clock: Stamps them.
+            place: Where this device stands, until a card says otherwise.
+            ports: What scans mean at first, by driver name.
+            intervals_ms: How often a driver measures, by its name.
+            manifest: What was planned.
+            guard: Looks at each reading before it is kept; the alarms it returns are kept in the same transaction.
+            appended: Told after each commit that there is something to send.
+        """
+        self._outbox = outbox
+        self._clock = clock
+        self._place = place
+        self._configured = dict(ports or {})
+        self._ports: dict[str, Port] = {}
+        self._intervals_ms = intervals_ms or {}
+        self.manifest: Manifest = manifest or NoManifest()
+        self._guard = guard
+        self._appended = appended
+        self._fix: _LastFix | None = None
+        self._recent: dict[_Repeat, int] = {}
+        self._scanning = threading.Lock()
+        self.counts: Counter[str] = Counter()
+        """`driver.what` by number, such as `scanner-line-1.duplicate` and `probe.not_kept.full`."""
+
+    # -- the drivers' sink -----------------------------------------------------------------------------------------
+
+    def code(self, driver: str, code: Code) -> Signal:
+        """Keep a scan, or do what a configuration card says; returns after the commit, or REFUSED."""
+        return self._guarded(driver, lambda: self._code(driver, code), Signal.REFUSED)
+
+    def sample(self, driver: str, sample: Sample) -> None:
+        """Keep a measurement, with the alarms that it starts or ends."""
+        self._guarded(driver, lambda: self._sample(driver, sample), None)
+
+    def fix(self, driver: str, fix: MeasuredFix) -> None:
+        """Keep a position; it is also attached to the scans that follow."""
+        self._guarded(driver, lambda: self._position(driver, fix), None)
+
+    def lost(self, driver: str, why: str) -> None:
+        """Keep that a sensor or scanner is gone."""
+        contact = SensorContact(driver[:MAX_TEXT_CHARS], found=False, why=why[:MAX_TEXT_CHARS])
+        self._guarded(driver, lambda: self._state(contact), None)
+
+    def found(self, driver: str) -> None:
+        """Keep that it is back."""
+        self._guarded(driver, lambda: self._state(SensorContact(driver[:MAX_TEXT_CHARS], found=True)), None)
+
+    def _guarded(self, driver: str, job: Callable[[], T], refused: T) -> T:
+        """Run a job for a driver thread, which must go on whatever happens."""
+        try:
+            return job()
+        except NotKept as error:
+            self.counts[f"{driver}.not_kept.{error.cause}"] += 1
+            log.warning("not_kept", driver=driver, why=error)
+        except Exception as error:  # noqa: BLE001 whatever it was, the person hears REFUSED and the driver goes on
+            self.counts[f"{driver}.not_kept.error"] += 1
+            log.error("not_kept", driver=driver, why=repr(error))  # noqa: TRY400 this log writes one line per event
+        return refused
+
+    # -- scans -----------------------------------------------------------------------------------------------------
+
+    def _code(self, driver: str, code: Code) -> Signal:
+        identity = identify(code.raw, code.aim)
+        if identity.kind == "control":
+            self._switch(driver, identity.elements[0])
+            return Signal.KEPT
+        # One scan at a time, so that the second half of a double scan finds the first one kept.
+        with self._scanning:
+            port, stamp = self.port(driver), self._clock.stamp()
+            repeat = _Repeat(identity.key, driver, port.step) if _merges(identity, port.step) else None
+            if repeat is not None and self._was_just_kept(repeat, stamp.mono_ms):
+                self.counts[f"{driver}.duplicate"] += 1
+                return Signal.DUPLICATE
+            scan = self._scan(code, identity, port, driver, stamp)
+            self._outbox.append([scan], actor=port.actor, stamp=stamp)
+            if repeat is not None:
+                self._recent[repeat] = stamp.mono_ms
+        self.counts[f"{driver}.kept"] += 1
+        self._appended()
+        return _signal(identity, scan.verdict)
+
+    def _was_just_kept(self, repeat: _Repeat, mono_ms: int) -> bool:
+        """Whether this is the label of a moment ago. A label held before the scanner is still the same one."""
+        self._recent = {r: at for r, at in self._recent.items() if 0 <= mono_ms - at <= MERGE_MS}
+        if repeat not in self._recent:
+            return False
+        self._recent[repeat] = mono_ms
+        return True
+
+    def _scan(self, code: Code, identity: Identity, port: Port, name: str, stamp: Stamp) -> Scan:
+        return Scan(
+            code=code.raw,
+            aim=code.aim,
+            kind=identity.kind,
+            parcel=identity.key,
+            step=port.step,
+            place=port.place or self._place,
+            port=name[:MAX_TEXT_CHARS],
+            verdict=self.manifest.verdict(identity.key, port.step),
+            fix=None if self._fix is None else self._fix.at(stamp.mono_ms),
+        )
 
     def scan_by_hand(
         self,
@@ -47,13 +224,116 @@ class Capture:
         step: Step,
         *,
         actor: str = "",
-        place: str | None = None,
+        place: str = "",
         aim: str = "",
         request_id: bytes | None = None,
     ) -> HandScan:
-        """Keep one scan that a person typed or an app made; returns after the commit."""
-        raise NotImplementedError
+        """Keep one scan that a person typed or an app made; returns after the commit.
 
-    def sign(self, actor: str, *, on: bool, request_id: bytes | None = None) -> Sequence[Kept]:
-        """A person takes the device or leaves it."""
-        raise NotImplementedError
+        A code typed on purpose is never merged; `request_id` makes a repeat of the same request one fact.
+
+        Raises:
+            NotKept: nothing is on disk; the message is a sentence for the person.
+        """
+        identity, stamp = identify(code, aim), self._clock.stamp()
+        scan = self._scan(Code(code, aim), identity, Port(step, place, actor), HAND_PORT, stamp)
+        kept = self._outbox.append([scan], actor=actor, stamp=stamp, request_id=request_id)
+        self._appended()
+        return HandScan(kept, identity.kind, identity.key, scan.verdict, identity.problem)
+
+    # -- configuration cards ---------------------------------------------------------------------------------------
+
+    def port(self, driver: str) -> Port:
+        """What scans on a port mean now."""
+        if driver not in self._ports:
+            self._ports[driver] = self._recalled(driver)
+        return self._ports[driver]
+
+    def _recalled(self, driver: str) -> Port:
+        """As cards left it before a restart, unless the configuration was changed since."""
+        configured = self._configured.get(driver, Port())
+        body = self._outbox.shelf.get(SHELF, driver)
+        try:
+            remembered = None if body is None else _port_decoder.decode(body)
+        except msgspec.DecodeError:
+            remembered = None
+        return remembered.now if remembered is not None and remembered.configured == configured else configured
+
+    def _switch(self, driver: str, card: tuple[str, str]) -> None:
+        word, value = card
+        before = self.port(driver)
+        match word:
+            case "HF:STEP":
+                after = replace(before, step=Step(value))
+            case "HF:ACTOR":
+                after = replace(before, actor=value)
+            case _:
+                after = replace(before, place=value)
+        if after == before:
+            return
+        if after.actor != before.actor:
+            self.sign(after.actor, on=True)
+        remembered = _Remembered(self._configured.get(driver, Port()), after)
+        self._outbox.shelf.put(SHELF, driver, _port_encoder.encode(remembered))
+        self._ports[driver] = after
+
+    def sign(self, actor: str, *, on: bool, request_id: bytes | None = None) -> tuple[Kept, ...]:
+        """A person takes the device or leaves it.
+
+        Raises:
+            NotKept: nothing is on disk.
+        """
+        return self._state(SignedOn(on), actor=actor, request_id=request_id)
+
+    # -- measurements ----------------------------------------------------------------------------------------------
+
+    def _sample(self, driver: str, sample: Sample) -> None:
+        reading = SensorReading(
+            sensor=f"{self._outbox.device}.{driver}.{sample.sensor}",
+            quantity=sample.quantity,
+            stamp=self._clock.stamp(),
+            value=sample.value,
+            interval_ms=self._intervals_ms.get(driver, DEFAULT_INTERVAL_MS),
+        )
+        alarms = self._guard(reading)
+        if not alarms:
+            self._outbox.add_readings([reading])
+            return
+        self._outbox.append(alarms, actor="", stamp=reading.stamp, readings=[reading])
+        self._appended()
+
+    def _position(self, driver: str, fix: MeasuredFix) -> None:
+        stamp = self._clock.stamp()
+        self._fix = _LastFix(fix.lat_e7, fix.lon_e7, min(fix.accuracy_m, MAX_ACCURACY_M), stamp.mono_ms)
+        self._outbox.add_positions(
+            [
+                ReceiverPosition(
+                    receiver=f"{self._outbox.device}.{driver}",
+                    stamp=stamp,
+                    interval_ms=self._intervals_ms.get(driver, DEFAULT_INTERVAL_MS),
+                    lat_e7=fix.lat_e7,
+                    lon_e7=fix.lon_e7,
+                    accuracy_m=fix.accuracy_m,
+                    speed_cm_s=fix.speed_cm_s,
+                    heading_c=fix.heading_c,
+                )
+            ]
+        )
+
+    def _state(
+        self, detail: SensorContact | SignedOn, *, actor: str = "", request_id: bytes | None = None
+    ) -> tuple[Kept, ...]:
+        kept = self._outbox.append([Status(detail)], actor=actor, stamp=self._clock.stamp(), request_id=request_id)
+        self._appended()
+        return kept
+
+
+def _merges(identity: Identity, step: Step) -> bool:
+    """Only what names one single thing can be the same thing again, and counting means every beep."""
+    return identity.serialised and step is not Step.COUNTED
+
+
+def _signal(identity: Identity, verdict: Verdict) -> Signal:
+    if identity.kind == "malformed" or verdict in (Verdict.UNEXPECTED, Verdict.WRONG_ROUTE, Verdict.DUPLICATE):
+        return Signal.UNEXPECTED
+    return Signal.KEPT

@@ -18,6 +18,8 @@ FAULTPOINTS: Final = (
     "reincarnate",
     "migrate",
     "salvage",
+    "sent",
+    "welcome",
 )
 """Every name that `faultpoint` is called with."""
 
@@ -40,7 +42,9 @@ class _Trap:
 def _parse(text: str) -> _Trap:
     name, nth, effect = (*text.split(":"), "", "")[:3]
     if name not in FAULTPOINTS or not nth.isdigit() or effect not in ("kill", "raise", "sleep"):
-        raise ValueError(f"{VARIABLE}={text!r}: expected NAME:NTH:kill|raise|sleep with a NAME of {', '.join(FAULTPOINTS)}")
+        raise ValueError(
+            f"{VARIABLE}={text!r}: expected NAME:NTH:kill|raise|sleep with a NAME of {', '.join(FAULTPOINTS)}"
+        )
     return _Trap(name, int(nth), effect)
 
 

@@ -3,78 +3,69 @@
 The one place that writes outbox rows. Everything that returns is on disk; everything that raises is not.
 """
 
-import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
-
 from agent.blocks import (
     Measured,
-    OpenBlock,
     ReceiverPosition,
-    Sample,
     SensorReading,
     ended_by,
-    fits,
     is_due,
-    sample_of,
-    seal,
-    series_of,
 )
 from agent.clock import DeviceClock, Stamp
 from agent.faultpoint import faultpoint
+from agent.log import Log
 from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of, thin
-from agent.store import blobs, chain, samples
+from agent.store import chain, samples
 from agent.store.ballast import Ballast
 from agent.store.blobs import BlobFiles
-from agent.store.chain import Incarnation
 from agent.store.database import NAME, Database, not_kept
 from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.store.hub_word import HubWord, WriteAction
 from agent.store.lock import WriterLock
 from agent.store.opening import Opened, Opening, reincarnate
+from agent.store.overview import LaneSummary, Listed, OutboxSummary, Overview
+from agent.store.scribe import Draft, Kept, Scribe, answer, answered, attachments
 from agent.store.shelf import Shelf
-from agent.store.view import StoreView
 from agent.store.witness import write_witness
 from contract.delivery.device_actions import (
-    BlobRefused,
-    BlobStored,
     FixClock,
-    MarkCorrupt,
     Release,
-    ReleaseBlobs,
-    SetAcked,
 )
-from contract.errors import ContractError, TooLarge
+from contract.errors import ContractError
 from contract.event import (
     Alarm,
-    ClockFix,
     Damage,
     Event,
     Lane,
     Positions,
-    Proof,
     Readings,
     Status,
-    StatusDetail,
     StoragePressure,
 )
-from contract.fact import CORE_VERSION, SALT_BYTES, Fact, decode_core, encode_core, fact_id
+from contract.fact import Fact, decode_core
 from contract.limits import DEFAULT_SEAL_S, HOLD_DEFAULT_MS
 
-__all__ = ["Kept", "Listed", "Outbox", "OutboxSummary", "ReceiverPosition", "SensorReading", "WriteAction"]
+__all__ = [
+    "Kept",
+    "LaneSummary",
+    "Listed",
+    "Outbox",
+    "OutboxSummary",
+    "ReceiverPosition",
+    "SensorReading",
+    "WriteAction",
+]
 
-log = logging.getLogger(__name__)
+log = Log("outbox")
 T = TypeVar("T")
-
-WriteAction = SetAcked | Release | ReleaseBlobs | MarkCorrupt | BlobStored | BlobRefused | FixClock
 
 DEFAULT_BUDGET_BYTES: Final = 512 * 1024 * 1024
 INCARNATION_BYTES: Final = 16
@@ -86,82 +77,9 @@ SMALL_RELEASE: Final = 20
 THIN_AT_ONCE: Final = 16
 FREE_PAGES_KEPT: Final = 256
 """A megabyte of free pages stays for the next captures."""
-MISSING_SENTENCE: Final = "Not kept: an attachment of it is missing on the device. Take it again."
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One fact that is on disk. `repeated` says that this request had been kept before."""
-
-    fact_id: bytes
-    lane: Lane
-    n: int
-    ord: int
-    at_ms: int
-    repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSummary:
-    """Counts of one lane in the present incarnation."""
-
-    kept: int
-    sent: int
-    committed: int
-    released: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxSummary:
-    """What `status` tells of the outbox."""
-
-    incarnation: bytes
-    lanes: Mapping[Lane, LaneSummary]
-    unsealed: int
-    blobs_pending: int
-    oldest_unsent_at_ms: int | None
-    level: Level
-    used_bytes: int
-    room_bytes: int
-    room_s: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One kept fact for a person or a script; `fact` is None where its bytes are no longer whole."""
-
-    seq: int
-    fact_id: bytes
-    lane: Lane
-    n: int
-    committed: bool
-    fact: Fact | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A fact before it has its place."""
-
-    event: Event
-    actor: str
-    stamp: Stamp
-    boot: bytes
-    blobs: tuple[bytes, ...] = ()
-
-
-class _StoredKept(msgspec.Struct, frozen=True, array_like=True):
-    fact_id: bytes
-    lane: Lane
-    n: int
-    ord: int
-    at_ms: int
-
-
-_kept_encoder = msgspec.msgpack.Encoder()
-_kept_decoder = msgspec.msgpack.Decoder(tuple[_StoredKept, ...])
-
-
-class Outbox(StoreView):
+class Outbox(Overview):
     """The device's outbox. It is a `DeviceView`, and may be used from any thread.
 
     `turn` is held by the shell while the protocol reads and its actions are applied; a new incarnation waits for it. When
@@ -192,10 +110,9 @@ class Outbox(StoreView):
         """Limits of a sensor in hundredths, whose crossings thinning keeps; the cold guard sets it."""
         self._lock = lock
         self._entropy = entropy
+        self._scribe = Scribe(device, clock, self.files, entropy)
         self._ballast = Ballast(folder)
-        self._disk_full = False
         self._damage: str | None = None
-        self._sent = dict.fromkeys(Lane, 0)
         self._witness_due_ms = 0
         self._thinned_n = 0
 
@@ -293,13 +210,13 @@ class Outbox(StoreView):
             self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=False)
             self._witness(self.clock.now().mono_ms)
         except NotKept as error:
-            log.warning("%s", error)
+            log.warning("not_settled_in", why=error)
 
     def _state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
         """The first fact of an incarnation that was begun for a reason says so."""
         present = chain.present(connection)
         if present is not None and present.reason and present.last_ord == 0:
-            self._keep(connection, [self._status(Damage(present.reason, detail))])
+            self._scribe.keep(connection, [self._scribe.status(Damage(present.reason, detail))])
 
     def close(self) -> None:
         """Close in order. Nothing is lost without it; the next start then looks for damage."""
@@ -341,21 +258,21 @@ class Outbox(StoreView):
         Raises:
             NotKept: nothing of it is on disk; the message is a sentence for the person.
         """
-        drafts = [_Draft(e, actor, stamp, self.boot, _attachments(e, blobs)) for e in events]
+        drafts = [Draft(e, actor, stamp, self.boot, attachments(e, blobs)) for e in events]
 
         def job(connection: sqlite3.Connection) -> tuple[Kept, ...]:
-            if request_id is not None and (before := _answered(connection, request_id)):
+            if request_id is not None and (before := answered(connection, request_id)):
                 return before
             for reading in readings:
-                self._add(connection, reading)
+                self._scribe.add(connection, reading, dropped=self._dropped)
             if any(isinstance(event, Alarm | Status) for event in events):
                 for block in samples.all_open(connection):
                     if any(ended_by(event, block) for event in events):
-                        self._seal(connection, block)
-            self._note_blobs(connection, drafts)
-            kept = self._keep(connection, drafts)
+                        self._scribe.seal(connection, block, dropped=self._dropped)
+            self._scribe.note_blobs(connection, drafts)
+            kept = self._scribe.keep(connection, drafts)
             if request_id is not None:
-                _answer(connection, request_id, kept)
+                answer(connection, request_id, kept)
             return kept
 
         return self._capture(job)
@@ -379,7 +296,7 @@ class Outbox(StoreView):
     def _add_all(self, measured: Sequence[Measured]) -> None:
         def job(connection: sqlite3.Connection) -> None:
             for one in measured:
-                self._add(connection, one)
+                self._scribe.add(connection, one, dropped=self._dropped)
 
         self._capture(job)
 
@@ -398,10 +315,15 @@ class Outbox(StoreView):
                 if is_due(block, mono_ms, self.boot, in_contact=in_contact, seal_ms=seal_ms)
             ]
             for block in due:
-                self._seal(connection, block)
+                self._scribe.seal(connection, block, dropped=self._dropped)
             return len(due)
 
         return self._capture(job)
+
+    @property
+    def _dropped(self) -> str | None:
+        """P4: telemetry that there is no room for is still a position with its cause."""
+        return "storage_full" if at_least(self.level, Level.STOPPED) else None
 
     def _capture(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Write something new, if there is room for it."""
@@ -444,54 +366,6 @@ class Outbox(StoreView):
         self.level = Level.REFUSING
         self._ballast.drop()
 
-    # -- facts -----------------------------------------------------------------------------------------------------
-
-    def _keep(
-        self, connection: sqlite3.Connection, drafts: Sequence[_Draft], *, dropped: str | None = None
-    ) -> tuple[Kept, ...]:
-        """Chain facts under the incarnation in force; with `dropped`, as tombstones of that cause."""
-        present = _present(connection)
-        kept: list[Kept] = []
-        for number, draft in enumerate(drafts, start=present.last_ord + 1):
-            fact = self._fact(present, number, draft)
-            core = _encoded(fact)
-            identity = fact_id(core)
-            if dropped is None:
-                n = chain.add_content(connection, fact.lane, identity, core, fact.at_ms)
-            else:
-                chain.chain(connection, [chain.Link(fact.lane, identity, None, dropped)])
-                n = chain.ends(connection, fact.lane).head_n
-            kept.append(Kept(identity, fact.lane, n, number, fact.at_ms))
-        chain.set_last_ord(connection, present.last_ord + len(drafts))
-        return tuple(kept)
-
-    def _fact(self, present: Incarnation, number: int, draft: _Draft) -> Fact:
-        return Fact(
-            version=CORE_VERSION,
-            device=self.device,
-            incarnation=present.incarnation,
-            boot=draft.boot,
-            ord=number,
-            salt=self._entropy(SALT_BYTES),
-            at_ms=draft.stamp.at_ms,
-            mono_ms=draft.stamp.mono_ms,
-            clock=draft.stamp.clock,
-            actor=draft.actor,
-            event=draft.event,
-            blobs=draft.blobs,
-        )
-
-    def _status(self, detail: StatusDetail) -> _Draft:
-        return _Draft(Status(detail), "", self.clock.stamp(), self.boot)
-
-    def _note_blobs(self, connection: sqlite3.Connection, drafts: Sequence[_Draft]) -> None:
-        for draft in drafts:
-            for digest in draft.blobs:
-                size = self.files.size(digest)
-                if size is None:
-                    raise NotKept(Cause.MALFORMED, MISSING_SENTENCE)
-                blobs.insert(connection, digest, size, draft.stamp.at_ms)
-
     def adopt_blob(self, path: Path) -> bytes:
         """Take over a file from `incoming/` as an attachment; its SHA-256 is returned. Then append the fact that names it.
 
@@ -499,39 +373,6 @@ class Outbox(StoreView):
             NotKept: not on disk; the file is where it was.
         """
         return self.files.adopt(path)
-
-    # -- blocks ----------------------------------------------------------------------------------------------------
-
-    def _add(self, connection: sqlite3.Connection, measured: Measured) -> None:
-        series, sample = series_of(measured, self.boot), sample_of(measured)
-        block = samples.find(connection, series.kind, series.name)
-        if block is not None and not fits(block, series, sample):
-            self._seal(connection, block)
-            block = None
-        samples.add(connection, block or samples.start(connection, series, sample), sample)
-
-    def _seal(self, connection: sqlite3.Connection, block: OpenBlock) -> None:
-        taken, damaged = samples.take(connection, block)
-        faultpoint("sealing")
-        self._keep_block(connection, block, taken)
-        if damaged:
-            damage = Damage("reading_corrupt", f"{damaged} readings of {block.series.name}")
-            self._keep(connection, [self._status(damage)])
-
-    def _keep_block(self, connection: sqlite3.Connection, block: OpenBlock, taken: list[Sample]) -> None:
-        if not taken:
-            return
-        event, stamp = seal(block, taken)
-        draft = _Draft(event, "", stamp, block.series.boot)
-        # P4: what is not kept is still a position with its cause.
-        dropped = "storage_full" if at_least(self.level, Level.STOPPED) else None
-        try:
-            self._keep(connection, [draft], dropped=dropped)
-        except NotKept as error:
-            if error.cause is not Cause.TOO_LARGE or len(taken) == 1:
-                raise
-            for half in (taken[: len(taken) // 2], taken[len(taken) // 2 :]):
-                self._keep_block(connection, block, half)
 
     # -- what the protocol asks for --------------------------------------------------------------------------------
 
@@ -548,81 +389,44 @@ class Outbox(StoreView):
         Raises:
             NotKept: nothing was changed, for another reason than these.
         """
-        gone: list[bytes] = []
-        fixes: list[ClockFix] = []
+        word: HubWord | None = None
 
         def job(connection: sqlite3.Connection) -> None:
-            gone.clear()
-            fixes.clear()
-            for action in actions:
-                self._apply(connection, action, gone, fixes)
+            nonlocal word
+            word = HubWord(self._scribe, self.clock, self._sent)
+            word.apply_all(connection, actions)
 
         try:
-            self._write(job) if not self._disk_full else self._apply_small(actions)
+            if self._disk_full:
+                self._apply_small(actions)
+            else:
+                self._write(job)
         except NotKept as error:
             if error.cause not in (Cause.FULL, Cause.READ_ONLY):
                 raise
-            log.info("What the hub said could not be noted: %s", error)
+            log.info("not_noted", why=error)
             return
-        for fix in fixes:
+        if word is not None:
+            self._settle(word)
+
+    def _settle(self, word: HubWord) -> None:
+        for fix in word.fixes:
             self.clock.adopt(fix)
-        self.files.remove(gone)
+        self.files.remove(word.gone)
 
     def _apply_small(self, actions: Sequence[WriteAction]) -> None:
         """On a full disk: letting go first, a few rows at a time, each moved into the main file at once."""
-        gone: list[bytes] = []
         identities = [identity for a in actions if isinstance(a, Release) for identity in a.identities]
-        for start in range(0, len(identities), SMALL_RELEASE):
-            part = Release(tuple(identities[start : start + SMALL_RELEASE]))
-            self.database.write(partial(self._apply, action=part, gone=gone, fixes=[]))
+        parts: list[WriteAction] = [
+            Release(tuple(identities[start : start + SMALL_RELEASE]))
+            for start in range(0, len(identities), SMALL_RELEASE)
+        ]
+        parts += [action for action in actions if not isinstance(action, Release | FixClock)]
+        for part in parts:
+            word = HubWord(self._scribe, self.clock, self._sent)
+            self.database.write(partial(word.apply_all, actions=(part,)))
             self.database.checkpoint()
-        for action in actions:
-            if not isinstance(action, Release | FixClock):
-                self.database.write(partial(self._apply, action=action, gone=gone, fixes=[]))
-        self.files.remove(gone)
-
-    def _apply(
-        self, connection: sqlite3.Connection, action: WriteAction, gone: list[bytes], fixes: list[ClockFix]
-    ) -> None:
-        match action:
-            case SetAcked(lane, n):
-                chain.set_acked(connection, lane, n, self._sent[lane])
-                chain.forget(connection, lane)
-            case Release(identities):
-                self._release(connection, identities)
-            case ReleaseBlobs(digests):
-                gone += [digest for digest in digests if blobs.delete_stored(connection, digest)]
-            case MarkCorrupt(lane, n, identity):
-                self._mark_corrupt(connection, lane, n, identity)
-            case BlobStored(digest, stored):
-                blobs.set_stored(connection, digest, stored=stored)
-            case BlobRefused(digest, why):
-                blobs.set_refused(connection, digest, why)
-                self._keep(connection, [self._status(Damage("blob_refused", f"{digest.hex()}: {why}"))])
-            case FixClock(mono_ms, hub_ms, uncertainty_ms):
-                fix = ClockFix(self.boot, mono_ms, hub_ms, uncertainty_ms)
-                if self.clock.is_better(fix):
-                    self._keep(connection, [self._status(fix)])
-                    fixes.append(fix)
-
-    def _release(self, connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
-        lanes: set[Lane] = set()
-        for identity in identities:
-            place = chain.place_of(connection, identity)
-            if place is not None and chain.bury(connection, place[1], place[2], place[0], "released"):
-                chain.count_released(connection, place[1])
-                lanes.add(place[1])
-        faultpoint("release")
-        for lane in lanes:
-            chain.forget(connection, lane)
-
-    def _mark_corrupt(self, connection: sqlite3.Connection, lane: Lane, n: int, identity: bytes) -> None:
-        """D2: the content is set aside for an inspection, the position says what became of it."""
-        if not chain.set_aside(connection, lane, n, identity):
-            return
-        detail = f"{lane} {n} {identity.hex()}"
-        log.warning("A kept fact was damaged on the disk (%s). It was set aside; the hub is told.", detail)
-        self._keep(connection, [self._status(Damage("content_corrupt", detail))])
+            self._settle(word)
 
     def reincarnate(self, reason: str) -> None:
         """Begin a new incarnation and chain under it all that is kept, with its old identity; then hand `Replaced` in.
@@ -639,9 +443,9 @@ class Outbox(StoreView):
         with self.turn:
             self._write(job)
             self._start_over()
-        log.warning("A new incarnation was begun (%s); everything that is kept is sent again.", reason)
+        log.warning("new_incarnation", reason=reason, say="Everything that is kept is sent again.")
 
-    def repair(self, why: str) -> None:
+    def repair(self) -> None:
         """Rebuild the database from what can be read of it, under a new incarnation; then hand `Replaced` in.
 
         Call it when a view method raised `StoreDamaged`; `maintain` does when a capture met damage.
@@ -655,7 +459,7 @@ class Outbox(StoreView):
         opening = Opening(self.folder, self.device, lambda: self._entropy(INCARNATION_BYTES), self.clock.now().at_ms)
         with self.turn:
             self.database.close()
-            opened = opening.salvage(why)
+            opened = opening.salvage(self._damage or "what is stored contradicts itself")
             self.database = opened.database
             self.shelf = Shelf(opened.database)
             self._damage = None
@@ -678,7 +482,7 @@ class Outbox(StoreView):
         if self._lock is None:
             return
         if self._damage is not None:
-            self.repair(self._damage)
+            self.repair()
         if (step := self.clock.step()) is not None:
             self.append([Status(step)], actor="", stamp=self.clock.stamp())
         self._mind_room()
@@ -689,10 +493,10 @@ class Outbox(StoreView):
             self._disk_full = False
         level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
         if level is not self.level:
-            log.warning("Storage is now %s: %d bytes of the budget are free.", level, self.room_bytes())
+            log.warning("storage_level", level=level, free_bytes=self.room_bytes())
             self.level = level
-            pressure = self._status(StoragePressure(level, self.room_bytes()))
-            self._write(lambda c: self._keep(c, [pressure]))
+            pressure = self._scribe.status(StoragePressure(level, self.room_bytes()))
+            self._write(lambda c: self._scribe.keep(c, [pressure]))
         if at_least(level, Level.THINNING):
             self._thin_some()
         self._write(
@@ -720,11 +524,11 @@ class Outbox(StoreView):
         thinned = thin(block, identity, limits)
         if thinned is None:
             return
-        draft = _Draft(thinned, fact.actor, Stamp(fact.at_ms, fact.mono_ms, fact.clock), fact.boot)
+        draft = Draft(thinned, fact.actor, Stamp(fact.at_ms, fact.mono_ms, fact.clock), fact.boot)
 
         def job(connection: sqlite3.Connection) -> None:
             if chain.bury(connection, Lane.TELEMETRY, n, content, "thinned"):
-                self._keep(connection, [draft])
+                self._scribe.keep(connection, [draft])
 
         self._write(job)
 
@@ -740,49 +544,6 @@ class Outbox(StoreView):
             heads = {lane: self.lane(lane).head_n for lane in Lane}
             write_witness(self.folder, self.incarnation, heads)
 
-    # -- for people ------------------------------------------------------------------------------------------------
-
-    def summary(self) -> OutboxSummary:
-        """What `status` tells.
-
-        Raises:
-            StoreDamaged: the database cannot be read.
-        """
-        pending, _bytes = self.database.read(blobs.totals)
-        used_bytes = self.used_bytes()
-        return OutboxSummary(
-            incarnation=self.incarnation,
-            lanes={lane: self._lane_summary(lane) for lane in Lane},
-            unsealed=self.database.read(samples.count),
-            blobs_pending=pending,
-            oldest_unsent_at_ms=self.oldest_unsent_at_ms(),
-            level=level_of(used_bytes, self.budget_bytes, self.level, disk_full=self._disk_full),
-            used_bytes=used_bytes,
-            room_bytes=self.room_bytes(),
-            room_s=self.room_s(),
-        )
-
-    def _lane_summary(self, lane: Lane) -> LaneSummary:
-        ends = self.lane(lane)
-        sent, released = self.database.rows("SELECT sent_n, released FROM lane WHERE lane = ?", (lane.value,))[0]
-        return LaneSummary(ends.head_n, max(sent, self._sent[lane], ends.acked_n), ends.acked_n, released)
-
-    def listing(self, limit: int, before: int | None = None) -> Sequence[Listed]:
-        """Kept facts, newest first; `before` is the `seq` of the last one of the page before.
-
-        Raises:
-            StoreDamaged: the database cannot be read.
-        """
-        acked = {lane: self.lane(lane).acked_n for lane in Lane}
-        statement = """
-            SELECT seq, fact_id, lane, n, core FROM content WHERE seq < coalesce(?, 9223372036854775807)
-            ORDER BY seq DESC LIMIT ?
-            """
-        return [
-            Listed(seq, identity, Lane(lane), n, n <= acked[Lane(lane)], _decoded(identity, core))
-            for seq, identity, lane, n, core in self.database.rows(statement, (before, limit))
-        ]
-
 
 def _open_readable(folder: Path) -> Opened:
     try:
@@ -791,49 +552,3 @@ def _open_readable(folder: Path) -> Opened:
         raise NotKept(
             Cause.READ_ONLY, f"The device's storage in {folder} can be neither written nor read: {error}"
         ) from error
-
-
-def _present(connection: sqlite3.Connection) -> Incarnation:
-    present = chain.present(connection)
-    if present is None:
-        raise StoreDamaged("the row of the incarnation is missing")
-    return present
-
-
-def _encoded(fact: Fact) -> bytes:
-    try:
-        return encode_core(fact)
-    except TooLarge as error:
-        raise NotKept(Cause.TOO_LARGE, f"Not kept: it is too large ({error}). Shorten the text or split it.") from error
-    except ContractError as error:
-        raise NotKept(Cause.MALFORMED, f"Not kept: a value is outside of what may be kept ({error}).") from error
-
-
-def _decoded(identity: bytes, core: bytes) -> Fact | None:
-    if not chain.is_whole(identity, core):
-        return None
-    try:
-        return decode_core(core)
-    except ContractError:
-        return None
-
-
-def _attachments(event: Event, more: Sequence[bytes]) -> tuple[bytes, ...]:
-    named: tuple[bytes, ...] = ()
-    if isinstance(event, Proof):
-        named = (*([event.signature] if event.signature is not None else []), *event.photos)
-    return tuple(dict.fromkeys((*named, *more)))
-
-
-def _answered(connection: sqlite3.Connection, request_id: bytes) -> tuple[Kept, ...]:
-    row = connection.execute("SELECT kept FROM request WHERE request_id = ?", (request_id,)).fetchone()
-    if row is None:
-        return ()
-    return tuple(Kept(k.fact_id, k.lane, k.n, k.ord, k.at_ms, repeated=True) for k in _kept_decoder.decode(row[0]))
-
-
-def _answer(connection: sqlite3.Connection, request_id: bytes, kept: Sequence[Kept]) -> None:
-    stored = tuple(_StoredKept(k.fact_id, k.lane, k.n, k.ord, k.at_ms) for k in kept)
-    connection.execute(
-        "INSERT INTO request (request_id, kept) VALUES (?, ?)", (request_id, _kept_encoder.encode(stored))
-    )

@@ -1,12 +1,12 @@
 """Opening the folder: lock, interrupted work, damage, and whether this database is still the one that was written last."""
 
-import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.log import Log
 from agent.store import chain
 from agent.store.blobs import BlobFiles
 from agent.store.database import NAME, Database
@@ -14,7 +14,7 @@ from agent.store.errors import StoreDamaged
 from agent.store.salvage import adopt_files, finish, needs_salvage, salvage
 from agent.store.witness import Witness, read_witness
 
-log = logging.getLogger(__name__)
+log = Log("store")
 
 DAMAGED: Final = "database_damaged"
 LOST: Final = "database_lost"
@@ -83,11 +83,11 @@ class Opening:
         """
         rescued = salvage(self.folder, lambda c: self._begin(c, DAMAGED), self.at_ms)
         log.warning(
-            "The device database was damaged (%s). It was set aside; %d facts were read from it and are sent again, "
-            "%d could not be read.",
-            why,
-            len(rescued.cores),
-            rescued.lost,
+            "database_damaged",
+            why=why,
+            kept=len(rescued.cores),
+            unreadable=rescued.lost,
+            say="It was set aside; what could be read is sent again.",
         )
         detail = f"{len(rescued.cores)} facts kept, {rescued.lost} unreadable: {why}"[:256]
         return Opened(Database.open(self.folder / NAME, check=False), detail)
@@ -111,7 +111,7 @@ class Opening:
             )
             return self._reincarnate(database, SET_BACK)
         if present.device != self.device:
-            log.warning("This folder belonged to device %s; it goes on as %s.", present.device, self.device)
+            log.warning("device_renamed", before=present.device, now=self.device)
             return self._reincarnate(database, RENAMED)
         return Opened(database)
 
@@ -125,7 +125,7 @@ class Opening:
 
         database.write(start)
         if lost:
-            log.warning("The device database is gone. A new one was begun; what only it held is lost.")
+            log.warning("database_lost", say="A new one was begun; what only the old one held is lost.")
         return Opened(database)
 
     def _reincarnate(self, database: Database, reason: str) -> Opened:

@@ -31,6 +31,8 @@ class StoreView:
         self.budget_bytes = budget_bytes
         self.hold_ms = hold_ms
         self.level = Level.OK
+        self._disk_full = False
+        self._sent = dict.fromkeys(Lane, 0)
         self.documents: Callable[[], tuple[DocumentVersion, ...]] = tuple
         """Where `report` gets the versions of documents."""
         self.snapshot: Callable[[], tuple[LatestReading, ...]] = tuple
