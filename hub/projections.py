@@ -1,16 +1,10 @@
 """All projections of the hub, in one place."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
+from hub.coldchain.projection import ColdChainProjection
 from hub.projector import Projection
-from hub.schema import BUSINESS
+from hub.tracking.projection import TrackingProjection
 
 
 def all_projections() -> list[Projection]:
-    """Each business folder's `projection.PROJECTIONS`."""
-    found: list[Projection] = []
-    for folder in BUSINESS:
-        if find_spec(f"hub.{folder}") and find_spec(f"hub.{folder}.projection"):
-            found += import_module(f"hub.{folder}.projection").PROJECTIONS
-    return found
+    """Fresh ones; they hold no state between folds."""
+    return [TrackingProjection(), ColdChainProjection()]
