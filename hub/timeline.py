@@ -16,6 +16,7 @@ Raw clock values are never overwritten, so a later fix dates the facts of its bo
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -28,6 +29,7 @@ from contract.fact import Clock
 from hub.db import insert, table_of
 from hub.projector import LedgerFact
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DRIFT_PPM: Final = 50
 """A plain quartz at warehouse to cold-store temperatures; NTP (RFC 5905) reckons with 15 for disciplined ones."""
 AGREE_MS: Final = 1_000
@@ -283,3 +285,9 @@ def chunks(items: Sequence[T], size: int = 10_000) -> Iterator[Sequence[T]]:
     """Items in parts that fit the parameters of one statement (SQLite takes 32,766)."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def epoch_ms(moment: datetime) -> int:
+    """UTC epoch ms of a moment; without a zone it is taken for UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(milliseconds=1)

@@ -1,12 +1,32 @@
 """What pages and the interface read about sensors."""
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
+from contract.columns import THINNED
 from contract.event import Quantity
+from contract.limits import DEFAULT_SEAL_S
+from hub.coldchain.chart import ChartPoint, thin
+from hub.coldchain.hours import HOUR_MS
+from hub.coldchain.tables import reading, reading_block, reading_conflict, reading_hour, sensor_latest
+from hub.coldchain.tables import sensor as sensor_table
+from hub.tables import device, device_contact
 from hub.timeline import TimeSource
+
+MAX_PAGE: Final = 500
+MISSED_READINGS: Final = 3
+"""One late or lost poll is everyday on a bus; three are silence."""
+SEALED_AND_SENT_MS: Final = (DEFAULT_SEAL_S + 30) * 1000
+"""A reading waits that long for its block to be sealed and sent."""
+SILENT_AFTER_MS: Final = 15 * 60_000
+"""A sensor without news for that long needs somebody to look, however seldom it is read."""
+EXACT_RANGE_MS: Final = 7 * 86_400_000
+"""Charts over longer ranges are drawn from hours."""
 
 
 class Freshness(StrEnum):
@@ -15,6 +35,16 @@ class Freshness(StrEnum):
     FRESH = "fresh"
     LATE = "late"
     SILENT = "silent"
+
+
+def fresh_ms(interval_ms: int) -> int:
+    """Up to this age the latest reading of a sensor is fresh."""
+    return interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS
+
+
+def silent_ms(interval_ms: int) -> int:
+    """Beyond this age of its latest reading a sensor is silent."""
+    return fresh_ms(interval_ms) + SILENT_AFTER_MS
 
 
 class LatestView(Struct, frozen=True):
@@ -43,7 +73,12 @@ class SensorView(Struct, frozen=True):
 
     def freshness(self, now_ms: int) -> Freshness:
         """Fresh, late or silent at this instant."""
-        raise NotImplementedError
+        if self.latest is None:
+            return Freshness.SILENT
+        age_ms = now_ms - self.latest.at_ms
+        if age_ms <= fresh_ms(self.latest.interval_ms):
+            return Freshness.FRESH
+        return Freshness.LATE if age_ms <= silent_ms(self.latest.interval_ms) else Freshness.SILENT
 
 
 class SensorFilters(Struct, frozen=True):
@@ -62,24 +97,22 @@ class SensorPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-class ChartPoint(Struct, frozen=True):
-    """One reading of a chart."""
-
-    at_ms: int
-    value: int | None
-    flags: int
-
-
 class Chart(Struct, frozen=True):
-    """Readings of a sensor, thinned where `thinned`: of each stretch the first, last, lowest, highest and faults are kept.
+    """Readings of a sensor for a line.
 
-    `gaps` are (from, to) without any reading for longer than the schedule allows; draw no line across them.
+    Attributes:
+        points: in order of time; where `thinned`, of each stretch the first, last, lowest, highest and faults are kept.
+        gaps: (from, to) without any reading for longer than the schedule allows; draw no line across them.
+        readings: how many there are in the range.
+        thinned: whether points were left out.
+        resolution_ms: 0 for readings themselves; else each point is the lowest or highest of so much time from its instant on.
     """
 
     points: tuple[ChartPoint, ...]
     gaps: tuple[tuple[int, int], ...]
     readings: int
     thinned: bool
+    resolution_ms: int = 0
 
 
 class SensorCounts(Struct, frozen=True):
@@ -91,25 +124,147 @@ class SensorCounts(Struct, frozen=True):
     faulty: int
 
 
-def sensors_page(conn: Connection, filters: SensorFilters, cursor: str | None = None, limit: int = 100) -> SensorPage:
-    """One page of sensors, by id.
+_conflicts: Final = (
+    select(func.count())
+    .select_from(reading_conflict)
+    .where(reading_conflict.c.sensor == sensor_table.c.number)
+    .scalar_subquery()
+)
+_joined: Final = (
+    select(
+        sensor_table.c.sensor.label("id"),
+        sensor_table.c.device,
+        sensor_table.c.quantity,
+        func.coalesce(device.c.place, "").label("place"),
+        device_contact.c.contact_ms,
+        _conflicts.label("conflicts"),
+        sensor_latest.c.at_ms,
+        sensor_latest.c.known_ms,
+        sensor_latest.c.value,
+        sensor_latest.c.flags,
+        sensor_latest.c.interval_ms,
+        sensor_latest.c.time_source,
+        sensor_latest.c.uncertainty_ms,
+    )
+    .outerjoin(sensor_latest, sensor_latest.c.sensor == sensor_table.c.number)
+    .outerjoin(device, device.c.id == sensor_table.c.device)
+    .outerjoin(device_contact, device_contact.c.device == sensor_table.c.device)
+)
 
-    Raises:
-        BadCursor: the cursor is not one that this function gave.
-    """
-    raise NotImplementedError
+
+def _view(row: RowMapping) -> SensorView:
+    latest = None
+    if row["at_ms"] is not None:
+        latest = LatestView(
+            at_ms=row["at_ms"],
+            known_ms=row["known_ms"],
+            value=row["value"],
+            flags=row["flags"],
+            interval_ms=row["interval_ms"],
+            source=TimeSource(row["time_source"]),
+            uncertainty_ms=row["uncertainty_ms"],
+        )
+    return SensorView(
+        id=row["id"],
+        device=row["device"],
+        quantity=Quantity(row["quantity"]),
+        place=row["place"],
+        contact_ms=row["contact_ms"],
+        latest=latest,
+        conflicts=row["conflicts"],
+    )
+
+
+def sensors_page(conn: Connection, filters: SensorFilters, cursor: str | None = None, limit: int = 100) -> SensorPage:
+    """One page of sensors, by id. The cursor is the last id of the page before."""
+    query = _joined.where(*_wanted(filters)).order_by(sensor_table.c.sensor)
+    if cursor:
+        query = query.where(sensor_table.c.sensor > cursor)
+    size = max(1, min(limit, MAX_PAGE))
+    views = tuple(_view(row) for row in conn.execute(query.limit(size + 1)).mappings())
+    return SensorPage(views[:size], views[size - 1].id if len(views) > size else None)
+
+
+def _wanted(filters: SensorFilters) -> Iterator[ColumnElement[bool]]:
+    if q := filters.q.strip():
+        yield or_(
+            sensor_table.c.sensor.icontains(q, autoescape=True),
+            device.c.place.icontains(q, autoescape=True),
+        )
+    if filters.device:
+        yield sensor_table.c.device == filters.device
+    if filters.place:
+        yield device.c.place == filters.place
+    if filters.quantity is not None:
+        yield sensor_table.c.quantity == filters.quantity.value
 
 
 def sensor(conn: Connection, sensor_id: str) -> SensorView | None:
     """One sensor by its id."""
-    raise NotImplementedError
+    row = conn.execute(_joined.where(sensor_table.c.sensor == sensor_id)).mappings().first()
+    return None if row is None else _view(row)
 
 
 def sensor_readings(conn: Connection, sensor_id: str, from_ms: int, to_ms: int, points: int = 1000) -> Chart:
     """Readings of a sensor, both ends included, thinned to about `points` with every extreme kept."""
-    raise NotImplementedError
+    number = conn.scalar(select(sensor_table.c.number).where(sensor_table.c.sensor == sensor_id))
+    if number is None or from_ms > to_ms:
+        return Chart((), (), 0, thinned=False)
+    if to_ms - from_ms > EXACT_RANGE_MS:
+        return _chart_of_hours(conn, number, from_ms, to_ms, points)
+    row = reading.c
+    query = (
+        select(row.at_ms, row.value, row.flags)
+        .where(row.sensor == number, row.at_ms.between(from_ms, to_ms))
+        .order_by(row.at_ms)
+    )
+    told = [ChartPoint(*values) for values in conn.execute(query).tuples()]
+    interval_ms = _interval(conn, number, from_ms, to_ms)
+    kept = thin(told, from_ms, to_ms, points)
+    return Chart(kept, _gaps(told, interval_ms * MISSED_READINGS), len(told), thinned=len(kept) < len(told))
+
+
+def _interval(conn: Connection, number: int, from_ms: int, to_ms: int) -> int:
+    """The slowest schedule in this range."""
+    block = reading_block.c
+    touching = (block.sensor == number, block.last_ms >= from_ms, block.happened_ms <= to_ms)
+    return conn.scalar(select(func.max(block.interval_ms)).where(*touching)) or 0
+
+
+def _gaps(told: list[ChartPoint], allowed_ms: int) -> tuple[tuple[int, int], ...]:
+    pairs = pairwise(told)
+    # Between thinned readings others were measured; they had to make room.
+    return tuple(
+        (a.at_ms, b.at_ms) for a, b in pairs if b.at_ms - a.at_ms > allowed_ms and not a.flags & b.flags & THINNED
+    )
+
+
+def _chart_of_hours(conn: Connection, number: int, from_ms: int, to_ms: int, points: int) -> Chart:
+    hour = reading_hour.c
+    query = (
+        select(hour.hour_ms, hour.min, hour.max, hour.count + hour.faults)
+        .where(hour.sensor == number, hour.hour_ms.between(from_ms - from_ms % HOUR_MS, to_ms))
+        .order_by(hour.hour_ms)
+    )
+    told: list[ChartPoint] = []
+    readings = 0
+    for at_ms, low, high, count in conn.execute(query).tuples():
+        told += [ChartPoint(at_ms, value, 0) for value in dict.fromkeys((low, high))]
+        readings += count
+    kept = thin(told, from_ms, to_ms, points)
+    return Chart(kept, _gaps(told, HOUR_MS), readings, thinned=True, resolution_ms=HOUR_MS)
 
 
 def sensor_counts(conn: Connection, now_ms: int) -> SensorCounts:
     """Sensors by freshness, for headers."""
-    raise NotImplementedError
+    latest = sensor_latest.c
+    fresh = latest.at_ms >= now_ms - (latest.interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS)
+    late = latest.at_ms >= now_ms - (latest.interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS + SILENT_AFTER_MS)
+    query = select(
+        func.count(),
+        func.count().filter(fresh),
+        func.count().filter(late),
+        func.count().filter(latest.value.is_(None)),
+    ).select_from(sensor_latest)
+    known, at_least_fresh, at_least_late, faulty = conn.execute(query).tuples().one()
+    return SensorCounts(at_least_fresh, at_least_late - at_least_fresh, known - at_least_late, faulty)

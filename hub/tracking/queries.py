@@ -1,14 +1,48 @@
 """What pages and the interface read about parcels."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from msgspec import Struct
-from sqlalchemy import Connection
+from msgspec import DecodeError, Struct, msgpack
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
 
+from contract.identity import identify
+from contract.limits import MAX_CODE_BYTES
+from hub.tables import device_contact
 from hub.timeline import TimeSource
-from hub.tracking.custody import ParcelStatus
+from hub.tracking.custody import CustodyEvent, ParcelState, ParcelStatus, fold_parcel, in_order
+from hub.tracking.projection import custody_of
+from hub.tracking.stated import search_text
+from hub.tracking.tables import custody_correction, custody_event, parcel_term
+from hub.tracking.tables import parcel as parcel_table
 
-MAX_PAGE = 500
+MAX_PAGE: Final = 500
+LAST_CHARACTER: Final = "\U0010ffff"
+"""Sorts behind all that a term can hold, so a prefix is a range of the index."""
+
+_row = parcel_table.c
+_AS_STORED: Final = (
+    "kind",
+    "step",
+    "step_device",
+    "step_actor",
+    "step_place",
+    "seen_device",
+    "seen_place",
+    "contact_ms",
+    "known_ms",
+    "lat_e7",
+    "lon_e7",
+    "verdict",
+    "cold_verdict",
+    "cold_budget_s",
+    "route",
+    "recipient",
+    "events",
+    "corrections",
+    "after_delivery",
+)
 
 
 class When(Struct, frozen=True):
@@ -116,25 +150,153 @@ class EventView(Struct, frozen=True):
     targets: tuple[bytes, ...]
 
 
+class BadCursor(ValueError):
+    """A cursor that no page gave."""
+
+
+class _Cursor(Struct, frozen=True, array_like=True):
+    seen_ms: int
+    key: str
+
+
+def _write_cursor(view: ParcelView) -> str:
+    return base64.urlsafe_b64encode(msgpack.encode(_Cursor(view.seen.at_ms, view.key))).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> _Cursor:
+    try:
+        return msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
+    except (ValueError, DecodeError) as error:
+        raise BadCursor(f"expected the next_cursor of a page before, got {text!r}") from error
+
+
+_contacted: Final = select(parcel_table, device_contact.c.contact_ms).outerjoin(
+    device_contact, device_contact.c.device == _row.seen_device
+)
+
+
 def parcels_page(conn: Connection, filters: ParcelFilters, cursor: str | None = None, limit: int = 100) -> ParcelPage:
     """One page of parcels, latest seen first.
 
     Raises:
         BadCursor: the cursor is not one that this function gave.
     """
-    raise NotImplementedError
+    query = _contacted.where(*_wanted(conn, filters)).order_by(_row.seen_ms.desc(), _row.parcel)
+    if cursor:
+        after = _read_cursor(cursor)
+        query = query.where(
+            or_(_row.seen_ms < after.seen_ms, and_(_row.seen_ms == after.seen_ms, _row.parcel > after.key))
+        )
+    size = max(1, min(limit, MAX_PAGE))
+    views = tuple(_view(row) for row in conn.execute(query.limit(size + 1)).mappings())
+    more = len(views) > size
+    return ParcelPage(views[:size], _write_cursor(views[size - 1]) if more else None)
+
+
+def _wanted(conn: Connection, filters: ParcelFilters) -> Iterator[ColumnElement[bool]]:
+    if filters.status is not None:
+        yield _row.status == filters.status.value
+    for column, text in ((_row.step, filters.step), (_row.seen_place, filters.place), (_row.route, filters.route)):
+        if text:
+            yield column == text
+    if filters.since_ms is not None:
+        yield _row.known_ms >= filters.since_ms
+    if filters.q.strip():
+        yield _row.parcel.in_(select(parcel_term.c.parcel).where(_found_by(conn, filters.q)))
+
+
+def _found_by(conn: Connection, q: str) -> ColumnElement[bool]:
+    """Terms that begin with what was typed or with the key that it means; only where none does, terms that hold it."""
+    typed = q.encode("utf-8", "replace")[:MAX_CODE_BYTES]
+    starts = {search_text(typed.decode("utf-8", "replace").strip()), search_text(identify(typed).key)}
+    term = parcel_term.c.term
+    begins = or_(*(and_(term >= start, term < start + LAST_CHARACTER) for start in sorted(starts) if start))
+    if conn.scalar(select(term).where(begins).limit(1)) is not None:
+        return begins
+    return or_(*(term.contains(start, autoescape=True) for start in sorted(starts) if start))
+
+
+def _when(row: RowMapping, prefix: str) -> When:
+    source = TimeSource(row[f"{prefix}_source"])
+    return When(row[f"{prefix}_ms"], row[f"{prefix}_known_ms"], source, row[f"{prefix}_uncertainty_ms"])
+
+
+def _view(row: RowMapping) -> ParcelView:
+    return ParcelView(
+        key=row["parcel"],
+        status=ParcelStatus(row["status"]),
+        stepped=_when(row, "step") if row["step"] else None,
+        seen=_when(row, "seen"),
+        **{name: row[name] for name in _AS_STORED},
+    )
 
 
 def parcel(conn: Connection, key: str) -> ParcelView | None:
     """One parcel by its key."""
-    raise NotImplementedError
+    row = conn.execute(_contacted.where(_row.parcel == key)).mappings().first() if _can_be_stored(key) else None
+    return None if row is None else _view(row)
+
+
+def _can_be_stored(key: str) -> bool:
+    """A URL can hold what no label can: half of a surrogate pair, NUL."""
+    return "\0" not in key and key.encode("utf-8", "ignore").decode() == key
 
 
 def parcel_events(conn: Connection, key: str) -> tuple[EventView, ...]:
-    """The whole chain of custody in order."""
-    raise NotImplementedError
+    """The whole chain of custody in order; empty for a parcel that is not known."""
+    if not _can_be_stored(key):
+        return ()
+    events = custody_of(conn, [key]).get(key, [])
+    if not events:
+        return ()
+    state = fold_parcel(events)
+    stored = {row["fact_id"]: row for row in _stored_events(conn, key)}
+    return tuple(_event_view(event, stored[event.fact_id], state) for event in sorted(events, key=in_order))
+
+
+def _stored_events(conn: Connection, key: str) -> Iterator[Mapping[str, Any]]:
+    event, correction = custody_event.c, custody_correction.c
+    for row in conn.execute(select(custody_event).where(event.parcel == key)).mappings():
+        yield {**row}
+    targets = select(event.fact_id).where(event.parcel == key)
+    for row in conn.execute(select(custody_correction).where(correction.target.in_(targets))).mappings():
+        yield {**row, "reason": row["why"]}
+
+
+def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState) -> EventView:
+    return EventView(
+        fact_id=event.fact_id,
+        kind=event.kind.value,
+        step=event.deed.value if event.deed else "",
+        happened=When(event.happened_ms, event.known_ms, event.time_source, event.uncertainty_ms),
+        raw_at_ms=row["at_ms"],
+        mono_ms=row["mono_ms"],
+        clock=row["clock"],
+        boot=row["boot"],
+        device=event.device,
+        incarnation=event.incarnation,
+        ord=event.ord,
+        actor=event.actor,
+        place=event.place,
+        lat_e7=event.lat_e7,
+        lon_e7=event.lon_e7,
+        accuracy_m=row.get("accuracy_m"),
+        verdict=event.verdict,
+        cold_verdict=event.cold_verdict,
+        cold_budget_s=event.cold_budget_s,
+        code=row.get("code"),
+        aim=row.get("aim", ""),
+        code_kind=event.code_kind,
+        port=row.get("port", ""),
+        reason=row["reason"],
+        recipient=event.recipient,
+        corrected_by=state.corrected.get(event.fact_id),
+        ignored=event.fact_id in state.ignored,
+        targets=event.targets,
+    )
 
 
 def parcel_counts(conn: Connection) -> Mapping[ParcelStatus, int]:
     """How many parcels are in each status; all statuses are there."""
-    raise NotImplementedError
+    rows = conn.execute(select(_row.status, func.count()).group_by(_row.status)).tuples()
+    return dict.fromkeys(ParcelStatus, 0) | {ParcelStatus(status): count for status, count in rows}
