@@ -457,13 +457,11 @@ class Outbox(Overview):
         if self._lock is None:
             raise not_kept(Cause.READ_ONLY)
         opening = Opening(self.folder, self.device, lambda: self._entropy(INCARNATION_BYTES), self.clock.now().at_ms)
+        why = self._damage or "what is stored contradicts itself"
         with self.turn:
-            self.database.close()
-            opened = opening.salvage(self._damage or "what is stored contradicts itself")
-            self.database = opened.database
-            self.shelf = Shelf(opened.database)
+            detail = self.database.replace(lambda: opening.rebuild(why))
             self._damage = None
-            self._write(lambda c: self._state_damage(c, opened.detail))
+            self._write(lambda c: self._state_damage(c, detail))
             self._start_over()
 
     def _start_over(self) -> None:

@@ -38,6 +38,9 @@ _BY_PRIMARY: Final = {
     sqlite3.SQLITE_CORRUPT: Cause.DAMAGED,
     sqlite3.SQLITE_NOTADB: Cause.DAMAGED,
     sqlite3.SQLITE_IOERR: Cause.DAMAGED,
+    # A schema or rows that this program cannot have written.
+    sqlite3.SQLITE_ERROR: Cause.DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: Cause.DAMAGED,
     sqlite3.SQLITE_BUSY: Cause.BUSY,
     sqlite3.SQLITE_LOCKED: Cause.BUSY,
     sqlite3.SQLITE_NOMEM: Cause.NO_MEANS,
@@ -161,6 +164,24 @@ class Database:
             with suppress(sqlite3.Error):
                 self._writer.close()
             return clean
+
+    def replace(self, rebuild: Callable[[], T]) -> T:
+        """Close, let `rebuild` put another file in the place of this one, and open that. Everybody else waits.
+
+        Raises:
+            NotKept: the file cannot be opened again; from then on nothing is kept or read.
+            Exception: whatever `rebuild` raised; the old file is open again.
+        """
+        with self._writing, self._reading:
+            self._reader.close()
+            if self._writer is not None:
+                with suppress(sqlite3.Error):
+                    self._writer.close()
+            try:
+                return rebuild()
+            finally:
+                opened = Database.open(self.path, check=False)
+                self._writer, self._reader = opened._writer, opened._reader  # noqa: SLF001 one of its own kind
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

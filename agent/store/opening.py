@@ -13,6 +13,7 @@ from agent.store.database import NAME, Database
 from agent.store.errors import StoreDamaged
 from agent.store.salvage import adopt_files, finish, needs_salvage, salvage
 from agent.store.witness import Witness, read_witness
+from contract.limits import MAX_TEXT_CHARS
 
 log = Log("store")
 
@@ -75,7 +76,17 @@ class Opening:
             raise
 
     def salvage(self, why: str) -> Opened:
-        """Set the database aside and go on with what can be read of it.
+        """Rebuild the database and open it.
+
+        Raises:
+            NotKept: the new database cannot be written.
+            OSError: the same.
+        """
+        detail = self.rebuild(why)
+        return Opened(Database.open(self.folder / NAME, check=False), detail)
+
+    def rebuild(self, why: str) -> str:
+        """Set the database aside and put in its place what can be read of it; a sentence about that is returned.
 
         Raises:
             NotKept: the new database cannot be written.
@@ -89,8 +100,7 @@ class Opening:
             unreadable=rescued.lost,
             say="It was set aside; what could be read is sent again.",
         )
-        detail = f"{len(rescued.cores)} facts kept, {rescued.lost} unreadable: {why}"[:256]
-        return Opened(Database.open(self.folder / NAME, check=False), detail)
+        return f"{len(rescued.cores)} facts kept, {rescued.lost} unreadable: {why}"[:MAX_TEXT_CHARS]
 
     def _begin(self, connection: sqlite3.Connection, reason: str) -> None:
         chain.begin(connection, self.device, self.new_incarnation(), reason)
