@@ -8,11 +8,13 @@ import re
 import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Final, TextIO
 
 VARIABLE: Final = "HOLDFAST_LOG"
 """`debug` in this variable shows what is repeated or routine, too."""
 MAX_VALUE_CHARS: Final = 400
+MAX_FRAMES: Final = 6
 _BARE = re.compile(r"[A-Za-z0-9_.:/@+%-]+")
 _lock = threading.Lock()
 
@@ -42,6 +44,10 @@ class Log:
         """Something was not done."""
         self._write("error", event, fields)
 
+    def crash(self, event: str, error: BaseException) -> None:
+        """A fault of this program, with where it happened."""
+        self._write("error", event, {"why": repr(error), "where": _where(error)})
+
     def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         head = {"at": at, "level": level, "part": self._part, "event": event}
@@ -54,6 +60,42 @@ class Log:
         except (OSError, ValueError):
             # ValueError: the stream is closed. There is nowhere left to say so.
             return
+
+
+def _where(error: BaseException) -> str:
+    """The innermost places of a fault, as `file:line function`."""
+    import traceback  # noqa: PLC0415 only when something went wrong
+
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+
+
+def log_crash(crash: threading.ExceptHookArgs) -> None:
+    """What `threading.excepthook` should be: a thread that dies is one line, too."""
+    if crash.exc_value is not None:
+        Log("agent").crash(f"thread_crashed {crash.thread.name if crash.thread else ''}".strip(), crash.exc_value)
+
+
+def bridge_logging() -> None:
+    """Let what libraries and drivers say through `logging` come out as lines of this log."""
+    import logging  # noqa: PLC0415 with `paho` and the drivers it is loaded anyway, for other commands it is not
+
+    class Bridge(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say = Log(record.name.removeprefix("agent."))
+            text = record.getMessage()
+            if record.exc_info is not None and record.exc_info[1] is not None:
+                say.crash(text, record.exc_info[1])
+            elif record.levelno >= logging.WARNING:
+                say.warning(text)
+            elif record.levelno >= logging.INFO:
+                say.info(text)
+            else:
+                say.debug(text)
+
+    logging.basicConfig(
+        handlers=[Bridge()], level=logging.DEBUG if os.environ.get(VARIABLE) == "debug" else logging.INFO
+    )
 
 
 def escape(value: object) -> str:

@@ -39,8 +39,9 @@ ANSWER_TIMEOUT_MS: Final = int(3 * CONNECT_TIMEOUT_S * 1000)
 class Store(DeviceView, Protocol):
     """What the uplink writes to beside what the protocol reads."""
 
-    turn: AbstractContextManager[object]
-    """Held while the protocol reads and its actions are carried out; a new incarnation waits for it."""
+    @property
+    def turn(self) -> AbstractContextManager[object, bool | None]:
+        """Held while the protocol reads and its actions are carried out; a new incarnation waits for it."""
 
     def apply(self, actions: Sequence[WriteAction]) -> None:
         """Carry out these writes in one transaction. Raises NotKept."""
@@ -51,7 +52,7 @@ class Store(DeviceView, Protocol):
     def reincarnate(self, reason: str) -> None:
         """Begin a new incarnation. Raises NotKept."""
 
-    def repair(self, why: str) -> None:
+    def repair(self) -> None:
         """Set a damaged database aside and rescue what is whole. Raises NotKept or OSError: the process must end."""
 
     def note_sent(self, lane: Lane, n: int) -> None:
@@ -179,6 +180,10 @@ class Uplink:
         if after != before:
             self._changed(*after)
 
+    def recover(self) -> None:
+        """After a fault of this program: drop the connection and begin anew with back-off."""
+        self._lose("a fault of the agent itself")
+
     def hang_up(self) -> None:
         """Close the connection in order."""
         self._wire.close()
@@ -277,7 +282,7 @@ class Uplink:
                 self._carry_out(self._protocol.handle(event, self._clock.now()))
         except StoreDamaged as error:
             self._log.error("store_damaged", why=error)
-            self._repair(str(error))
+            self._repair()
         except NotKept as error:
             self._give_up(error)
 
@@ -293,9 +298,9 @@ class Uplink:
         if self.link is not Link.OFFLINE:
             self._lose(str(error))
 
-    def _repair(self, why: str) -> None:
+    def _repair(self) -> None:
         try:
-            self._store.repair(why)
+            self._store.repair()
         except (NotKept, OSError) as error:
             self._broken(f"the device database is damaged and could not be repaired: {error}")
         # Begin anew in either case: what the conversation was about may be gone.

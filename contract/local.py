@@ -49,18 +49,21 @@ class Signal(StrEnum):
 
 
 class RecordScan(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record_scan"):
-    """Keep one scan. Without `place` it happened at the device's own place."""
+    """Keep one scan. Without `place` it happened at the device's own place; its position is the device's, too."""
 
     request_id: RequestId
     code: Annotated[bytes, Meta(min_length=1, max_length=MAX_CODE_BYTES)]
     step: Step
     aim: Annotated[str, Meta(max_length=3)] = ""
-    place: Text | None = None
-    fix: Fix | None = None
+    place: Text = ""
 
 
 class RecordProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record_proof"):
-    """Keep one proof. Its pictures are files in `incoming/`, which the agent takes over; `proof` names none itself."""
+    """Keep one proof. Its pictures are files in `incoming/`; `proof` names none itself.
+
+    The files are written once, belong to whoever asks until the answer is `Kept`, and are theirs to delete then: so the same
+    request can be made again after a crash. Those forgotten are deleted by the agent after a week.
+    """
 
     request_id: RequestId
     proof: Proof

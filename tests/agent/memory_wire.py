@@ -84,8 +84,7 @@ class WritableStore(MemoryDeviceView):
     def reincarnate(self, reason: str) -> None:
         self.memory.carry_out(Reincarnate(reason))
 
-    def repair(self, why: str) -> None:
-        assert why
+    def repair(self) -> None:
         self.repairs += 1
 
     def note_sent(self, lane: Lane, n: int) -> None:

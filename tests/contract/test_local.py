@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import Malformed, TooLarge
-from contract.event import Fix, Lane, Outcome, Proof, Quantity, Step
+from contract.event import Lane, Outcome, Proof, Quantity, Step
 from contract.local import (
     MAX_DRAFT_BYTES,
     MAX_FRAME_BYTES,
@@ -46,7 +46,7 @@ from contract.messages import LatestReading
 ID = bytes(range(16))
 DIGEST = bytes(32)
 REQUESTS: list[Request] = [
-    RecordScan(ID, b"\x1d]C1code", Step.LOADED, "]C1", "dock-4", Fix(1, 2, 3, 4)),
+    RecordScan(ID, b"\x1d]C1code", Step.LOADED, "]C1", "dock-4"),
     RecordProof(ID, Proof("stop-1", Outcome.DELIVERED, delivered=("a",)), "sign.png", ("p1.jpg", "p2.jpg")),
     SignOn(ID, "w.chen"),
     SignOff(ID),

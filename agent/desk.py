@@ -1,0 +1,274 @@
+"""Does what local programs ask: the same code behind the socket of a running agent and in a command without one."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from agent.capture import Capture
+from agent.clock import DeviceClock
+from agent.config_error import ConfigError
+from agent.inbox import Inbox
+from agent.outbox import Kept, Outbox
+from agent.store.errors import StoreError
+from contract.event import Alarm, Event, Phase, Verdict
+from contract.fact import encode_core
+from contract.limits import KIB
+from contract.local import (
+    DOCUMENT_SLICE_BYTES,
+    MAX_LISTED,
+    AcknowledgeAlarm,
+    AddDriver,
+    Answer,
+    DeviceStatus,
+    DocumentSlice,
+    Done,
+    Draft,
+    DraftDrop,
+    DraftGet,
+    DraftPut,
+    Drafts,
+    Drivers,
+    Follow,
+    GetDocument,
+    GetDrivers,
+    GetOutbox,
+    GetStatus,
+    ListDrafts,
+    OutboxItem,
+    OutboxPage,
+    RecordProof,
+    RecordScan,
+    Refused,
+    Request,
+    Signal,
+    SignOff,
+    SignOn,
+)
+from contract.local import Kept as KeptAnswer
+
+DRAFTS: Final = "draft"
+MOST_DRAFTS: Final = 200
+SESSION: Final = "session"
+ACTOR: Final = "actor"
+PAGE_BYTES: Final = 512 * KIB
+"""Of facts in one page of the outbox; the rest follows on the next."""
+ALARM_PAGES: Final = 20
+"""How far back an alarm is looked for: 10,000 facts."""
+UNEXPECTED: Final = frozenset({Verdict.UNEXPECTED, Verdict.WRONG_ROUTE, Verdict.DUPLICATE})
+FORGOTTEN_AFTER_S: Final = 7 * 24 * 3_600
+"""Pictures in `incoming/` that nobody came back for."""
+
+
+class House(Protocol):
+    """What only a running agent, or the command in its place, can tell or do."""
+
+    def status(self) -> DeviceStatus:
+        """How the device is."""
+
+    def drivers(self) -> Drivers:
+        """How the drivers are."""
+
+    def add_driver(self, toml: str) -> None:
+        """Write it into the configuration and start it. Raises ConfigError."""
+
+    def recorded(self) -> None:
+        """Something was kept: send it."""
+
+
+class Desk:
+    """Answers requests; may be used from many threads. Whatever goes wrong is an answer, too."""
+
+    def __init__(self, *, outbox: Outbox, capture: Capture, clock: DeviceClock, inbox: Inbox, house: House) -> None:
+        self._outbox = outbox
+        self._capture = capture
+        self._clock = clock
+        self._inbox = inbox
+        self._house = house
+
+    @property
+    def actor(self) -> str:
+        """Who is signed on, also over restarts; empty when nobody is."""
+        return (self._outbox.shelf.get(SESSION, ACTOR) or b"").decode("utf-8", "replace")
+
+    def answer(self, request: Request) -> Answer:
+        """Do what is asked; what was recorded is on disk when this returns."""
+        try:
+            return self._answer(request)
+        except (StoreError, ConfigError) as error:
+            return Refused(str(error))
+        except OSError as error:
+            return Refused(f"Not done: {error}.")
+
+    def _answer(self, request: Request) -> Answer:
+        match request:
+            case RecordScan() | RecordProof() | SignOn() | SignOff() | AcknowledgeAlarm():
+                return self._keep(request)
+            case DraftPut() | DraftGet() | DraftDrop() | ListDrafts():
+                return self._draft(request)
+            case GetStatus():
+                return self._house.status()
+            case GetOutbox(limit, before):
+                return self._page(limit, before)
+            case GetDrivers():
+                return self._house.drivers()
+            case AddDriver(toml):
+                self._house.add_driver(toml)
+                return Done()
+            case GetDocument(kind, offset):
+                return self._document(kind, offset)
+            case Follow():
+                return Refused("Only a running agent can be followed.")
+
+    # -- recording -------------------------------------------------------------------------------------------------
+
+    def _keep(self, request: RecordScan | RecordProof | SignOn | SignOff | AcknowledgeAlarm) -> Answer:
+        match request:
+            case RecordScan():
+                return self._scan(request)
+            case RecordProof():
+                return self._proof(request)
+            case SignOn(request_id, actor):
+                return self._sign(actor, request_id, on=True)
+            case SignOff(request_id):
+                return self._sign(self.actor, request_id, on=False)
+            case AcknowledgeAlarm():
+                return self._acknowledge(request)
+
+    def _scan(self, request: RecordScan) -> Answer:
+        done = self._capture.scan_by_hand(
+            request.code,
+            request.step,
+            actor=self.actor,
+            place=request.place,
+            aim=request.aim,
+            request_id=request.request_id,
+        )
+        odd = done.kind == "malformed" or done.verdict in UNEXPECTED
+        kept = done.kept[0]
+        return KeptAnswer(
+            fact_id=kept.fact_id,
+            lane=kept.lane,
+            n=kept.n,
+            at_ms=kept.at_ms,
+            signal=Signal.UNEXPECTED if odd else Signal.KEPT,
+            repeated=kept.repeated,
+            kind=done.kind,
+            parcel=done.parcel,
+            verdict=done.verdict,
+            problem=done.problem,
+        )
+
+    def _proof(self, request: RecordProof) -> Answer:
+        named = [*([request.signature] if request.signature is not None else []), *request.photos]
+        digests = {name: self._adopt(name) for name in named}
+        proof = msgspec.structs.replace(
+            request.proof,
+            signature=None if request.signature is None else digests[request.signature],
+            photos=tuple(digests[name] for name in request.photos),
+        )
+        return self._record(proof, request.request_id)
+
+    def _adopt(self, name: str) -> bytes:
+        """Take a picture over by another name, so that its own stays for a repeat of the request."""
+        incoming = self._outbox.files.incoming
+        beside = incoming / f".{name}"
+        beside.unlink(missing_ok=True)
+        try:
+            os.link(incoming / name, beside)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            # A file system without hard links.
+            shutil.copyfile(incoming / name, beside)
+        return self._outbox.adopt_blob(beside)
+
+    def _sign(self, actor: str, request_id: bytes, *, on: bool) -> Answer:
+        kept = self._capture.sign(actor, on=on, request_id=request_id)
+        if on:
+            self._outbox.shelf.put(SESSION, ACTOR, actor.encode())
+        else:
+            self._outbox.shelf.drop(SESSION, ACTOR)
+        return _kept(kept)
+
+    def _acknowledge(self, request: AcknowledgeAlarm) -> Answer:
+        alarm = self._find_alarm(request.alarm)
+        if alarm is None:
+            return Refused(f"No alarm {request.alarm!r} is known on this device; nothing was acknowledged.")
+        acknowledged = msgspec.structs.replace(alarm, phase=Phase.ACKNOWLEDGED, by=self.actor, why=request.why)
+        return self._record(acknowledged, request.request_id)
+
+    def _find_alarm(self, name: str) -> Alarm | None:
+        before: int | None = None
+        for _ in range(ALARM_PAGES):
+            page = self._outbox.listing(MAX_LISTED, before)
+            for listed in page:
+                event = listed.fact.event if listed.fact is not None else None
+                if isinstance(event, Alarm) and event.alarm == name:
+                    return event
+            if not page:
+                break
+            before = page[-1].seq
+        return None
+
+    def _record(self, event: Event, request_id: bytes) -> Answer:
+        kept = self._outbox.append((event,), actor=self.actor, stamp=self._clock.stamp(), request_id=request_id)
+        self._house.recorded()
+        return _kept(kept)
+
+    # -- beside the facts ------------------------------------------------------------------------------------------
+
+    def _draft(self, request: DraftPut | DraftGet | DraftDrop | ListDrafts) -> Answer:
+        shelf = self._outbox.shelf
+        match request:
+            case DraftPut(name, data):
+                names = shelf.names(DRAFTS)
+                if name not in names and len(names) >= MOST_DRAFTS:
+                    return Refused(f"There are {MOST_DRAFTS} drafts already; finish or drop one of them.")
+                shelf.put(DRAFTS, name, data)
+                return Done()
+            case DraftGet(name):
+                return Draft(shelf.get(DRAFTS, name))
+            case DraftDrop(name):
+                shelf.drop(DRAFTS, name)
+                return Done()
+            case ListDrafts():
+                return Drafts(tuple(shelf.names(DRAFTS)))
+
+    def _page(self, limit: int, before: int | None) -> OutboxPage:
+        listing = self._outbox.listing(limit, before)
+        items: list[OutboxItem] = []
+        room = PAGE_BYTES
+        for listed in listing:
+            room -= 0 if listed.fact is None else len(encode_core(listed.fact))
+            if room < 0 and items:
+                break
+            items.append(OutboxItem(listed.fact_id, listed.lane, listed.n, listed.committed, listed.fact))
+        more = len(items) < len(listing) or len(listing) == limit
+        return OutboxPage(tuple(items), listing[len(items) - 1].seq if more and items else None)
+
+    def _document(self, kind: str, offset: int) -> DocumentSlice:
+        stored = self._inbox.get(kind)
+        if stored is None:
+            return DocumentSlice(kind, 0, 0, b"")
+        data = stored.data[offset : offset + DOCUMENT_SLICE_BYTES]
+        return DocumentSlice(kind, stored.version, len(stored.data), data)
+
+
+def _kept(kept: Sequence[Kept]) -> KeptAnswer:
+    first = kept[0]
+    return KeptAnswer(first.fact_id, first.lane, first.n, first.at_ms, repeated=first.repeated)
+
+
+def delete_forgotten(incoming: Path, now_s: float) -> int:
+    """Delete pictures that were never asked to be kept, or whose owner did not come back; how many there were."""
+    deleted = 0
+    with os.scandir(incoming) as entries:
+        for entry in entries:
+            if now_s - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_AFTER_S:
+                Path(entry.path).unlink(missing_ok=True)
+                deleted += 1
+    return deleted

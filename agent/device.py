@@ -1,0 +1,433 @@
+"""The device put together: configuration, store, capture, drivers, uplink, local socket. The one place that knows them all."""
+
+import os
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from agent.capture import Capture, Port
+from agent.clock import DeviceClock
+from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
+from agent.config_edit import append_driver
+from agent.config_error import ConfigError
+from agent.desk import Desk, delete_forgotten
+from agent.drivers.health import State
+from agent.drivers.shell import DriverShell
+from agent.happenings import Happenings
+from agent.inbox import Inbox, StoredDocument
+from agent.log import Log, log_crash
+from agent.outbox import Outbox
+from agent.socket import LocalServer
+from agent.status import Remembered, closed, device_status, driver_status, recall, remember
+from agent.store.errors import NotKept, StoreError
+from agent.uplink import SystemEntropy, Uplink
+from agent.version import VERSION
+from agent.watch import Watch
+from contract import local
+from contract.delivery.device_states import Link
+from contract.event import Booted, Status
+from contract.statement import password_of
+
+UPKEEP_S: Final = 1.0
+REMEMBER_TURNS: Final = 10
+"""Counters are written down this often, in turns of upkeep; a changed link at once."""
+FIRST_TRY_S: Final = 2.0
+"""Ports that take longer to open are counted as known later; the outbox does not wait for them."""
+DRIVER_PAUSE_S: Final = 5.0
+"""A driver that crashed is started again after this."""
+UPLINK_PAUSE_S: Final = 1.0
+UPLINK_END_S: Final = 2.0
+"""An uplink that is still looking up a name is left behind; it holds nothing."""
+NO_HUB: Final = "none"
+
+
+def open_outbox(config: AgentConfig, clock: DeviceClock) -> Outbox:
+    """The outbox of a configuration, for writing.
+
+    Raises:
+        FolderInUse: another agent has it.
+        FutureSchema: a newer version wrote it.
+        NotKept: it can be neither written nor read.
+    """
+    return Outbox.open(
+        config.device.data,
+        config.device.id,
+        clock=clock,
+        version=VERSION,
+        budget_bytes=config.storage.budget_mib * 1024 * 1024,
+        hold_ms=config.storage.hold_days * 24 * 3_600_000,
+    )
+
+
+def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appended: Callable[[], None]) -> Capture:
+    """Capture as the configuration describes it."""
+    return Capture(
+        outbox,
+        clock,
+        place=config.device.place,
+        ports={d.name: Port(step=d.step) for d in config.drivers if isinstance(d, ScannerConfig)},
+        intervals_ms={d.name: ms for d in config.drivers if (ms := _interval_ms(d)) is not None},
+        appended=appended,
+    )
+
+
+def _interval_ms(driver: DriverConfig) -> int | None:
+    match driver:
+        case ModbusProbeConfig():
+            return round(driver.interval_s * 1000)
+        case NmeaGpsConfig():
+            return max(1, round(driver.min_interval_s * 1000))
+        case _:
+            return None
+
+
+class Agent:
+    """The running device."""
+
+    def __init__(self, config: AgentConfig, path: Path) -> None:
+        """Open the store; nothing moves yet.
+
+        Raises:
+            FolderInUse, FutureSchema, NotKept: as `open_outbox`.
+        """
+        self._config = config
+        self._path = path
+        self._folder = config.device.data
+        self._log = Log("agent")
+        self._clock = DeviceClock.of_system()
+        self._stopping = threading.Event()
+        self.failure: str | None = None
+        """Why the agent had to end by itself."""
+        self._outbox = open_outbox(config, self._clock)
+        self._before = recall(self._folder)
+        self._happenings = Happenings()
+        self._inbox = Inbox(lambda: self._outbox.shelf, arrived=self._document_arrived)
+        self._capture = build_capture(config, self._outbox, self._clock, self._appended)
+        self._watch = Watch(config.device.id, self._capture, self._clock, self._happenings)
+        self._outbox.documents = self._inbox.versions
+        self._outbox.snapshot = self._watch.latest
+        self._desk = self._new_desk()
+        self._uplink = self._new_uplink()
+        self._drivers: dict[str, DriverShell] = {}
+        self._server = LocalServer(self._folder, self._answer, self._happenings, self._present)
+        self._threads: list[threading.Thread] = []
+        self._remember_now = threading.Event()
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start everything; returns when the drivers are open, or known to be missing."""
+        from agent.feedback import build_feedback  # noqa: PLC0415 sound costs 4 ms that other commands can save
+
+        threading.excepthook = log_crash
+        self._state_start()
+        self._feedback = build_feedback(self._config.feedback)
+        self._feedback.start()
+        for driver in self._config.drivers:
+            self._start_driver(driver)
+        try:
+            self._server.start()
+        except OSError as error:
+            # On a read-only disk what is kept can still be sent.
+            self._log.warning("no_local_socket", why=error)
+        self._begin("upkeep", self._upkeep)
+        if self._uplink is not None:
+            self._begin("uplink", self._speak)
+        until_s = time.monotonic() + FIRST_TRY_S
+        for shell in tuple(self._drivers.values()):
+            shell.wait_tried(max(0.0, until_s - time.monotonic()))
+        self._log.info("ready", device=self._config.device.id, folder=self._folder)
+
+    def wait(self) -> None:
+        """Wait until `end` is called."""
+        self._stopping.wait()
+
+    def end(self, failure: str | None = None) -> None:
+        """Ask the agent to end; from any thread or a signal handler."""
+        self.failure = self.failure or failure
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """End everything in order: no new facts, then no more sending, then the store."""
+        self.end()
+        if self._uplink is not None:
+            self._uplink.wake()
+        shells = tuple(self._drivers.values())
+        for shell in shells:
+            shell.stop()
+        self._server.stop()
+        for shell in shells:
+            shell.join()
+        for thread in self._threads:
+            thread.join(timeout=UPLINK_END_S)
+        self._feedback.stop()
+        self._remember()
+        self._outbox.close()
+        self._log.info("stopped")
+
+    def _begin(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _state_start(self) -> None:
+        try:
+            self._outbox.append((Status(Booted(VERSION)),), actor="", stamp=self._clock.stamp())
+        except NotKept as error:
+            # The disk may be full of what is still to be sent: go on and send it.
+            self._log.warning("start_not_stated", why=error)
+        with suppress(OSError):
+            delete_forgotten(self._outbox.files.incoming, time.time())
+
+    # -- drivers ---------------------------------------------------------------------------------------------------
+
+    def _start_driver(self, config: DriverConfig) -> None:
+        from agent.drivers.registry import build_driver  # noqa: PLC0415 pyserial is loaded where there is a driver
+
+        shell = DriverShell(build_driver(config), self._watch, feedback=self._feedback.signal)
+        self._drivers[config.name] = shell
+        shell.start()
+
+    def _restart_crashed(self) -> None:
+        """A thread that ended although nobody asked it to was ended by a fault of ours; the others never notice."""
+        for config in self._config.drivers:
+            shell = self._drivers[config.name]
+            health = shell.health()
+            if shell.wait_tried(0) and health.state is State.CLOSED and health.state_age_s > DRIVER_PAUSE_S:
+                self._log.error("driver_restarted", driver=config.name)
+                self._start_driver(config)
+
+    # -- uplink ----------------------------------------------------------------------------------------------------
+
+    def _new_uplink(self) -> Uplink | None:
+        device = self._config.device
+        if device.hub is None or device.credential is None:
+            return None
+        from agent.mqtt import MqttWire, trust  # noqa: PLC0415 not needed without a hub
+
+        ca_file = self._config.uplink.ca_file
+        wire = MqttWire(
+            device.hub.host,
+            device.hub.port,
+            device=device.id,
+            password=password_of(device.credential),
+            # New for each process and never taken for identity, so that clones are online together and are seen.
+            client_id=f"{device.id}-{os.urandom(8).hex()}",
+            tls=(lambda: trust(ca_file)) if device.hub.tls else None,
+        )
+        return Uplink(
+            device=device.id,
+            key=device.credential,
+            store=self._outbox,
+            inbox=self._inbox,
+            clock=self._clock,
+            wire=wire,
+            entropy=SystemEntropy(),
+            latest=self._watch.latest,
+            live_ms=self._config.uplink.live_s * 1000,
+            changed=self._link_changed,
+            broken=self.end,
+        )
+
+    def _speak(self) -> None:
+        uplink = self._uplink
+        while uplink is not None and not self._stopping.is_set():
+            try:
+                uplink.run(self._stopping)
+            except Exception as error:  # noqa: BLE001 a fault in the uplink must not end capture: say it and begin anew
+                self._log.crash("uplink_crashed", error)
+                uplink.recover()
+                self._stopping.wait(UPLINK_PAUSE_S)
+
+    def _appended(self) -> None:
+        if self._uplink is not None:
+            self._uplink.appended()
+
+    def _link_changed(self, link: Link, last_contact_at_ms: int | None) -> None:
+        self._happenings.tell(local.LinkHappened(link.value, last_contact_at_ms))
+        self._remember_now.set()
+
+    def _document_arrived(self, kind: str, document: StoredDocument) -> None:
+        self._happenings.tell(local.DocumentHappened(kind, document.version))
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def _upkeep(self) -> None:
+        turn = 0
+        said = ""
+        while not self._stopping.wait(UPKEEP_S):
+            turn += 1
+            try:
+                self._keep_up()
+                said = ""
+            except (StoreError, OSError) as error:
+                if str(error) != said:
+                    self._log.warning("upkeep_failed", why=error)
+                said = str(error)
+            if self._outbox.broken:
+                self.end(
+                    "The device's disk did not take a write; what it says cannot be trusted any more. Restart the agent."
+                )
+            if self._remember_now.is_set() or turn % REMEMBER_TURNS == 0:
+                self._remember_now.clear()
+                self._remember()
+
+    def _keep_up(self) -> None:
+        in_contact = self._uplink is not None and self._uplink.in_contact
+        self._restart_crashed()
+        self._outbox.seal_due(in_contact=in_contact, seal_ms=self._config.uplink.seal_s * 1000)
+        self._outbox.maintain()
+        if in_contact:
+            # Blocks, clock steps and storage levels are facts, too.
+            self._appended()
+
+    def _remember(self) -> None:
+        with suppress(OSError, StoreError):
+            remember(self._folder, self._known())
+
+    def _known(self) -> Remembered:
+        now_ms = self._clock.now().at_ms
+        seen_ms = self._uplink.last_contact_at_ms if self._uplink is not None else None
+        return Remembered(
+            last_contact_at_ms=seen_ms if seen_ms is not None else self._before.last_contact_at_ms,
+            actor=self._desk.actor,
+            drivers=tuple(driver_status(shell.health(), now_ms) for shell in tuple(self._drivers.values())),
+        )
+
+    # -- local programs --------------------------------------------------------------------------------------------
+
+    def _new_desk(self) -> Desk:
+        return Desk(outbox=self._outbox, capture=self._capture, clock=self._clock, inbox=self._inbox, house=self)
+
+    def _answer(self, request: local.Request) -> local.Answer:
+        return self._desk.answer(request)
+
+    def _present(self) -> Iterable[local.Happening]:
+        link = NO_HUB if self._uplink is None else self._uplink.link.value
+        yield local.LinkHappened(link, self._known().last_contact_at_ms)
+        yield from self._watch.present()
+
+    def status(self) -> local.DeviceStatus:
+        """How the device is."""
+        return device_status(
+            self._config.device.id,
+            VERSION,
+            self._outbox.summary(),
+            running=True,
+            link=NO_HUB if self._uplink is None else self._uplink.link.value,
+            remembered=self._known(),
+            documents=self._inbox.versions(),
+        )
+
+    def drivers(self) -> local.Drivers:
+        """How the drivers are."""
+        return local.Drivers(self._known().drivers, ports(self._config))
+
+    def add_driver(self, toml: str) -> None:
+        """Write a driver into the configuration and start it.
+
+        Raises:
+            ConfigError: it would not be a valid configuration.
+        """
+        self._config = add_driver(self._path, toml)
+        self._capture = build_capture(self._config, self._outbox, self._clock, self._appended)
+        self._watch.sink = self._capture
+        self._desk = self._new_desk()
+        self._start_driver(self._config.drivers[-1])
+
+    def recorded(self) -> None:
+        """Something was kept: send it."""
+        self._appended()
+
+
+def add_driver(path: Path, toml: str) -> AgentConfig:
+    """Append one `[[drivers]]` table, given by its inside, to the configuration.
+
+    Raises:
+        ConfigError: it would not be a valid configuration; the file is as before.
+    """
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the new driver is no TOML: {error}") from error
+    return append_driver(path, table)
+
+
+def ports(config: AgentConfig) -> tuple[tuple[str, str], ...]:
+    """Path and description of the ports that this machine shows."""
+    from agent.drivers.port import ports_seen  # noqa: PLC0415 looks through the machine's devices with pyserial
+
+    return tuple((seen.path, seen.description) for seen in ports_seen(tuple(d.port for d in config.drivers)))
+
+
+class Alone:
+    """What a command tells and does where no agent runs."""
+
+    def __init__(self, config: AgentConfig, path: Path, outbox: Outbox) -> None:
+        self._config = config
+        self._path = path
+        self._outbox = outbox
+
+    def _known(self) -> Remembered:
+        """What the last agent knew, with the drivers that are configured now."""
+        before = recall(self._config.device.data)
+        seen = {driver.name: driver for driver in closed(before.drivers)}
+        drivers = tuple(
+            seen.get(d.name, local.DriverStatus(d.name, d.kind, d.port, State.CLOSED.value))
+            for d in self._config.drivers
+        )
+        return Remembered(before.last_contact_at_ms, before.actor, drivers)
+
+    def status(self) -> local.DeviceStatus:
+        """How the device is."""
+        return device_status(
+            self._config.device.id,
+            VERSION,
+            self._outbox.summary(),
+            running=False,
+            link=NO_HUB if self._config.device.hub is None else Link.OFFLINE.value,
+            remembered=self._known(),
+            documents=Inbox(lambda: self._outbox.shelf).versions(),
+        )
+
+    def drivers(self) -> local.Drivers:
+        """How the drivers were."""
+        return local.Drivers(self._known().drivers, ports(self._config))
+
+    def add_driver(self, toml: str) -> None:
+        """Write a driver into the configuration.
+
+        Raises:
+            ConfigError: it would not be a valid configuration.
+        """
+        add_driver(self._path, toml)
+
+    def recorded(self) -> None:
+        """The agent will send it when it runs."""
+
+
+@contextmanager
+def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk]:
+    """The desk of a device whose agent does not run.
+
+    Raises:
+        FolderInUse: an agent came first (`write` only).
+        FutureSchema, NotKept: as `open_outbox`.
+    """
+    clock = DeviceClock.of_system()
+    if write:
+        outbox = open_outbox(config, clock)
+    else:
+        budget_bytes = config.storage.budget_mib * 1024 * 1024
+        outbox = Outbox.open_for_reading(config.device.data, config.device.id, clock=clock, budget_bytes=budget_bytes)
+    try:
+        capture = build_capture(config, outbox, clock, lambda: None)
+        inbox = Inbox(lambda: outbox.shelf)
+        house = Alone(config, path, outbox)
+        yield Desk(outbox=outbox, capture=capture, clock=clock, inbox=inbox, house=house)
+    finally:
+        outbox.close()
