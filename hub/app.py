@@ -1,12 +1,74 @@
 """The web side's composition root: routers, pages, headers and errors in one FastAPI app."""
 
-from fastapi import FastAPI
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Final
 
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.types import Scope
+
+from hub.accounts.throttle import LoginThrottle
+from hub.coldchain import api as coldchain_api
 from hub.context import HubContext
+from hub.fleet import api as fleet_api
+from hub.pages import devices, home, login, temperature
+from hub.pages import tracking as tracking_pages
+from hub.problems import install_problems
+from hub.tracking import api as tracking_api
+from hub.web import health, live_api
+from hub.web.headers import HeadersMiddleware
+from hub.web.live_values import live_values
+from hub.web.metrics import RequestMetrics
+
+OPEN_PATHS: Final = frozenset(
+    {"/login", "/logout", "/healthz", "/readyz", "/metrics", "/static", "/api/v1/openapi.json"}
+)
+"""What answers without anybody signed in; every other route requires a role. A test walks them all."""
+
+DESCRIPTION: Final = """What the hub knows: parcels, sensors, devices, and the ledger of facts behind them.
+
+Times are RFC 3339 in UTC. Lists are `{"items": [...], "next_cursor": ...}`: pass `next_cursor` as `cursor` for the next page.
+Errors are problem details (RFC 9457). Send a bearer token, or the session of the pages."""
+
+
+class _StaticFiles(StaticFiles):
+    """Static files that a browser asks about again each time; unchanged ones cost a 304."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def create_app(context: HubContext) -> FastAPI:
     """The app of one hub. `context.live.close()` must be called before the server is asked to stop."""
-    app = FastAPI(title="Holdfast hub", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        context.live.start(live_values(context.database))
+        yield
+        await context.live.stop()
+
+    app = FastAPI(
+        title="Holdfast hub",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     app.state.hub = context
+    app.state.throttle = LoginThrottle()
+    app.state.metrics = RequestMetrics(context)
+    install_problems(app)
+    app.add_middleware(HeadersMiddleware, metrics=app.state.metrics, secure=context.secure)
+    for router in (tracking_api.router, coldchain_api.router, fleet_api.router, live_api.router, health.router):
+        app.include_router(router)
+    for router in (home.router, login.router, tracking_pages.router, temperature.router, devices.router):
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", _StaticFiles(directory=str(files("hub") / "static")), name="static")
     return app

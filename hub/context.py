@@ -56,5 +56,5 @@ def read_connection(request: Request, hub: Hub) -> Iterator[Connection]:
         yield connection
 
 
-Reader = Annotated[Connection, Depends(read_connection)]
-"""Parameter type of routes that read."""
+Reader = Annotated[Connection, Depends(read_connection, scope="function")]
+"""Parameter type of routes that read. The snapshot ends before the answer is sent: an open stream must not hold one."""

@@ -13,8 +13,12 @@ from threading import Lock
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion")
 
@@ -22,8 +26,12 @@ FLUSH_S: Final = 0.1
 """One write per viewer ten times a second is quick for an eye and cheap for the hub."""
 HEARTBEAT_S: Final = 10.0
 """A page that hears nothing for three of these says that it is not live."""
+STREAM_S: Final = 900.0
+"""Then the page connects again, and is asked again who it is."""
 VIEWER_CHUNKS: Final = 64
 """About six seconds of a busy hub; whoever is further behind fetches a snapshot instead."""
+FLUSH_KEYS: Final = 2_000
+"""Where more changes at once (a backlog arrives), pages fetch what they show instead of hearing of all of it."""
 HISTORY_CHUNKS: Final = 256
 """What a page that was rendered, or lost its line, moments ago can catch up on."""
 
@@ -64,11 +72,12 @@ class LiveBus:
     """Takes changes from any thread, hands them to every open page.
 
     Args:
-        epoch_ms: when this hub started; makes its event ids differ from those before a restart.
+        now_ms: the hub's clock; browsers count ages by it, and event ids differ from those before a restart.
     """
 
-    def __init__(self, epoch_ms: int) -> None:
-        self._epoch = f"{epoch_ms:x}"
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._epoch = f"{now_ms():x}"
         self._lock = Lock()
         self._changed: dict[str, dict[str, None]] = {}
         self._ahead: dict[str, dict[str, Any]] = {}
@@ -154,15 +163,23 @@ class LiveBus:
         with self._lock:
             changed, self._changed = self._changed, {}
             ahead, self._ahead = self._ahead, {}
-        body = await asyncio.to_thread(self._encode, changed, ahead)
         self._number += 1
-        chunk = body + f"id: {self.position}\nevent: mark\ndata: 0\n\n".encode()
-        self._history.append((self._number, chunk))
-        self._send_all(chunk)
-        with self._lock:
-            self._flush_due = False
-            if self._changed or self._ahead:
-                self._schedule()
+        try:
+            if sum(map(len, changed.values())) > FLUSH_KEYS:
+                self._tell_to_refetch()
+            else:
+                body = await asyncio.to_thread(self._encode, changed, ahead)
+                chunk = body + self._position_event("beat")
+                self._history.append((self._number, chunk))
+                self._send_all(chunk)
+        except SQLAlchemyError as error:
+            log.warning("live changes could not be read; pages fetch what they show", error=str(error))
+            self._tell_to_refetch()
+        finally:
+            with self._lock:
+                self._flush_due = False
+                if self._changed or self._ahead:
+                    self._schedule()
 
     def _encode(self, changed: dict[str, dict[str, None]], ahead: dict[str, dict[str, Any]]) -> bytes:
         assert self._values is not None  # noqa: S101 # flushes are scheduled only after start
@@ -175,20 +192,25 @@ class LiveBus:
         return b"".join(out)
 
     def _beat(self) -> None:
-        self._send_all(b":\n\n")
+        # The comment keeps proxies from closing the line, the time keeps the ages of pages right.
+        self._send_all(b":\n" + self._position_event("beat"))
         self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
 
     def _send_all(self, chunk: bytes) -> None:
-        instead = self._refetch()
+        instead = self._position_event("refetch")
         for viewer in self._viewers:
             viewer.put(chunk, instead)
+
+    def _tell_to_refetch(self) -> None:
+        self._history.clear()
+        self._send_all(self._position_event("refetch"))
 
     def _wake_all(self) -> None:
         for viewer in self._viewers:
             viewer.ready.set()
 
-    def _refetch(self) -> bytes:
-        return f"id: {self.position}\nevent: refetch\ndata: 0\n\n".encode()
+    def _position_event(self, name: str) -> bytes:
+        return f"id: {self.position}\nevent: {name}\ndata: {self._now_ms()}\n\n".encode()
 
     def _since(self, after: str) -> list[bytes]:
         """What a page missed that saw everything up to `after`; the call to fetch anew where that is not known any more."""
@@ -196,13 +218,13 @@ class LiveBus:
         known = epoch == self._epoch and number.isdecimal() and int(number) <= self._number
         oldest = self._history[0][0] if self._history else self._number + 1
         if not known or int(number) + 1 < oldest:
-            return [self._refetch()]
+            return [self._position_event("refetch")]
         return [chunk for n, chunk in self._history if n > int(number)]
 
     async def stream(self, send: Send, after: str) -> None:
         """Write events to one page until the bus closes or the page goes away (then this is cancelled)."""
         viewer = _Viewer()
-        viewer.chunks.extend([b"retry: 2000\n\n", *self._since(after)])
+        viewer.chunks.extend([b"retry: 2000\n\n", *self._since(after), self._position_event("beat")])
         viewer.ready.set()
         with self._lock:
             self._viewers.add(viewer)
@@ -244,7 +266,7 @@ class LiveResponse(Response):
         streaming = asyncio.create_task(self._bus.stream(send, self._after))
         leaving = asyncio.create_task(_gone(receive))
         try:
-            await asyncio.wait({streaming, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({streaming, leaving}, timeout=STREAM_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (streaming, leaving):
                 task.cancel()

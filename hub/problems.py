@@ -1,10 +1,18 @@
 """Errors of the interface: problem details (RFC 9457) for programs, plain pages for people."""
 
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from hub.web.render import page
+
+E = TypeVar("E", bound=Exception)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -57,13 +65,52 @@ PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         401: "Nobody is signed in, or the token is not valid",
         403: "The role does not allow this",
         404: "There is no such thing",
+        422: "A parameter is missing or out of its range",
     }.items()
 }
 """For `APIRouter(responses=PROBLEM_RESPONSES)`."""
 
 
-def problem_response(problem: Problem, request: Request) -> JSONResponse:
-    """Problem details for one refused request."""
-    body = ProblemBody(type="about:blank", title=problem.title, status=problem.status, detail=problem.detail)
-    del request
-    return JSONResponse(body.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
+def install_problems(app: FastAPI) -> None:
+    """Answer every error in the form that its reader expects."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_crash)
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        body = ProblemBody(title=problem.title, status=problem.status, detail=problem.detail)
+        return JSONResponse(body.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        there = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
+        return RedirectResponse(f"/login?next={there}", HTTPStatus.SEE_OTHER)
+    return page(request, "problem.html", problem.status, problem=problem)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    return _answer(request, _as(Problem, error))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    http = _as(HTTPException, error)
+    title = HTTPStatus(http.status_code).phrase
+    detail = str(http.detail) if http.detail != title else ""
+    return _answer(request, Problem(http.status_code, title, detail, dict(http.headers or {})))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    invalid = _as(RequestValidationError, error)
+    told = (f"{' '.join(map(str, e['loc'][1:])) or e['loc'][0]}: {e['msg']}" for e in invalid.errors())
+    return _answer(request, Problem(422, "Unusable parameters", "; ".join(told)))
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    del error  # the server logs it; its text is nobody else's business
+    return _answer(request, Problem(500, "The hub could not answer", "This is a fault of the hub. It is in its log."))
+
+
+def _as(kind: type[E], error: Exception) -> E:
+    assert isinstance(error, kind)  # noqa: S101 # Starlette calls a handler with the kind it was registered for
+    return error

@@ -33,6 +33,8 @@ def _load() -> MetaData:
                 column.type = BigInt
             elif isinstance(column.type, AutoString):
                 column.type = String(column.type.length)
+                # A module that used the column before this one was loaded left behind what belongs to the type of then.
+                column.__dict__.pop("comparator", None)
     return SQLModel.metadata
 
 

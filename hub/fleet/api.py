@@ -36,6 +36,10 @@ DeviceName = Annotated[str, Query(max_length=64, description="Only this device."
 Cursor = Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")]
 
 
+def _hex(data: bytes | None) -> str | None:
+    return None if data is None else data.hex()
+
+
 class Backlog(BaseModel):
     """What waits on the device, as it announced at its last contact."""
 
@@ -155,16 +159,16 @@ class FactItem(BaseModel):
             seq=row.seq,
             id=row.fact_id.hex(),
             device=row.device,
-            incarnation=row.incarnation and row.incarnation.hex(),
+            incarnation=_hex(row.incarnation),
             lane=row.lane,
             position=row.n,
             branch=row.branch,
-            chain_hash=row.chain_hash and row.chain_hash.hex(),
+            chain_hash=_hex(row.chain_hash),
             received_at=utc(row.received_ms),
             cause=row.cause,
             problem=row.problem,
             fact=readable(row.core) if row.core else None,
-            core=row.core.hex() if row.core else None,
+            core=_hex(row.core),
         )
 
 
@@ -226,7 +230,7 @@ class QuarantineItem(BaseModel):
             id=row.id,
             kind=row.kind,
             device=row.device,
-            fact_id=row.fact_id and row.fact_id.hex(),
+            fact_id=_hex(row.fact_id),
             why=row.why,
             at=utc(row.at_ms),
         )
@@ -265,6 +269,7 @@ def get_device(reader: Reader, hub: Hub, device_id: str) -> DeviceDetail:
 @router.get("/facts", tags=["ledger"], summary="The raw ledger in the hub's own order")
 def get_facts(
     reader: Reader,
+    *,
     device: DeviceName = "",
     lane: Annotated[Lane | None, Query(description="Only this lane.")] = None,
     after: Annotated[int, Query(ge=0, le=2**62, description="Facts behind this `seq`.")] = 0,
@@ -281,6 +286,7 @@ def get_facts(
 @router.get("/incidents", tags=["fleet"], summary="Forks, gaps, quarantine, regressions")
 def get_incidents(
     reader: Reader,
+    *,
     device: DeviceName = "",
     kind: Annotated[IncidentKind | None, Query(description="Only this kind.")] = None,
     closed: Annotated[bool, Query(description="Closed ones too.")] = False,

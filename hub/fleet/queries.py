@@ -131,7 +131,13 @@ def _contact_of(row: object) -> Contact | None:
     )
 
 
-def _select_devices(reader: Connection, *where: ColumnElement[bool], limit: int) -> list[DeviceRow]:
+def _select_devices(
+    reader: Connection,
+    *where: ColumnElement[bool],
+    first: ColumnElement[bool] | None = None,
+    offset: int = 0,
+    limit: int,
+) -> list[DeviceRow]:
     counted = (
         select(incident.c.device, func.count().label("incidents")).where(_open).group_by(incident.c.device).subquery()
     )
@@ -147,7 +153,8 @@ def _select_devices(reader: Connection, *where: ColumnElement[bool], limit: int)
         .outerjoin(device_contact, device_contact.c.device == device.c.id)
         .outerjoin(counted, counted.c.device == device.c.id)
         .where(*where)
-        .order_by(device.c.id)
+        .order_by(*([] if first is None else [first.desc()]), device.c.id)
+        .offset(offset)
         .limit(limit)
     )
     return [
@@ -155,17 +162,28 @@ def _select_devices(reader: Connection, *where: ColumnElement[bool], limit: int)
     ]
 
 
+def _named(q: str) -> ColumnElement[bool]:
+    return or_(device.c.id.contains(q, autoescape=True), device.c.place.contains(q, autoescape=True))
+
+
 def list_devices(reader: Connection, *, after: str = "", q: str = "", limit: int) -> list[DeviceRow]:
     """Devices in order of their ids, from the one behind `after`; `q` is a part of the id or place."""
-    where = [device.c.id > after]
-    if q:
-        where.append(or_(device.c.id.contains(q, autoescape=True), device.c.place.contains(q, autoescape=True)))
-    return _select_devices(reader, *where, limit=limit)
+    return _select_devices(reader, device.c.id > after, _named(q), limit=limit)
 
 
-def silent_devices(reader: Connection, now_ms: int, limit: int) -> list[DeviceRow]:
-    """Devices in use that were not heard for longer than their schedule allows."""
-    return _select_devices(reader, _active, _silent_at(now_ms), limit=limit)
+def worst_devices(
+    reader: Connection, now_ms: int, *, q: str = "", only_silent: bool = False, offset: int = 0, limit: int
+) -> list[DeviceRow]:
+    """Devices in use, those that were not heard for longer than their schedule allows first."""
+    where = [_active, _named(q)] + ([_silent_at(now_ms)] if only_silent else [])
+    return _select_devices(reader, *where, first=_silent_at(now_ms), offset=offset, limit=limit)
+
+
+def count_devices(reader: Connection, now_ms: int, *, q: str = "", only_silent: bool = False) -> int:
+    """How many `worst_devices` has in all."""
+    where = [_active, _named(q)] + ([_silent_at(now_ms)] if only_silent else [])
+    joined = device.outerjoin(device_contact, device_contact.c.device == device.c.id)
+    return reader.scalar(select(func.count()).select_from(joined).where(*where)) or 0
 
 
 def devices_by_id(reader: Connection, ids: Sequence[str]) -> list[DeviceRow]:
@@ -185,10 +203,9 @@ def _silent_at(now_ms: int) -> ColumnElement[bool]:
 
 def fleet_totals(reader: Connection, now_ms: int) -> FleetTotals:
     """Counts for the head of pages."""
-    joined = device.outerjoin(device_contact, device_contact.c.device == device.c.id)
     return FleetTotals(
-        devices=reader.scalar(select(func.count()).select_from(device).where(_active)) or 0,
-        silent=reader.scalar(select(func.count()).select_from(joined).where(_active, _silent_at(now_ms))) or 0,
+        devices=count_devices(reader, now_ms),
+        silent=count_devices(reader, now_ms, only_silent=True),
         open_incidents=reader.scalar(select(func.count()).select_from(incident).where(_open)) or 0,
         held=reader.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.state == "held")) or 0,
     )
@@ -311,4 +328,4 @@ def list_facts(
         .order_by(fact.c.seq)
         .limit(limit)
     )
-    return [LedgerRow(*row) for row in rows]
+    return [LedgerRow(*values) for values in map(tuple, rows)]

@@ -1,0 +1,109 @@
+"""Signing in and out."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Cookie, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from hub.accounts.csrf import csrf_fits, csrf_token, from_elsewhere
+from hub.accounts.deps import SESSION_COOKIE
+from hub.accounts.queries import password_hash_of
+from hub.accounts.secrets import new_secret, password_fits
+from hub.accounts.service import SESSION_MS, end_session, start_session
+from hub.accounts.throttle import LoginThrottle
+from hub.context import Hub
+from hub.problems import Problem
+from hub.web.render import page
+
+router = APIRouter()
+
+LOGIN_COOKIE: Final = "hf_login"
+"""Ties the form to the browser it was given to, before anybody is signed in."""
+MAX_PASSWORD_CHARS: Final = 1024
+"""Hashing more would only burn time."""
+
+Text = Annotated[str, Form(max_length=MAX_PASSWORD_CHARS)]
+
+
+@router.get("/login")
+def login_page(request: Request, hub: Hub, to: Annotated[str, Query(alias="next", max_length=2048)] = "/") -> Response:
+    """The form."""
+    return _form(request, hub, to=to)
+
+
+@router.post("/login")
+def login(
+    request: Request,
+    hub: Hub,
+    *,
+    name: Text = "",
+    password: Text = "",
+    csrf: Text = "",
+    to: Annotated[str, Form(alias="next", max_length=2048)] = "/",
+    secret: Annotated[str, Cookie(alias=LOGIN_COOKIE)] = "",
+) -> Response:
+    """Check the password and begin a session."""
+    if from_elsewhere(request) or not secret or not csrf_fits(secret, csrf):
+        return _form(request, hub, to=to, name=name, status=403, problem="The form was too old. Please sign in again.")
+    throttle: LoginThrottle = request.app.state.throttle
+    keys = (f"name {name}", f"address {request.client.host if request.client else ''}")
+    wait_ms = throttle.wait_ms(keys, hub.now_ms())
+    if wait_ms:
+        problem = "Too many wrong passwords. Wait {n} s and try again."
+        answer = _form(request, hub, to=to, name=name, status=429, problem=problem, wait_s=-(-wait_ms // 1000))
+        answer.headers["Retry-After"] = str(-(-wait_ms // 1000))
+        return answer
+    with hub.database.read() as reader:
+        kept = password_hash_of(reader, name)
+    if not password_fits(password, kept):
+        throttle.failed(keys, hub.now_ms())
+        return _form(request, hub, to=to, name=name, status=403, problem="Name or password is wrong.")
+    throttle.succeeded(keys[0])
+    with hub.database.write() as tx:
+        session = start_session(tx, name, now_ms=hub.now_ms())
+    answer = RedirectResponse(_local(to), HTTPStatus.SEE_OTHER)
+    _set_cookie(answer, SESSION_COOKIE, session, hub)
+    answer.delete_cookie(LOGIN_COOKIE)
+    return answer
+
+
+@router.post("/logout")
+def logout(
+    request: Request, hub: Hub, csrf: Text = "", session: Annotated[str, Cookie(alias=SESSION_COOKIE)] = ""
+) -> Response:
+    """End the session."""
+    if not session or from_elsewhere(request) or not csrf_fits(session, csrf):
+        raise Problem(403, "Not from this page", "Sign out with the button of a page.")
+    with hub.database.write() as tx:
+        end_session(tx, session, now_ms=hub.now_ms())
+    answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+def _form(
+    request: Request, hub: Hub, *, to: str, name: str = "", status: int = 200, problem: str = "", wait_s: int = 0
+) -> Response:
+    secret = request.cookies.get(LOGIN_COOKIE) or new_secret()
+    answer = page(
+        request,
+        "login.html",
+        status,
+        next=_local(to),
+        name=name,
+        form_csrf=csrf_token(secret),
+        problem=problem,
+        wait_s=wait_s,
+    )
+    _set_cookie(answer, LOGIN_COOKIE, secret, hub)
+    return answer
+
+
+def _set_cookie(answer: Response, name: str, value: str, hub: Hub) -> None:
+    answer.set_cookie(name, value, SESSION_MS // 1000, httponly=True, samesite="lax", secure=hub.secure)
+
+
+def _local(to: str) -> str:
+    """Only paths of this hub: browsers take two slashes, or one and a backslash, for another site."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() else "/"

@@ -1,0 +1,120 @@
+// How fresh every figure is. Ages count by the hub's clock, carried on by the browser's monotonic clock, so a browser whose
+// wall clock is wrong still tells the truth. The rules are those of hub/web/reading.py, the forms those of hub/web/formats.py.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+export const t = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+const silentAfterMs = Number(document.body.dataset.silentAfter);
+const missedReadings = 3;
+const onItsWayMs = 120_000;
+
+let offset = 0;
+export const now = () => performance.now() + offset;
+
+// What the hub said took time to come, so the largest offset is the truest; a step means that this machine slept.
+export function setServerTime(ms) {
+  const fresh = ms - performance.now();
+  if (fresh > offset || offset - fresh > 5_000) offset = fresh;
+}
+
+export function span(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return t("{n} s", { n: s });
+  if (s < 3600) return t("{n} min", { n: Math.floor(s / 60) });
+  if (s < 172800) return t("{n} h", { n: Math.floor(s / 3600) });
+  return t("{n} d", { n: Math.floor(s / 86400) });
+}
+
+export function hundredths(value) {
+  const tenths = Math.floor((Math.abs(value) + 5) / 10);
+  return `${value < 0 && tenths ? "\u2212" : ""}${Math.floor(tenths / 10)}.${tenths % 10}`;
+}
+
+export const isSilent = (contact) => !contact || now() - contact > silentAfterMs;
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function set(element, name, value) {
+  if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+function paintContact(element) {
+  const contact = Number(element.dataset.contact);
+  const age = span(now() - contact);
+  const silent = isSilent(contact);
+  set(element, "state", silent ? "silent" : "heard");
+  setText(element, silent ? t("no contact for {age}, readings are kept on the device", { age }) : age);
+}
+
+// A reading is proof of contact too: it came from there.
+function contactOf(element) {
+  const said = element.closest("[data-device]")?.querySelector("[data-contact]");
+  return Math.max(Number(said?.dataset.contact ?? 0), Number(element.dataset.known ?? 0));
+}
+
+export function readingState({ at, value, every, contact }) {
+  if (isSilent(contact)) return "silent";
+  if (!at || now() - at > missedReadings * every + onItsWayMs) return "lost";
+  return value === null ? "fault" : "fresh";
+}
+
+const signs = { fault: "◆ ", lost: "◆ ", silent: "? ", fresh: "" };
+
+export function paintReading(element) {
+  const { at, value, every, name, unit, kept } = element.dataset;
+  const known = value === undefined || value === "" ? null : Number(value);
+  const state = readingState({ at: Number(at ?? 0), value: known, every: Number(every ?? 0), contact: contactOf(element) });
+  set(element, "state", state);
+  const figure = known === null ? "–" : hundredths(known);
+  const age = at ? span(now() - Number(at)) : "";
+  if ("key" in element.dataset) {
+    setText(element.firstElementChild, figure);
+    setText(element.lastElementChild, kept === "no" ? t("on its way to the hub") : t(`reading ${state}`));
+    return;
+  }
+  const tail = state === "fault" ? t("reading fault") : kept === "no" && state === "fresh" ? t("{age}, on its way", { age }) : age;
+  setText(element, `${signs[state]}${figure}${unit ? ` ${unit}` : ""}\n${name}${tail ? ` · ${tail}` : ""}`);
+}
+
+const clockForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const secondsForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const dayForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
+
+function paintMoment(element) {
+  const ms = Number(element.dataset.moment);
+  const form = "seconds" in element.dataset ? secondsForm : dayForm;
+  setText(element, form.format(ms));
+  element.dateTime = new Date(ms).toISOString();
+  element.title = fullForm.format(ms);
+}
+
+function paintAge(element) {
+  const ms = Number(element.dataset.age);
+  setText(element, span(now() - ms));
+  if (element.dataset.told === element.dataset.age) return;
+  element.dataset.told = element.dataset.age;
+  element.dateTime = new Date(ms).toISOString();
+  element.title = fullForm.format(ms);
+}
+
+export function paintAll(root = document) {
+  root.querySelectorAll("[data-contact]").forEach(paintContact);
+  root.querySelectorAll("[data-sensor]").forEach(paintReading);
+  root.querySelectorAll("[data-age]").forEach(paintAge);
+}
+
+export function startClock() {
+  const tick = () => {
+    paintAll();
+    const clock = document.getElementById("clock");
+    if (clock) setText(clock, clockForm.format(now()));
+  };
+  document.querySelectorAll("[data-moment]").forEach(paintMoment);
+  tick();
+  setInterval(tick, 1000);
+}
+
+export const paintMoments = (root) => root.querySelectorAll("[data-moment]").forEach(paintMoment);

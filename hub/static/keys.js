@@ -1,0 +1,43 @@
+// "/" focuses search; j and k move, Enter opens; a keyboard-wedge scanner anywhere searches.
+
+// Scanners type a character every 1 to 20 ms, people hardly faster than 80.
+const scannerGapMs = 40;
+const scannerChars = 6;
+
+const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+
+function move(step) {
+  const links = [...document.querySelectorAll("main .rows tbody a, main .findings a, main .cell")].filter((a) => a.offsetParent);
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
+}
+
+export function listenToKeys() {
+  let scanned = "";
+  let last = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const fast = event.timeStamp - last < scannerGapMs;
+    last = event.timeStamp;
+    if (typing(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (event.key === "Enter") {
+      if (fast && scanned.length >= scannerChars) {
+        event.preventDefault();
+        location.assign(`/tracking?scan=1&q=${encodeURIComponent(scanned)}`);
+      }
+      scanned = "";
+      return;
+    }
+    if (event.key.length !== 1) return;
+    scanned = fast ? scanned + event.key : event.key;
+    if (fast && scanned.length > 1) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      document.getElementById("search")?.select();
+    } else if (event.key === "j") move(1);
+    else if (event.key === "k") move(-1);
+  });
+}

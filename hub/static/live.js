@@ -1,0 +1,217 @@
+// Live changes are put into the cells that are there; nothing is sorted anew under the pointer. What is not on the page is
+// counted in a strip. After a gap, or when no stream can be had, the page's own address is fetched and its parts are exchanged.
+import { now, paintAll, paintMoments, paintReading, setServerTime, span, t } from "./fresh.js";
+
+const quietMs = 30_000;
+const pollMs = 30_000;
+const totalsMs = 60_000;
+const lateKnownMs = 120_000;
+
+let main = null;
+let index = new Map();
+let heard = 0;
+let state = "waiting";
+let elsewhere = new Set();
+let refetching = false;
+
+function put(key, element) {
+  const there = index.get(key);
+  if (there) there.push(element);
+  else index.set(key, [element]);
+}
+
+// The page's parts by what they show; made anew when they were exchanged.
+function elements(topic, key) {
+  if (main !== document.getElementById("main") || main.dataset.stale) {
+    main = document.getElementById("main");
+    delete main.dataset.stale;
+    index = new Map();
+    for (const e of main.querySelectorAll("[data-sensor]")) put(`sensor ${e.dataset.sensor}`, e);
+    for (const e of main.querySelectorAll("[data-device]")) put(`device ${e.dataset.device}`, e);
+    const list = main.querySelector("table[data-list]")?.dataset.list;
+    for (const e of main.querySelectorAll("tr[data-key]")) put(`${list}-row ${e.dataset.key}`, e);
+  }
+  return index.get(`${topic} ${key}`) ?? [];
+}
+
+function mark(element) {
+  element.classList.remove("changed");
+  void element.offsetWidth;
+  element.classList.add("changed");
+}
+
+function cell(row, name, text) {
+  const field = row.querySelector(`[data-f="${name}"]`);
+  if (field && field.textContent !== text) field.textContent = text;
+}
+
+function hearFrom(element, contact) {
+  const said = element.querySelector(".contact");
+  if (!said || !contact || Number(said.dataset.contact ?? 0) >= contact) return;
+  said.dataset.contact = contact;
+}
+
+const show = {
+  sensor(key, value, kept) {
+    if (!value) return;
+    for (const element of elements("sensor", key)) {
+      // Late readings come after newer ones; the latest stays.
+      if (Number(element.dataset.at ?? 0) > value.at_ms) continue;
+      element.dataset.at = value.at_ms;
+      element.dataset.known = value.known_ms;
+      element.dataset.value = value.value ?? "";
+      element.dataset.kept = kept ? "yes" : "no";
+      if (value.every_ms) element.dataset.every = value.every_ms;
+      hearFrom(element.closest("[data-device]"), Math.max(value.contact_ms ?? 0, value.known_ms));
+      paintReading(element);
+      for (const [name, ms] of [["measured", value.at_ms], ["known", value.known_ms]]) {
+        const time = element.parentElement.querySelector(`[data-f="${name}"] time`);
+        if (time) time.dataset.age = ms;
+      }
+    }
+  },
+  device(key, value) {
+    if (!value) return;
+    for (const element of elements("device", key)) hearFrom(element, value.contact_ms);
+    for (const row of elements("device-row", key)) {
+      cell(row, "backlog", String(value.backlog ?? ""));
+      cell(row, "incidents", value.incidents ? String(value.incidents) : "");
+    }
+  },
+  parcel(key, value) {
+    const rows = elements("parcel-row", key);
+    for (const row of rows) {
+      if (!value) continue;
+      const word = row.querySelector(".state");
+      word.dataset.state = value.status;
+      word.textContent = t(`state ${value.status}`);
+      cell(row, "step", value.step ? t(`step ${value.step}`) : t("counted only"));
+      cell(row, "place", value.place);
+      cell(row, "by", value.actor || value.device);
+      const late = value.known_ms - value.happened_ms;
+      cell(row, "known", late > lateKnownMs ? t("{age} later", { age: span(late) }) : "");
+      row.querySelector(".ago").dataset.age = value.happened_ms;
+      hearFrom(row, value.contact_ms);
+      mark(row);
+    }
+    if (document.querySelector(`[data-live-key="${CSS.escape(key)}"]`)) refetchSoon();
+    if (rows.length === 0) count(key);
+  },
+  incident() {
+    if (document.querySelector('[data-topics="incident"]')) refetchSoon();
+  },
+  excursion() {},
+};
+
+function count(key) {
+  const strip = document.querySelector('#strip[data-topic="parcel"]');
+  if (!strip) return;
+  elsewhere.add(key);
+  strip.hidden = false;
+  strip.firstElementChild.textContent = t("{n} parcels changed that are not on this page: show the latest", { n: elsewhere.size });
+}
+
+let soon = null;
+function refetchSoon() {
+  // Many pages hear of a gap at once; they ask one after the other.
+  soon ??= setTimeout(() => { soon = null; refetch(); }, 300 + Math.random() * 1500);
+}
+
+// Takes the parts that may change from a fresh copy of this page, and leaves everything else, focus and selection included.
+async function refetch() {
+  if (refetching || document.hidden) return;
+  refetching = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (answer.redirected && new URL(answer.url).pathname === "/login") return say("closed");
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    setServerTime(Number(fresh.body.dataset.now));
+    exchange(fresh);
+  } catch {
+    // The hub is away; the next beat or poll tries again.
+  } finally {
+    refetching = false;
+  }
+}
+
+function exchange(fresh) {
+  for (const part of document.querySelectorAll("[data-refresh]")) {
+    const other = fresh.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
+    if (other && !part.contains(document.activeElement)) part.innerHTML = other.innerHTML;
+  }
+  const others = new Map([...fresh.querySelectorAll("[data-sensor], tr[data-key]")].map((e) => [e.dataset.sensor ?? e.dataset.key, e]));
+  for (const element of document.querySelectorAll("[data-sensor], tr[data-key]")) {
+    const other = others.get(element.dataset.sensor ?? element.dataset.key);
+    if (!other) continue;
+    for (const [name, value] of Object.entries(other.dataset)) element.dataset[name] = value;
+    if (element.matches("tr") && element.innerHTML !== other.innerHTML && !element.contains(document.activeElement)) element.innerHTML = other.innerHTML;
+  }
+  const groups = new Map([...fresh.querySelectorAll("section[data-device] .contact")].map((e) => [e.closest("section").dataset.device, e]));
+  for (const section of document.querySelectorAll("section[data-device]")) {
+    hearFrom(section, Number(groups.get(section.dataset.device)?.dataset.contact ?? 0));
+  }
+  main.dataset.stale = "yes";
+  paintMoments(document);
+  paintAll();
+}
+
+function say(next) {
+  const told = document.getElementById("live");
+  if (!told || state === next) return;
+  state = next;
+  told.dataset.state = next === "open" ? "on" : next === "waiting" ? "waiting" : "off";
+  told.textContent = t({ open: "live", waiting: "connecting", retrying: "not live, connecting again", closed: "not live: sign in again" }[next]);
+}
+
+function receive(message) {
+  heard = now();
+  if (message.type === "beat") {
+    setServerTime(message.ms);
+    say("open");
+  } else if (message.type === "refetch") refetchSoon();
+  else if (message.type === "change") show[message.topic](message.key, message.value, message.kept);
+  else say(message.type);
+}
+
+function direct(after) {
+  const source = new EventSource(`/api/v1/live?after=${encodeURIComponent(after)}`);
+  source.onopen = () => receive({ type: "open" });
+  source.onerror = () => say(source.readyState === EventSource.CLOSED ? "closed" : "retrying");
+  source.addEventListener("beat", (event) => receive({ type: "beat", ms: Number(event.data) }));
+  source.addEventListener("refetch", () => receive({ type: "refetch" }));
+  for (const topic of Object.keys(show)) {
+    source.addEventListener(topic, (event) => receive({ type: "change", topic, ...JSON.parse(event.data) }));
+  }
+}
+
+function shared(after) {
+  const worker = new SharedWorker("/static/live-worker.js", { name: "holdfast-live" });
+  worker.port.onmessage = ({ data }) => receive(data);
+  worker.onerror = () => direct(after);
+  worker.port.start();
+  worker.port.postMessage({ type: "join", after });
+  addEventListener("pagehide", () => worker.port.postMessage({ type: "leave" }));
+  // Back from the browser's page cache, whatever happened meanwhile is missing.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    worker.port.postMessage({ type: "join", after });
+    refetchSoon();
+  });
+}
+
+export function follow(after) {
+  heard = now();
+  elements("", "");
+  if ("SharedWorker" in window) shared(after);
+  else direct(after);
+  setInterval(() => {
+    if (now() - heard > quietMs) {
+      say("retrying");
+      refetch();
+    }
+  }, pollMs);
+  setInterval(() => { if (state === "open") refetch(); }, totalsMs);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refetchSoon(); });
+}
+

@@ -1,0 +1,106 @@
+"""What pages show of a thing that changed: the value of its live event. Times are epoch ms, values hundredths."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from contract.messages import LatestReading
+from hub.coldchain.queries import sensor
+from hub.db import Database
+from hub.fleet.queries import devices_by_id, incidents_by_key
+from hub.live import Values
+from hub.tracking.queries import parcel
+
+Loader = Callable[[Connection, Sequence[str]], Mapping[str, Any]]
+
+
+def _parcels(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+    found = {key: row for key in keys if (row := parcel(reader, key)) is not None}
+    return {
+        key: {
+            "status": row.status,
+            "step": row.step,
+            "place": row.step_place,
+            "device": row.step_device or row.seen_device,
+            "actor": row.step_actor,
+            "happened_ms": (row.stepped or row.seen).at_ms,
+            "known_ms": (row.stepped or row.seen).known_ms,
+            "contact_ms": row.contact_ms,
+        }
+        for key, row in found.items()
+    }
+
+
+def _sensors(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+    found = {key: row for key in keys if (row := sensor(reader, key)) is not None}
+    return {
+        key: {
+            "device": row.device,
+            "at_ms": row.latest.at_ms,
+            "known_ms": row.latest.known_ms,
+            "value": row.latest.value,
+            "every_ms": row.latest.interval_ms,
+            "contact_ms": row.contact_ms,
+        }
+        for key, row in found.items()
+        if row.latest is not None
+    }
+
+
+def _devices(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        row.id: {
+            "contact_ms": row.contact and row.contact.at_ms,
+            "backlog": row.contact and row.contact.backlog_facts,
+            "oldest_ms": row.contact and row.contact.oldest_at_ms,
+            "incidents": row.incidents,
+        }
+        for row in devices_by_id(reader, keys)
+    }
+
+
+def _incidents(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        row.key: {"kind": row.kind, "device": row.device, "last_ms": row.last_ms, "open": row.closed_ms is None}
+        for row in incidents_by_key(reader, keys)
+    }
+
+
+LOADERS: Final[Mapping[str, Loader]] = {
+    "parcel": _parcels,
+    "sensor": _sensors,
+    "device": _devices,
+    "incident": _incidents,
+}
+
+
+def live_values(database: Database) -> Values:
+    """The reader of values for the live bus of a hub."""
+
+    def values(topic: str, keys: Sequence[str]) -> Mapping[str, Any]:
+        loader = LOADERS.get(topic)
+        if loader is None:
+            # Pages that show such things fetch them when they hear that one changed.
+            return dict.fromkeys(keys)
+        with database.read() as reader:
+            return loader(reader, keys)
+
+    return values
+
+
+def values_ahead(device: str, readings: Sequence[LatestReading], now_ms: int) -> dict[str, Any]:
+    """Latest values that a device sent ahead of their facts, for `LiveBus.publish_ahead("sensor", ...)`.
+
+    A device clock that runs ahead must not make a reading look newer than now.
+    """
+    return {
+        reading.sensor: {
+            "device": device,
+            "at_ms": min(reading.at_ms, now_ms),
+            "known_ms": now_ms,
+            "value": reading.value,
+            "contact_ms": now_ms,
+        }
+        for reading in readings
+    }
