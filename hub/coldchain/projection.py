@@ -152,7 +152,7 @@ def _blocks_in(tx: Connection, span: Span) -> list[Block]:
         _block.time_source,
         _block.uncertainty_ms,
     ).where(_block.sensor == span.sensor, _block.last_ms >= span.from_ms, _block.happened_ms <= span.to_ms)
-    return [Block(*row) for row in tx.execute(query).tuples()]
+    return [Block(*row) for row in tx.execute(query)]
 
 
 def _retell(tx: Connection, span: Span) -> None:

@@ -218,7 +218,7 @@ def sensor_readings(conn: Connection, sensor_id: str, from_ms: int, to_ms: int, 
         .where(row.sensor == number, row.at_ms.between(from_ms, to_ms))
         .order_by(row.at_ms)
     )
-    told = [ChartPoint(*values) for values in conn.execute(query).tuples()]
+    told = [ChartPoint(*values) for values in conn.execute(query)]
     interval_ms = _interval(conn, number, from_ms, to_ms)
     kept = thin(told, from_ms, to_ms, points)
     return Chart(kept, _gaps(told, interval_ms * MISSED_READINGS), len(told), thinned=len(kept) < len(told))
@@ -248,7 +248,7 @@ def _chart_of_hours(conn: Connection, number: int, from_ms: int, to_ms: int, poi
     )
     told: list[ChartPoint] = []
     readings = 0
-    for at_ms, low, high, count in conn.execute(query).tuples():
+    for at_ms, low, high, count in conn.execute(query):
         told += [ChartPoint(at_ms, value, 0) for value in dict.fromkeys((low, high))]
         readings += count
     kept = thin(told, from_ms, to_ms, points)
@@ -266,5 +266,5 @@ def sensor_counts(conn: Connection, now_ms: int) -> SensorCounts:
         func.count().filter(late),
         func.count().filter(latest.value.is_(None)),
     ).select_from(sensor_latest)
-    known, at_least_fresh, at_least_late, faulty = conn.execute(query).tuples().one()
+    known, at_least_fresh, at_least_late, faulty = conn.execute(query).one()
     return SensorCounts(at_least_fresh, at_least_late - at_least_fresh, known - at_least_late, faulty)

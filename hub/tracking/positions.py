@@ -132,12 +132,12 @@ def _where(position: Position) -> dict[str, int]:
 def device_positions(conn: Connection) -> tuple[DevicePosition, ...]:
     """The latest position of every device that has one."""
     query = select(latest_position).order_by(latest_position.c.device)
-    return tuple(_device_position(row) for row in conn.execute(query).tuples())
+    return tuple(_device_position(row) for row in conn.execute(query))
 
 
 def device_position(conn: Connection, device: str) -> DevicePosition | None:
     """The latest position of one device."""
-    row = conn.execute(select(latest_position).where(latest_position.c.device == device)).tuples().first()
+    row = conn.execute(select(latest_position).where(latest_position.c.device == device)).first()
     return None if row is None else _device_position(row)
 
 
@@ -157,7 +157,7 @@ def track(conn: Connection, device: str, from_ms: int, to_ms: int, points: int =
         .order_by(_block.fact_id)
     )
     found: dict[int, Position] = {}
-    for base_ms, columns, count, interval_ms in conn.execute(query).tuples():
+    for base_ms, columns, count, interval_ms in conn.execute(query):
         for position in unpack_positions(columns, count, interval_ms):
             found.setdefault(base_ms + position.offset_ms, position)
     at = sorted(at_ms for at_ms in found if from_ms <= at_ms <= to_ms)

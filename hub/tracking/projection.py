@@ -91,7 +91,7 @@ def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[Cu
     """All events of these parcels, corrections included, in no order."""
     found: defaultdict[str, list[CustodyEvent]] = defaultdict(list)
     query = select(*_FOLDED).where(_event.parcel.in_(names))
-    for row in reader.execute(query).tuples():
+    for row in reader.execute(query):
         found[row[0]].append(_custody_event(row))
     for name, correction in _corrections_of(reader, names):
         found[name].append(correction)

@@ -298,5 +298,5 @@ def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState)
 
 def parcel_counts(conn: Connection) -> Mapping[ParcelStatus, int]:
     """How many parcels are in each status; all statuses are there."""
-    rows = conn.execute(select(_row.status, func.count()).group_by(_row.status)).tuples()
+    rows = conn.execute(select(_row.status, func.count()).group_by(_row.status))
     return dict.fromkeys(ParcelStatus, 0) | {ParcelStatus(status): count for status, count in rows}
