@@ -206,11 +206,15 @@ class Outbox(Overview):
             self.files.prepare()
         self._ballast.restore()
         try:
-            self.database.write(lambda c: self._state_damage(c, detail))
-            self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=False)
+            self._write(lambda c: self._state_damage(c, detail))
+            self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
             self._witness(self.clock.now().mono_ms)
+        except StoreDamaged as error:
+            self._damage = str(error)
         except NotKept as error:
             log.warning("not_settled_in", why=error)
+        if self._damage is not None:
+            self.repair()
 
     def _state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
         """The first fact of an incarnation that was begun for a reason says so."""

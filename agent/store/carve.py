@@ -1,7 +1,8 @@
 """Contents cut out of the pages of a damaged database, where SQLite itself gives up.
 
-Reads table leaf pages of the main file and of every WAL frame (SQLite file format, sections 1.6, 2.3 and 4.1) without trusting
-anything that connects them. Whatever comes out is believed only if its bytes hash to the identity that stands beside it.
+Looks for records of `content` by their first bytes, in every page of the main file and of the WAL (SQLite file format, sections
+1.6, 2.1 and 4.1), and trusts nothing that connects pages or cells: one bit in a page's head would hide all that stands on it.
+Whatever comes out is to be believed only if its bytes hash to the identity that stands beside it.
 """
 
 import struct
@@ -9,16 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from contract.event import Lane
+from contract.limits import KIB, MAX_CORE_BYTES
+
 PAGE_BYTES: Final = 4096
-FILE_HEADER_BYTES: Final = 100
 WAL_HEADER_BYTES: Final = 32
 FRAME_HEADER_BYTES: Final = 24
-TABLE_LEAF: Final = 0x0D
-MAX_PAYLOAD_BYTES: Final = 64 * 1024
-CONTENT_COLUMNS: Final = 6
-ID_SERIAL: Final = 12 + 2 * 32
-"""Serial type of a blob of 32 bytes."""
+NEXT_PAGE_BYTES: Final = 4
+MAX_RECORD_BYTES: Final = MAX_CORE_BYTES + KIB
 _INTEGER_BYTES: Final = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
+# Serial types of the first columns: seq is the row number (NULL in the record), fact_id 32 bytes, lane a word.
+_STARTS: Final = tuple(bytes([0, 12 + 2 * 32, 13 + 2 * len(lane.value)]) for lane in Lane)
+_NEXT_COLUMNS: Final = len(_STARTS[0])
 
 
 class _Pages:
@@ -28,16 +31,33 @@ class _Pages:
         main = _bytes_of(database)
         wal = _bytes_of(database.with_name(database.name + "-wal"))
         self._newest = {i + 1: main[at : at + PAGE_BYTES] for i, at in enumerate(range(0, len(main), PAGE_BYTES))}
-        self.images: list[tuple[int, bytes]] = list(self._newest.items())
+        self.images = list(self._newest.values())
         step = FRAME_HEADER_BYTES + PAGE_BYTES
         for at in range(WAL_HEADER_BYTES, len(wal) - step + 1, step):
-            number = int.from_bytes(wal[at : at + 4], "big")
             image = wal[at + FRAME_HEADER_BYTES : at + step]
-            self.images.append((number, image))
-            self._newest[number] = image
+            self.images.append(image)
+            self._newest[int.from_bytes(wal[at : at + 4], "big")] = image
 
-    def newest(self, number: int) -> bytes:
-        return self._newest.get(number, b"")
+    def whole(self, page: bytes, at: int, size: int) -> bytes:
+        """A record of `size` bytes that starts on a page, continued on its overflow pages.
+
+        Raises:
+            IndexError: it is not there.
+            struct.error: the same.
+        """
+        most_local = PAGE_BYTES - 35
+        least_local = (PAGE_BYTES - 12) * 32 // 255 - 23
+        if size <= most_local:
+            return page[at : at + size]
+        local = least_local + (size - least_local) % (PAGE_BYTES - NEXT_PAGE_BYTES)
+        local = local if local <= most_local else least_local
+        data = page[at : at + local]
+        (overflow,) = struct.unpack_from(">I", page, at + local)
+        while len(data) < size:
+            further = self._newest.get(overflow, b"")
+            (overflow,) = struct.unpack_from(">I", further)
+            data += further[NEXT_PAGE_BYTES : NEXT_PAGE_BYTES + size - len(data)]
+        return data
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -49,69 +69,48 @@ def _bytes_of(path: Path) -> bytes:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
-    for i in range(9):
-        byte = data[at + i]
-        if i == 8:  # noqa: PLR2004 the ninth byte counts whole
-            return value << 8 | byte, at + 9
-        value = value << 7 | byte & 0x7F
-        if not byte & 0x80:
-            return value, at + i + 1
+    for i in range(at, at + 3):
+        value = value << 7 | data[i] & 0x7F
+        if not data[i] & 0x80:
+            return value, i + 1
+    # No column of a content is so large.
     raise IndexError
 
 
-def _payload(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes]:
-    """Row number and record of a cell, overflow pages included."""
-    size, at = _varint(page, at)
-    row, at = _varint(page, at)
-    if size > MAX_PAYLOAD_BYTES:
-        raise IndexError
-    most_local = PAGE_BYTES - 35
-    if size <= most_local:
-        return row, page[at : at + size]
-    least = (PAGE_BYTES - 12) * 32 // 255 - 23
-    local = least + (size - least) % (PAGE_BYTES - 4)
-    local = local if local <= most_local else least
-    data = page[at : at + local]
-    (overflow,) = struct.unpack_from(">I", page, at + local)
-    while len(data) < size:
-        further = pages.newest(overflow)
-        if len(further) < PAGE_BYTES:
-            raise IndexError
-        data += further[4 : 4 + size - len(data)]
-        (overflow,) = struct.unpack_from(">I", further)
-    return row, data
+def _size(kind: int) -> int:
+    return _INTEGER_BYTES[kind] if kind < len(_INTEGER_BYTES) else (kind - 12) // 2
 
 
-def _content(record: bytes) -> tuple[bytes, bytes] | None:
-    """Identity and core, if the record has the shape of a row of `content`."""
-    header_bytes, at = _varint(record, 0)
-    kinds: list[int] = []
-    while at < header_bytes and len(kinds) <= CONTENT_COLUMNS:
-        kind, at = _varint(record, at)
-        kinds.append(kind)
-    is_blob = kinds[-1] >= len(_INTEGER_BYTES) + 2 and kinds[-1] % 2 == 0 if kinds else False
-    if len(kinds) != CONTENT_COLUMNS or kinds[1] != ID_SERIAL or not is_blob:
+def _content(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes, bytes] | None:
+    """Position, identity and core of the record whose column types start at `at`."""
+    identity_kind, lane_kind = page[at + 1], page[at + 2]
+    n_kind, at_ms_kind = page[at + _NEXT_COLUMNS], page[at + _NEXT_COLUMNS + 1]
+    core_kind, end = _varint(page, at + _NEXT_COLUMNS + 2)
+    is_record = max(n_kind, at_ms_kind) < len(_INTEGER_BYTES) and core_kind > lane_kind and core_kind % 2 == 0
+    header_bytes = end - at + 1
+    if not is_record:
         return None
-    sizes = [_INTEGER_BYTES[k] if k < len(_INTEGER_BYTES) else (k - 12) // 2 for k in kinds]
-    starts = [header_bytes + sum(sizes[:i]) for i in range(CONTENT_COLUMNS)]
-    identity, core = (record[starts[i] : starts[i] + sizes[i]] for i in (1, 5))
-    return identity, core
+    sizes = [_size(kind) for kind in (identity_kind, lane_kind, n_kind, at_ms_kind, core_kind)]
+    total = header_bytes + sum(sizes)
+    if total > MAX_RECORD_BYTES:
+        return None
+    record = pages.whole(page, at - 1, total)
+    starts = [header_bytes + sum(sizes[:i]) for i in range(len(sizes))]
+    identity, _lane, n, _at_ms, core = (record[s : s + size] for s, size in zip(starts, sizes, strict=True))
+    return int.from_bytes(n, "big"), identity, core
 
 
 def carve(database: Path) -> Iterator[tuple[int, bytes, bytes]]:
-    """Row number, identity and core of everything that looks like a stored content, in no order, doubles included."""
+    """Position, identity and core of everything that looks like a stored content, in no order, doubles included."""
     pages = _Pages(database)
-    for number, page in pages.images:
-        start = FILE_HEADER_BYTES if number == 1 else 0
-        if len(page) < PAGE_BYTES or page[start] != TABLE_LEAF:
-            continue
-        (cells,) = struct.unpack_from(">H", page, start + 3)
-        for pointer in range(start + 8, min(start + 8 + 2 * cells, PAGE_BYTES - 1), 2):
-            (at,) = struct.unpack_from(">H", page, pointer)
-            try:
-                row, record = _payload(pages, page, at)
-                found = _content(record)
-            except (IndexError, struct.error):
-                continue
-            if found is not None:
-                yield row, *found
+    for page in pages.images:
+        for start in _STARTS:
+            at = page.find(start, 1)
+            while at > 0:
+                try:
+                    found = _content(pages, page, at)
+                except (IndexError, struct.error):
+                    found = None
+                if found is not None:
+                    yield found
+                at = page.find(start, at + 1)

@@ -56,12 +56,15 @@ _SENTENCES: Final = {
 }
 
 
-def cause_of(error: sqlite3.Error | OSError | MemoryError) -> Cause:
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged database raises; names in a damaged schema, and SQLite's words about them, may be no UTF-8."""
+
+
+def cause_of(error: BaseException) -> Cause:
     """Which reaction an error of SQLite asks for."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        # The connection is closed, as during a repair, or the machine refused.
-        return Cause.BUSY if isinstance(error, sqlite3.ProgrammingError) else Cause.NO_MEANS
+        return Cause.NO_MEANS if isinstance(error, MemoryError) else Cause.DAMAGED
     if code in _FULL:
         return Cause.FULL
     if code in _UNFLUSHED:
@@ -118,12 +121,12 @@ class Database:
         """
         try:
             writer = _connect(path, "rwc")
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise _opening_error(error) from error
         try:
             _prepare(writer, versions() if steps is None else steps, check=check)
             reader = _reader(path)
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             writer.close()
             raise _opening_error(error) from error
         except BaseException:
@@ -144,7 +147,7 @@ class Database:
         except sqlite3.OperationalError:
             # Without its -shm file a WAL database on a read-only disk can only be read from a copy.
             reader = _reader_of_copy(path)
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise StoreDamaged(f"{path} cannot be read: {error}") from error
         return cls(path, None, reader)
 
@@ -207,7 +210,7 @@ class Database:
         return task.result  # type: ignore[return-value]  # None only where T allows it
 
     def _told(self, error: BaseException) -> BaseException:
-        if not isinstance(error, (sqlite3.Error, MemoryError)):
+        if not isinstance(error, (*UNREADABLE, MemoryError)):
             return error
         cause = cause_of(error)
         if cause is Cause.BROKEN:
@@ -263,7 +266,7 @@ class Database:
         try:
             with self._reading:
                 return job(self._reader)
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise StoreDamaged(f"the device database cannot be read: {error}") from error
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
@@ -369,7 +372,7 @@ def _quick_check(connection: sqlite3.Connection) -> None:
         raise StoreDamaged(f"the device database is damaged: {found}")
 
 
-def _opening_error(error: sqlite3.Error) -> Exception:
+def _opening_error(error: Exception) -> Exception:
     cause = cause_of(error)
     if cause is Cause.DAMAGED:
         return StoreDamaged(f"the device database is damaged: {error}")

@@ -10,7 +10,7 @@ from agent.log import Log
 from agent.store import chain
 from agent.store.blobs import BlobFiles
 from agent.store.database import NAME, Database
-from agent.store.errors import StoreDamaged
+from agent.store.errors import Cause, NotKept, StoreDamaged
 from agent.store.salvage import adopt_files, finish, needs_salvage, salvage
 from agent.store.witness import Witness, read_witness
 from contract.limits import MAX_TEXT_CHARS
@@ -68,9 +68,11 @@ class Opening:
             return self.salvage(str(error))
         try:
             return self._continue(database)
-        except StoreDamaged as error:
+        except (StoreDamaged, NotKept) as error:
             database.close()
-            return self.salvage(str(error))
+            if isinstance(error, NotKept) and error.cause is not Cause.DAMAGED:
+                raise
+            return self.salvage(str(error.__cause__ or error))
         except BaseException:
             database.close()
             raise

@@ -5,7 +5,7 @@ The new database is built beside the old one and takes its place only when it is
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from agent.faultpoint import faultpoint
 from agent.store import blobs, chain
 from agent.store.carve import carve
 from agent.store.chain import Link
-from agent.store.database import NAME, Database
+from agent.store.database import NAME, UNREADABLE, Database
 from agent.store.errors import StoreError
 from agent.store.files import sync_folder
 from contract.errors import ContractError
@@ -38,7 +38,7 @@ class Rescued:
     """What could be read of a damaged database."""
 
     cores: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    """Old row number and bytes by identity."""
+    """Old position and bytes by identity."""
     tombstones: list[tuple[Any, ...]] = field(default_factory=list)
     tables: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     incarnations: list[tuple[Any, ...]] = field(default_factory=list)
@@ -89,40 +89,47 @@ def _swap(folder: Path) -> None:
 
 
 def rescue(path: Path) -> Rescued:
-    """Read what can be read, first through SQL, then from the bare pages."""
+    """Read what can be read, from the bare pages and through SQL."""
     rescued = Rescued()
-    chained: set[bytes] = set()
-    doubtful: list[tuple[int, bytes, bytes]] = []
-    connection: sqlite3.Connection | None = None
-    with suppress(sqlite3.Error):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        connection.execute("PRAGMA query_only = ON")
-    if connection is not None:
-        positions = _rows(connection, "position", "lane, n, fact_id, cause")
-        chained = {row[2] for row in positions if isinstance(row[2], bytes)}
-        doubtful = [(s, i, c) for s, i, c in _rows(connection, "content", "seq, fact_id, core") if isinstance(c, bytes)]
-        acked = {row[0]: row[1] for row in _rows(connection, "lane", "lane, acked_n")}
-        rescued.tombstones = [
-            (lane, n, identity, cause)
-            for lane, n, identity, cause in positions
-            if n > acked.get(lane, 0) and (cause is None or cause in CAUSES)
-        ]
-        rescued.incarnations = _rows(connection, "incarnation", "*")
-        rescued.tables = {table: _rows(connection, table, "*") for table in COPIED_TABLES}
-        connection.close()
-    doubtful += carve(path)
+    found = list(carve(path))
+    chained: set[object] = set()
+    if not needs_salvage(path):
+        with suppress(*UNREADABLE), closing(_connected(path)) as connection:
+            chained = {row[0] for row in _rows(connection, "position", "fact_id, n")}
+            found = [row for row in _rows(connection, "content", "n, fact_id, core") if _is_content(row)] + found
+            rescued.tombstones = _tombstones(connection)
+            rescued.incarnations = _rows(connection, "incarnation", "*")
+            rescued.tables = {table: _rows(connection, table, "*") for table in COPIED_TABLES}
     lost: set[bytes] = set()
-    for seq, identity, core in doubtful:
-        if len(core) <= MAX_CORE_BYTES:
-            true = fact_id(core)
-            # Either the identity beside the bytes or the one in the chain proves them.
-            if true == identity or true in chained:
-                rescued.cores.setdefault(true, (seq, core))
-                continue
-        lost.add(identity)
+    for n, identity, core in found:
+        true = fact_id(core) if len(core) <= MAX_CORE_BYTES else None
+        # Either the identity beside the bytes or the one in the chain proves them.
+        if true is not None and (true == identity or true in chained):
+            rescued.cores.setdefault(true, (n, core))
+        else:
+            lost.add(identity)
     rescued.lost = len(lost - rescued.cores.keys())
     return rescued
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    return connection
+
+
+def _is_content(row: tuple[object, ...]) -> bool:
+    return isinstance(row[0], int) and isinstance(row[1], bytes) and isinstance(row[2], bytes)
+
+
+def _tombstones(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Positions that the hub may not know, whether or not they say what became of their content."""
+    acked = {row[0]: row[1] for row in _rows(connection, "lane", "lane, acked_n") if isinstance(row[1], int)}
+    return [
+        (lane, n, identity, cause)
+        for lane, n, identity, cause in _rows(connection, "position", "lane, n, fact_id, cause")
+        if isinstance(n, int) and n > acked.get(lane, 0) and (cause is None or cause in CAUSES)
+    ]
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: str) -> list[tuple[Any, ...]]:
@@ -138,7 +145,7 @@ def _rows(connection: sqlite3.Connection, table: str, columns: str) -> list[tupl
 
 
 def _readable(connection: sqlite3.Connection, statement: str) -> Iterator[tuple[Any, ...]]:
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         yield from connection.execute(statement)
 
 
@@ -188,7 +195,7 @@ def adopt_files(connection: sqlite3.Connection, folder: Path, at_ms: int) -> Non
 
 def _chain_anew(connection: sqlite3.Connection, rescued: Rescued) -> None:
     found: list[Link] = []
-    for identity, (_seq, core) in sorted(rescued.cores.items(), key=lambda item: item[1][0]):
+    for identity, (_n, core) in sorted(rescued.cores.items(), key=lambda item: item[1][0]):
         try:
             fact = decode_core(core)
         except ContractError:

@@ -1,5 +1,6 @@
 """An outbox on a real disk under virtual time, and the facts that tests put into it."""
 
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ EPOCH_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 SENSOR = f"{DEVICE}.probe.air"
+
+
+_seeds = itertools.count()
+# No two benches may give the same incarnation, as no two devices do.
 
 
 class VirtualTime:
@@ -44,7 +49,7 @@ class Bench:
         self.folder = folder
         self.time = VirtualTime()
         self.clock = DeviceClock(boot, self.time)
-        self._random = random.Random(1)
+        self._random = random.Random(next(_seeds))
         self._opened: list[Outbox] = []
 
     def open(self, **settings: Any) -> Outbox:
