@@ -18,6 +18,7 @@ from hub.tracking.projection import TrackingProjection
 
 T0 = 1_780_000_000_000
 """An instant in 2026."""
+BOOTED_BEFORE_MS = 100_000_000
 BOOT = b"b" * 16
 INCARNATION = b"i" * 16
 
@@ -48,7 +49,7 @@ class Ledger:
         actor: str = "w.chen",
     ) -> LedgerFact:
         n = len(self.facts) + 1
-        mono = at_ms - T0 + 1_000_000 if mono_ms is None else mono_ms
+        mono = at_ms - T0 + BOOTED_BEFORE_MS if mono_ms is None else mono_ms
         salt = n.to_bytes(8, "big")
         fact = Fact(CORE_VERSION, device, incarnation, boot, n, salt, at_ms, max(mono, 0), clock, actor, event)
         core = encode_core(fact)
@@ -81,7 +82,7 @@ def block(
     flags: int = 0,
     interval_ms: int = 10_000,
 ) -> Readings:
-    mono_ms = base_at_ms - T0 + 1_000_000 if base_mono_ms is None else base_mono_ms
+    mono_ms = base_at_ms - T0 + BOOTED_BEFORE_MS if base_mono_ms is None else base_mono_ms
     packed = pack_readings([Reading(offset, value, flags) for offset, value in readings], interval_ms)
     return Readings(
         sensor_id, Quantity.TEMPERATURE_C, base_at_ms, mono_ms, interval_ms, len(readings), packed, replaces
