@@ -36,7 +36,8 @@ class BlobStore:
     def __init__(self, data: Path, quota_bytes: int = DEVICE_QUOTA_BYTES) -> None:
         self.folder = data / FOLDER
         self._incoming = self.folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.folder, self._incoming):
+            folder.mkdir(exist_ok=True, mode=0o700)
         self._quota_bytes = quota_bytes
 
     def path(self, digest: bytes) -> Path:

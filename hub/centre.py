@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from contract.event import Decision
 from hub.blobs import BlobStore
 from hub.db import Database
@@ -42,9 +44,20 @@ class Centre:
     now_ms: Callable[[], int]
     with_backups: bool
 
+    @contextmanager
+    def write_ledger(self) -> Iterator[Connection]:
+        """A write transaction that may move the heads of streams; they are read anew after a rollback."""
+        with self.db.write() as tx:
+            try:
+                yield tx
+            except BaseException:
+                # Still alone with the writer: whoever comes next must not decide by what was rolled back.
+                self.heads.forget()
+                raise
+
     def decide(self, decision: Decision) -> tuple[bytes, list[Change]]:
         """Make a person's decision a fact and fold it; its identity and what changed."""
-        with self.db.write() as tx:
+        with self.write_ledger() as tx:
             identity = self.voice.state(tx, decision, actor=decision.who)
         return identity, self.projector.run()
 

@@ -33,7 +33,7 @@ class HubVoice:
         self._incarnation = entropy(16)
 
     def state(self, tx: Connection, event: Event, *, actor: str) -> bytes:
-        """Put a fact into the ledger, in the caller's transaction; its identity.
+        """Put a fact into the ledger, in the caller's transaction (`Centre.write_ledger`); its identity.
 
         Raises:
             Malformed: a value is beyond what a fact may hold.
@@ -59,15 +59,11 @@ class HubVoice:
         core = encode_core(fact)
         identity = fact_id(core)
         ledger = LedgerTransaction(tx, self._heads, Safety(0, 0, 0), now_ms)
-        try:
-            ledger.carry_out(
-                [
-                    Place(stream, 0, (Placement(n, next_hash(head.hash, n, identity), identity),)),
-                    PutFacts(HUB_DEVICE, (FactRow(identity, core, fact=fact),)),
-                ]
-            )
-            ledger.flush()
-        except BaseException:
-            self._heads.forget()
-            raise
+        ledger.carry_out(
+            [
+                Place(stream, 0, (Placement(n, next_hash(head.hash, n, identity), identity),)),
+                PutFacts(HUB_DEVICE, (FactRow(identity, core, fact=fact),)),
+            ]
+        )
+        ledger.flush()
         return identity

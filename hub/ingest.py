@@ -89,7 +89,7 @@ class Ingest:
     def offer(self, incoming: Incoming) -> None:
         """Hand in a message; from any thread, never waits."""
         with self._arrived:
-            if self._queued_bytes + len(incoming.payload) > QUEUE_BYTES:
+            if self._stopping or self._queued_bytes + len(incoming.payload) > QUEUE_BYTES:
                 self.counts.dropped += 1
                 return
             self._queue.append(incoming)
@@ -189,42 +189,34 @@ class Ingest:
 
     def _commit_in_bulk(self, group: Sequence[Judged], credit: Credit) -> "_Done":
         done = _Done()
-        try:
-            with self._centre.db.write() as tx:
-                ledger = self._ledger(tx)
-                for judged in group:
-                    done.replies += self._apply(tx, ledger, judged, credit)
-                ledger.flush()
-                done.note(ledger)
-                faultpoint("hub_pre_commit")
-        except BaseException:
-            self._centre.heads.forget()
-            raise
+        with self._centre.write_ledger() as tx:
+            ledger = self._ledger(tx)
+            for judged in group:
+                done.replies += self._apply(tx, ledger, judged, credit)
+            ledger.flush()
+            done.note(ledger)
+            faultpoint("hub_pre_commit")
         return done
 
     def _commit_one_by_one(self, group: Sequence[Judged], credit: Credit) -> "_Done":
         done = _Done()
-        try:
-            with self._centre.db.write() as tx:
-                for judged in group:
-                    ledger = self._ledger(tx)
-                    try:
-                        with tx.begin_nested():
-                            replies = self._apply(tx, ledger, judged, credit)
-                            ledger.flush()
-                    except OperationalError:
-                        raise
-                    except Exception as error:  # noqa: BLE001 - as above
-                        self._centre.heads.forget()
-                        ledger = self._ledger(tx)
-                        replies = self._set_aside(ledger, judged, f"{type(error).__name__}: {error}")
+        with self._centre.write_ledger() as tx:
+            for judged in group:
+                ledger = self._ledger(tx)
+                try:
+                    with tx.begin_nested():
+                        replies = self._apply(tx, ledger, judged, credit)
                         ledger.flush()
-                    done.replies += replies
-                    done.note(ledger)
-                faultpoint("hub_pre_commit")
-        except BaseException:
-            self._centre.heads.forget()
-            raise
+                except OperationalError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._centre.heads.forget()
+                    ledger, replies = self._ledger(tx), []
+                    self._set_aside(ledger, judged, f"{type(error).__name__}: {error}")
+                    ledger.flush()
+                done.replies += replies
+                done.note(ledger)
+            faultpoint("hub_pre_commit")
         return done
 
     def _ledger(self, tx: Connection) -> LedgerTransaction:
@@ -256,11 +248,10 @@ class Ingest:
             case Heard():
                 return []
 
-    def _set_aside(self, ledger: LedgerTransaction, judged: Judged, why: str) -> list[Reply]:
+    def _set_aside(self, ledger: LedgerTransaction, judged: Judged, why: str) -> None:
+        log.warning("a message could not be taken", why=why)
         if isinstance(judged, Heard):
             ledger.keep_statement(judged.device, judged.payload, why)
-        log.warning("a message could not be taken", why=why)
-        return []
 
     def _storage_failed(self, group: Sequence[Judged], error: OperationalError) -> None:
         """Nothing of the group was kept, so nothing is acknowledged; devices are told to wait."""

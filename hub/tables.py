@@ -241,6 +241,15 @@ class ProjectionAttempt(SQLModel, table=True):
     attempts: int
 
 
+class Setting(SQLModel, table=True):
+    """What the hub remembers of itself, such as where devices reach it."""
+
+    __tablename__ = "setting"
+
+    name: str = Field(primary_key=True, max_length=64)
+    value: str
+
+
 device = table_of(Device)
 incarnation = table_of(Incarnation)
 stream = table_of(Stream)
@@ -258,3 +267,4 @@ device_document = table_of(DeviceDocument)
 backup = table_of(Backup)
 projection_marker = table_of(ProjectionMarker)
 projection_attempt = table_of(ProjectionAttempt)
+setting = table_of(Setting)

@@ -75,6 +75,11 @@ class EmbeddedBroker:
         return self.address.url("mqtt")
 
     @property
+    def reach(self) -> Address:
+        """Where the hub itself reaches it."""
+        return Address(_reach(self.address.host), self.address.port)
+
+    @property
     def pid(self) -> int | None:
         """The child's process id while it runs."""
         return self._process.pid if self._process is not None else None
@@ -133,7 +138,12 @@ class EmbeddedBroker:
         script = str(Path(tether.__file__))
         command = [sys.executable, "-I", "-S", script, str(os.getpid()), str(self._program), "-c", config]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Ctrl-C goes to all of a terminal's group; the hub still needs the broker to say goodbye.
+            start_new_session=True,
         )
         if self._stopping.is_set():
             self._process.terminate()
@@ -143,7 +153,7 @@ class EmbeddedBroker:
         until_s = monotonic() + START_S
         while monotonic() < until_s and process.poll() is None and not self._stopping.is_set():
             try:
-                socket.create_connection((_reach(self.address.host), self.address.port), timeout=1).close()
+                socket.create_connection((self.reach.host, self.reach.port), timeout=1).close()
             except OSError:
                 self._stopping.wait(POLL_S)
             else:

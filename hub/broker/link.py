@@ -54,11 +54,11 @@ def read_credential(path: Path) -> Credential:
 
 
 class BrokerLink:
-    """Hands every message of the devices to `hear`, and publishes answers. Reconnects by itself."""
+    """Hands in every message of the devices, and publishes answers. Reconnects by itself."""
 
-    def __init__(self, address: Address, credential: Credential, hear: Callable[[Incoming], None]) -> None:
+    def __init__(self, address: Address, credential: Credential) -> None:
         self._address = address
-        self._hear = hear
+        self._hear: Callable[[Incoming], None] | None = None
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"hub-{secrets.token_hex(8)}", clean_session=True)
         self._client.username_pw_set(credential.user, credential.password)
@@ -72,8 +72,9 @@ class BrokerLink:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
-    def start(self) -> None:
-        """Connect, in a thread of its own, until `stop`."""
+    def start(self, hear: Callable[[Incoming], None]) -> None:
+        """Connect, in a thread of its own, until `stop`; `hear` is called there and must not wait."""
+        self._hear = hear
         self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
         self._client.loop_start()
 
@@ -113,7 +114,8 @@ class BrokerLink:
         self._subscribed.clear()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self._hear(Incoming(message.topic, bytes(message.payload), message.retain))
+        if self._hear is not None:
+            self._hear(Incoming(message.topic, bytes(message.payload), message.retain))
 
 
 def _no_delay(_client: Client, _data: object, sock: Any) -> None:

@@ -132,7 +132,7 @@ class WriteBuffer:
     def flush(self) -> None:
         """Write what is pending."""
         dialect = self._tx.dialect.name
-        self._write(self._positions, statements.new(dialect, t.position))
+        self._write(self._positions, statements.sole(t.position))
         self._write(self._branches.values(), statements.moved_branch(dialect))
         self._write(self._facts, statements.fact(dialect))
         self._write(self._gaps, statements.new(dialect, t.gap))

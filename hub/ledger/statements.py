@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, case, func
+from sqlalchemy import Insert, Table, case, func, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub import tables as t
@@ -21,6 +21,12 @@ def new(dialect: str, table: Table) -> Insert:
     """Add a row; an equal key stays as it is."""
     statement: Insert = _insert(dialect, table).on_conflict_do_nothing()
     return statement
+
+
+@cache
+def sole(table: Table) -> Insert:
+    """Add a row; an equal key is a fault of ours and raises."""
+    return insert(table)
 
 
 @cache

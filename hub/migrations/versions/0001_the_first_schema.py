@@ -376,7 +376,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.Column("sensor", sa.String(length=256), nullable=False),
         sa.Column("device", sa.String(length=64), nullable=False),
         sa.Column("quantity", sa.String(length=16), nullable=False),
-        sa.Column("last_ms", BIG, nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("sensor"),
     )
@@ -398,6 +397,12 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
     with op.batch_alter_table("sensor_latest", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sensor_latest_at_ms"), ["at_ms"], unique=False)
 
+    op.create_table(
+        "setting",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     op.create_table(
         "stream",
         sa.Column("id", BIG, nullable=False),

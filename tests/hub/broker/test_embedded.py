@@ -79,8 +79,8 @@ class HubEnd:
 
     def __init__(self, broker: EmbeddedBroker) -> None:
         self.heard: queue.Queue[Incoming] = queue.Queue()
-        self.link = BrokerLink(broker.address, broker.credential, self.heard.put)
-        self.link.start()
+        self.link = BrokerLink(broker.address, broker.credential)
+        self.link.start(self.heard.put)
         assert self.link.wait_until_up(10)
 
 

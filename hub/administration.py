@@ -1,0 +1,238 @@
+"""Administration: what commands ask of a hub. The same code answers in the running hub and in a command that opens the folder.
+
+Requests and results are structs that travel as JSON over the control socket (`hub.control`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from hub import tables as t
+from hub.accounts.errors import AccountError
+from hub.accounts.roles import Role
+from hub.accounts.service import AT_THE_MACHINE, audit, create_token, create_user, disable_user, list_users
+from hub.backup import make_backup
+from hub.centre import Centre
+from hub.enrolment import enrol, revoke
+from hub.errors import Refused
+from hub.ingest import Ingest, Outlets
+from hub.intake import Incoming
+from hub.ledger import statements
+from hub.quarantine import drop, list_quarantine, replay
+from hub.verify import verify_ledger
+
+MQTT_SETTING = "mqtt"
+
+
+class WhereIsMqtt(Struct, frozen=True, tag=True):
+    """Where devices reach the broker; empty while no hub ever ran in this folder."""
+
+
+class AddDevice(Struct, frozen=True, tag=True):
+    """Enrol a device with this key (hex)."""
+
+    id: str
+    place: str
+    key: str
+
+
+class RevokeDevice(Struct, frozen=True, tag=True):
+    """Let a device speak no more, and end its connection."""
+
+    id: str
+
+
+class ListDevices(Struct, frozen=True, tag=True):
+    """All devices."""
+
+
+class AddUser(Struct, frozen=True, tag=True):
+    """Add a person; the result is the password."""
+
+    name: str
+    role: Role
+    first: bool = False
+    """Refuse when there is anybody already."""
+
+
+class ListUsers(Struct, frozen=True, tag=True):
+    """All people."""
+
+
+class DisableUser(Struct, frozen=True, tag=True):
+    """Let a person in no more."""
+
+    name: str
+
+
+class CreateToken(Struct, frozen=True, tag=True):
+    """Make a key for a program; the result is the token."""
+
+    role: Role
+    label: str
+    days: int
+
+
+class ListQuarantine(Struct, frozen=True, tag=True):
+    """What is held."""
+
+    everything: bool = False
+
+
+class ReplayQuarantine(Struct, frozen=True, tag=True):
+    """Try an entry again; the result says whether it went through."""
+
+    id: int
+
+
+class DropQuarantine(Struct, frozen=True, tag=True):
+    """Deal with an entry for good."""
+
+    id: int
+
+
+class Verify(Struct, frozen=True, tag=True):
+    """Check chains, contents, counts and attachments."""
+
+
+class MakeBackup(Struct, frozen=True, tag=True):
+    """Write a backup to this absolute path."""
+
+    path: str
+
+
+Request = (
+    WhereIsMqtt
+    | AddDevice
+    | RevokeDevice
+    | ListDevices
+    | AddUser
+    | ListUsers
+    | DisableUser
+    | CreateToken
+    | ListQuarantine
+    | ReplayQuarantine
+    | DropQuarantine
+    | Verify
+    | MakeBackup
+)
+
+
+class Administration:
+    """Answers requests over one open data folder; from any thread."""
+
+    def __init__(self, centre: Centre, devices_changed: Callable[[], None] = lambda: None) -> None:
+        """`devices_changed` is called after a device was enrolled or revoked."""
+        self._centre = centre
+        self._devices_changed = devices_changed
+
+    def answer(self, request: Request) -> Any:
+        """Do what is asked; the result is of JSON types, structs and dataclasses.
+
+        Raises:
+            Refused: it cannot be done; nothing was changed.
+        """
+        try:
+            return self._answer(request)
+        except AccountError as error:
+            raise Refused(str(error)) from error
+
+    def _answer(self, request: Request) -> Any:
+        match request:
+            case WhereIsMqtt():
+                return self._setting(MQTT_SETTING)
+            case AddDevice() | RevokeDevice():
+                return self._change_devices(request)
+            case ListDevices():
+                return self._devices()
+            case AddUser() | ListUsers() | DisableUser() | CreateToken():
+                return self._accounts(request)
+            case ListQuarantine(everything):
+                with self._centre.db.read() as tx:
+                    return [
+                        {
+                            "id": h.id,
+                            "kind": h.kind,
+                            "device": h.device,
+                            "at_ms": h.at_ms,
+                            "state": h.state,
+                            "why": h.why,
+                        }
+                        | {"fact": h.fact_id.hex() if h.fact_id else None, "projection": h.projection or None}
+                        for h in list_quarantine(tx, everything=everything)
+                    ]
+            case ReplayQuarantine() | DropQuarantine():
+                return self._quarantine(request)
+            case Verify():
+                with self._centre.db.read() as tx:
+                    return verify_ledger(tx, self._centre.blobs)
+            case MakeBackup(path):
+                made = make_backup(self._centre.db, self._centre.blobs, Path(path), self._centre.now_ms())
+                return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
+
+    def remember_mqtt(self, url: str) -> None:
+        """Keep where devices reach the broker, for commands given while the hub is stopped."""
+        with self._centre.db.write() as tx:
+            tx.execute(statements.latest(tx.dialect.name, t.setting), {"name": MQTT_SETTING, "value": url})
+
+    def _setting(self, name: str) -> str:
+        with self._centre.db.read() as tx:
+            return tx.execute(select(t.setting.c.value).where(t.setting.c.name == name)).scalar() or ""
+
+    def _change_devices(self, request: AddDevice | RevokeDevice) -> None:
+        now_ms = self._centre.now_ms()
+        with self._centre.db.write() as tx:
+            match request:
+                case AddDevice(device, place, key):
+                    enrol(tx, device, place, now_ms, key=bytes.fromhex(key))
+                    audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.add", subject=device, new=place)
+                case RevokeDevice(device):
+                    revoke(tx, device, now_ms)
+                    audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.revoke", subject=device)
+        with self._centre.db.read() as reader:
+            self._centre.registry.reload(reader)
+        self._devices_changed()
+
+    def _devices(self) -> list[dict[str, Any]]:
+        d, c = t.device.c, t.device_contact.c
+        query = (
+            select(d.id, d.place, d.enrolled_ms, d.revoked_ms, c.contact_ms, c.backlog_facts)
+            .join(t.device_contact, c.device == d.id, isouter=True)
+            .order_by(d.id)
+        )
+        with self._centre.db.read() as tx:
+            return [dict(row) for row in tx.execute(query).mappings()]
+
+    def _accounts(self, request: AddUser | ListUsers | DisableUser | CreateToken) -> Any:
+        now_ms = self._centre.now_ms()
+        with self._centre.db.write() as tx:
+            match request:
+                case AddUser(name, role, first):
+                    if first and list_users(tx):
+                        raise Refused("this hub has its first account already; use `holdfast-hub user add`")
+                    return create_user(tx, name, role, now_ms=now_ms)
+                case DisableUser(name):
+                    return disable_user(tx, name, now_ms=now_ms)
+                case CreateToken(role, label, days):
+                    return create_token(tx, role, label, days, now_ms=now_ms)
+                case ListUsers():
+                    return list_users(tx)
+
+    def _quarantine(self, request: ReplayQuarantine | DropQuarantine) -> bool:
+        centre = self._centre
+        match request:
+            case DropQuarantine(entry):
+                with centre.db.write() as tx:
+                    drop(tx, entry)
+                return True
+            case ReplayQuarantine(entry):
+                again: list[Incoming] = []
+                with centre.write_ledger() as tx:
+                    done = replay(tx, entry, projector=centre.projector, heads=centre.heads, say_again=again.append)
+                # Nobody waits for an answer; the device will ask by itself.
+                Ingest(centre, Outlets(publish=lambda _device, _payload: None)).process(again)
+                centre.projector.run()
+                return done

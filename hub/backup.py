@@ -1,0 +1,265 @@
+"""Backups: one file that holds the whole hub, taken while it runs, read back before it counts.
+
+The file is a tar archive: `hub.db` first, then the attachments by their digests. Whoever has it has everything, the keys of
+all devices included; it is readable by its owner only.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, func, select, update
+from sqlalchemy.pool import NullPool
+
+from contract.limits import SAFE_BACKUPS
+from hub import tables as t
+from hub.blobs import FOLDER, BlobStore
+from hub.db import DATABASE_FILE, Database, WriterLock, insert
+from hub.errors import Refused
+from hub.faultpoint import faultpoint
+from hub.verify import verify_ledger
+
+KEEP: Final = 8
+"""Two days of backups every six hours; `safe` rests on the newest SAFE_BACKUPS."""
+_BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
+_CHUNK: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBackup:
+    """A verified backup."""
+
+    path: Path
+    facts: int
+    blobs: int
+    bytes: int
+
+
+def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBackup:
+    """Write a consistent copy of a hub, perhaps running, to `target`; verify it by reading it back; record it.
+
+    Raises:
+        Refused: the file exists or cannot be written, or what was copied is not whole.
+    """
+    if target.exists():
+        raise Refused(f"{target} exists; choose another name")
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".holdfast-backup-", dir=target.parent) as folder:
+            copy = Path(folder) / DATABASE_FILE
+            _copy_database(db.path, copy)
+            with _reading(copy) as tx:
+                _refuse_wrong(tx, target)
+                row = _row(tx, target, now_ms)
+                digests = list(tx.execute(select(t.blob.c.sha256).order_by(t.blob.c.seq)).scalars())
+            _write_tar(fresh, copy, blobs, digests)
+            _read_back(fresh, copy, digests)
+        faultpoint("hub_backup")
+        fresh.rename(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise Refused(f"backup to {target} failed: {error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    size = target.stat().st_size
+    with db.write() as tx:
+        tx.execute(insert(tx, t.backup), {**row, "bytes": size})
+    return MadeBackup(target, row["facts"], len(digests), size)
+
+
+def scheduled_name(now_ms: int) -> str:
+    """The name of a backup of this moment; names sort by time."""
+    return f"holdfast-{now_ms:015}.tar"
+
+
+def note_missing(tx: Connection, now_ms: int) -> int:
+    """Let backups whose file is gone or was changed count no more; how many."""
+    c = t.backup.c
+    gone = [r.id for r in tx.execute(select(t.backup).where(c.removed_ms.is_(None))) if not _is_there(r.path, r.bytes)]
+    for number in gone:
+        tx.execute(update(t.backup).where(c.id == number).values(removed_ms=now_ms))
+    return len(gone)
+
+
+def prune(db: Database, folder: Path, now_ms: int, keep: int = KEEP) -> list[Path]:
+    """Remove the oldest scheduled backups of this folder; those that `safe` rests on always stay."""
+    c = t.backup.c
+    with db.write() as tx:
+        note_missing(tx, now_ms)
+        rows = tx.execute(select(t.backup).where(c.removed_ms.is_(None)).order_by(c.id.desc())).all()
+        mine = [row for row in rows if Path(row.path).parent == folder.absolute()]
+        old = mine[max(keep, SAFE_BACKUPS) :]
+        for row in old:
+            tx.execute(update(t.backup).where(c.id == row.id).values(removed_ms=now_ms))
+    for row in old:
+        Path(row.path).unlink(missing_ok=True)
+    return [Path(row.path) for row in old]
+
+
+def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:
+    """Put a backup in the place of a stopped hub's database; where the old one was moved to, if there was one.
+
+    Attachments are added to those that are there. Devices notice by themselves: at their next hello they send again what
+    this copy lacks.
+
+    Raises:
+        Refused: a hub runs in that folder, or the file is no whole backup.
+    """
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = WriterLock(data)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".restore-", dir=data) as folder:
+            try:
+                _extract(source, Path(folder), BlobStore(data))
+            except (OSError, tarfile.TarError) as error:
+                raise Refused(f"{source} is no backup of a hub: {error}") from error
+            copy = Path(folder) / DATABASE_FILE
+            if not copy.exists():
+                raise Refused(f"{source} is no backup of a hub: there is no {DATABASE_FILE} in it")
+            with _reading(copy) as tx:
+                _refuse_wrong(tx, source)
+            return _swap(copy, data, now_ms)
+    finally:
+        lock.release()
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    target.touch(mode=0o600)
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reader,
+        closing(sqlite3.connect(target)) as writer,
+    ):
+        # In one step: a snapshot, which the running writer neither waits for nor disturbs.
+        reader.backup(writer, pages=-1)
+        writer.execute("PRAGMA journal_mode=DELETE").close()
+
+
+def _write_tar(path: Path, copy: Path, blobs: BlobStore, digests: list[bytes]) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            tar.add(copy, DATABASE_FILE)
+            for digest in digests:
+                source = blobs.path(digest)
+                tar.add(source, f"{FOLDER}/{source.parent.name}/{source.name}")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_back(path: Path, copy: Path, digests: list[bytes]) -> None:
+    with copy.open("rb") as file:
+        expected = file_digest(file, "sha256").digest()
+    found: list[bytes] = []
+    with tarfile.open(path, "r:") as tar:
+        for member, content in _members(tar):
+            digest = _digest_of(content)
+            blob = _BLOB_MEMBER.fullmatch(member.name)
+            if digest != (bytes.fromhex(blob[1]) if blob else expected):
+                raise Refused(f"{member.name} was not written to {path.parent} as it is here; check that disk")
+            if blob:
+                found.append(digest)
+    if found != digests:
+        raise Refused(f"the backup holds {len(found)} attachments; expected {len(digests)}")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    for member in tar:
+        content = tar.extractfile(member)
+        if content is None or not (member.name == DATABASE_FILE or _BLOB_MEMBER.fullmatch(member.name)):
+            raise Refused(f"{member.name!r} does not belong in a backup")
+        with content:
+            yield member, content
+
+
+def _digest_of(content: IO[bytes]) -> bytes:
+    digest = sha256()
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+    return digest.digest()
+
+
+def _row(tx: Connection, target: Path, now_ms: int) -> dict[str, Any]:
+    return {
+        "path": str(target.absolute()),
+        "made_ms": now_ms,
+        "verified_ms": now_ms,
+        "fact_seq": tx.execute(select(func.max(t.fact.c.seq))).scalar() or 0,
+        "blob_seq": tx.execute(select(func.max(t.blob.c.seq))).scalar() or 0,
+        "facts": tx.execute(select(func.count()).select_from(t.fact)).scalar() or 0,
+    }
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Connection]:
+    engine: Engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def _refuse_wrong(tx: Connection, name: Path) -> None:
+    verified = verify_ledger(tx)
+    if verified.wrong:
+        more = f" and {len(verified.wrong) - 1} more" if len(verified.wrong) > 1 else ""
+        raise Refused(f"{name} would hold a damaged ledger: {verified.wrong[0]}{more}")
+
+
+def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
+    with tarfile.open(source, "r:") as tar:
+        for member, content in _members(tar):
+            fresh = folder / "member"
+            with fresh.open("wb") as file:
+                shutil.copyfileobj(content, file, _CHUNK)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.chmod(0o600)
+            if blob := _BLOB_MEMBER.fullmatch(member.name):
+                path = blobs.path(bytes.fromhex(blob[1]))
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+                fresh.rename(path)
+            else:
+                fresh.rename(folder / DATABASE_FILE)
+
+
+def _swap(copy: Path, data: Path, now_ms: int) -> Path | None:
+    """Move the old database aside, with its log, which belongs to it and to no other."""
+    current, aside = data / DATABASE_FILE, data / f"{DATABASE_FILE}.before-{now_ms}"
+    there = current.exists()
+    for suffix in ("-wal", "-shm"):
+        if (log := Path(f"{current}{suffix}")).exists():
+            log.rename(f"{aside}{suffix}")
+    if there:
+        current.rename(aside)
+    copy.rename(current)
+    _sync_folder(data)
+    return aside if there else None
+
+
+def _is_there(path: str, size: int) -> bool:
+    try:
+        return Path(path).stat().st_size == size
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

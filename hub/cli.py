@@ -1,0 +1,344 @@
+"""`holdfast-hub`: reads the command line, asks, prints. What is asked is answered elsewhere."""
+
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from secrets import token_bytes
+from typing import Annotated, Any
+
+import click
+import typer
+
+from hub.accounts.roles import Role
+from hub.administration import (
+    AddDevice,
+    AddUser,
+    CreateToken,
+    DisableUser,
+    DropQuarantine,
+    ListDevices,
+    ListQuarantine,
+    ListUsers,
+    MakeBackup,
+    ReplayQuarantine,
+    RevokeDevice,
+    Verify,
+    WhereIsMqtt,
+)
+from hub.backup import restore_backup
+from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
+from hub.broker.link import read_credential
+from hub.broker.mosquitto import write_mosquitto_config
+from hub.centre import open_centre, wall_ms
+from hub.control import ask
+from hub.durations import parse_duration_s
+from hub.enrolment import KEY_BYTES, read_agent_key, write_agent_config
+from hub.errors import HubError, Refused
+from hub.log import configure_logging
+from hub.web.times import utc
+
+app = typer.Typer(
+    help="The centre of Holdfast: takes what devices kept, shows it, and says how fresh it is.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+device_app = typer.Typer(help="Devices that may speak to this hub.", no_args_is_help=True)
+user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
+token_app = typer.Typer(help="Keys for programs.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="What could not be read or folded.", no_args_is_help=True)
+app.add_typer(device_app, name="device")
+app.add_typer(user_app, name="user")
+app.add_typer(token_app, name="token")
+app.add_typer(quarantine_app, name="quarantine")
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The hub's data folder.", envvar="HOLDFAST_HUB_DATA")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RoleName = Annotated[Role, typer.Option("--role", help="What they may do.")]
+
+
+class BrokerKind(StrEnum):
+    """Brokers that `broker-config` knows."""
+
+    MOSQUITTO = "mosquitto"
+
+
+def main() -> None:
+    """The console script. Exit codes: 0 done, 1 refused or failed with one plain sentence on stderr, 2 wrong usage."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except HubError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    sys.exit(code or 0)
+
+
+# -- serving -------------------------------------------------------------------------------------------------------
+
+
+@app.command("serve", epilog="Example: holdfast-hub serve --data hub --http 0.0.0.0:8080 --mqtt 0.0.0.0:1883")
+def serve_command(
+    *,
+    data: Data,
+    http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Pages and API; port 0 picks a free one.")] = (
+        "127.0.0.1:8080"
+    ),
+    mqtt: Annotated[str, typer.Option(metavar="HOST:PORT", help="The embedded broker; port 0 picks a free one.")] = (
+        f"127.0.0.1:{MQTT_PORT}"
+    ),
+    broker: Annotated[str, typer.Option(metavar="embedded|URL", help="Or mqtt://HOST:PORT, mqtts://HOST:PORT.")] = (
+        "embedded"
+    ),
+    broker_credential: Annotated[Path | None, typer.Option(metavar="FILE", help="`hub.toml` of broker-config.")] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL", help="Only SQLite in DIR for now.")] = None,
+    backup_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Make backups there.")] = None,
+    backup_every: Annotated[str, typer.Option(metavar="DURATION", help="Such as 6h or 30m.")] = "6h",
+    https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
+) -> None:
+    """Run the whole hub in one process; prints one line of JSON when it can take work."""
+    configure_logging()
+    # Here, because the pages and the web server take a second to load, and no other command needs them.
+    from hub.serve import Settings, serve  # noqa: PLC0415
+
+    if database is not None:
+        raise Refused(f"--database {database!r}: this hub keeps its database in the data folder; leave the option out")
+    settings = Settings(
+        data=data,
+        http=parse_bind(http),
+        mqtt=parse_bind(mqtt),
+        external=None if broker == "embedded" else parse_broker(broker),
+        external_credential=read_credential(broker_credential) if broker_credential else None,
+        backup_dir=backup_dir,
+        backup_every_s=parse_duration_s(backup_every),
+        secure=https,
+    )
+    raise typer.Exit(serve(settings))
+
+
+@app.command(epilog="Example: holdfast-hub init --data hub")
+def init(
+    data: Data,
+    name: Annotated[str, typer.Option(help="Name of the administrator.")] = "admin",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Create the database and an administrator; prints the password, once."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    password = ask(data, AddUser(name, Role.ADMIN, first=True))
+    _show({"user": name, "password": password}, as_json, lambda r: f"User {r['user']}, password {r['password']}")
+
+
+# -- devices -------------------------------------------------------------------------------------------------------
+
+
+@device_app.command(
+    "add", epilog="Example: holdfast-hub device add van-12 --data hub --out van-12.toml --place 'Van 12'"
+)
+def device_add(
+    device: Annotated[str, typer.Argument(metavar="ID", help="Lower-case letters, digits and hyphens.")],
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the device's agent.toml.")],
+    place: Annotated[str, typer.Option(help="Where it is, for people.")] = "",
+    known: Annotated[
+        Path | None, typer.Option("--from", metavar="agent.toml", help="Know a device again by its own file.")
+    ] = None,
+    hub: Annotated[str, typer.Option(metavar="URL", help="Where it reaches the broker, if not as last served.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Register a device and write the connection part of its agent.toml, with a credential of its own."""
+    key = read_agent_key(known, device) if known is not None else token_bytes(KEY_BYTES)
+    url = hub or ask(data, WhereIsMqtt()) or f"mqtt://127.0.0.1:{MQTT_PORT}"
+    parse_broker(url)
+    # The file first: a key that is enrolled and written nowhere could never be used.
+    write_agent_config(out, device=device, place=place, hub=url, key=key)
+    try:
+        ask(data, AddDevice(device, place, key.hex()))
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    _show({"device": device, "file": str(out), "hub": url}, as_json, lambda r: f"{r['device']}: wrote {r['file']}")
+
+
+@device_app.command("list", epilog="Example: holdfast-hub device list --data hub --json")
+def device_list(data: Data, *, as_json: AsJson = False) -> None:
+    """List devices with their last contact."""
+
+    def line(row: dict[str, Any]) -> str:
+        contact = f"last heard {_time(row['contact_ms'])}" if row["contact_ms"] is not None else "never heard"
+        state = "revoked" if row["revoked_ms"] is not None else contact
+        return f"{row['id']:24} {state:40} {row['place']}"
+
+    _show_all(ask(data, ListDevices()), as_json, line)
+
+
+@device_app.command("revoke", epilog="Example: holdfast-hub device revoke van-12 --data hub")
+def device_revoke(device: Annotated[str, typer.Argument(metavar="ID")], data: Data) -> None:
+    """Let a device speak no more and end its connection; what it said stays."""
+    ask(data, RevokeDevice(device))
+
+
+@app.command(
+    "broker-config", epilog="Example: holdfast-hub broker-config mosquitto --data hub --out /etc/mosquitto/holdfast"
+)
+def broker_config(
+    kind: Annotated[BrokerKind, typer.Argument()],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the files.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="The hub whose devices may connect.", envvar="HOLDFAST_HUB_DATA"),
+    ] = None,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT")] = f"127.0.0.1:{MQTT_PORT}",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write configuration, access list and credentials for an external broker (stop the hub, or give its devices later)."""
+    devices = []
+    if data is not None:
+        with open_centre(data) as centre:
+            devices = centre.registry.active()
+    files = [str(path) for path in write_mosquitto_config(out, parse_bind(listen), devices)]
+    _show({"broker": kind.value, "files": files}, as_json, lambda r: "\n".join(r["files"]))
+
+
+# -- accounts ------------------------------------------------------------------------------------------------------
+
+
+@user_app.command("add", epilog="Example: holdfast-hub user add w.chen --role operator --data hub")
+def user_add(name: str, data: Data, role: RoleName = Role.OPERATOR, *, as_json: AsJson = False) -> None:
+    """Add a person; prints the password, once."""
+    password = ask(data, AddUser(name, role))
+    _show({"user": name, "password": password}, as_json, lambda r: f"User {r['user']}, password {r['password']}")
+
+
+@user_app.command("list", epilog="Example: holdfast-hub user list --data hub")
+def user_list(data: Data, *, as_json: AsJson = False) -> None:
+    """List people and their roles."""
+
+    def line(row: dict[str, Any]) -> str:
+        return f"{row['name']:24} {row['role']:12} {'disabled' if row['disabled_at_ms'] is not None else ''}".rstrip()
+
+    _show_all(ask(data, ListUsers()), as_json, line)
+
+
+@user_app.command("disable", epilog="Example: holdfast-hub user disable w.chen --data hub")
+def user_disable(name: str, data: Data) -> None:
+    """Let a person in no more; ends their sessions."""
+    ask(data, DisableUser(name))
+
+
+@token_app.command("create", epilog="Example: holdfast-hub token create --role viewer --label dashboard --data hub")
+def token_create(
+    data: Data,
+    role: RoleName,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    days: Annotated[int, typer.Option(help="How long it lasts.")] = 365,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key for a program; prints it, once."""
+    token = ask(data, CreateToken(role, label, days))
+    _show({"token": token, "role": role.value, "label": label}, as_json, lambda r: str(r["token"]))
+
+
+# -- the ledger ----------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: holdfast-hub rebuild --data hub")
+def rebuild(data: Data) -> None:
+    """Empty all projections and fold the whole ledger again; the hub must be stopped."""
+    with open_centre(_existing(data)) as centre:
+        centre.projector.rebuild()
+
+
+@app.command(epilog="Example: holdfast-hub verify --data hub --json")
+def verify(data: Data, *, as_json: AsJson = False) -> None:
+    """Check every fact, chain, count and attachment; exits 1 and names the rows when something is wrong."""
+    found = ask(data, Verify())
+    if as_json:
+        _print(json.dumps(found))
+    else:
+        counted = {k: v for k, v in found.items() if k != "wrong"}
+        _print(", ".join(f"{count} {what}" for what, count in counted.items()) + " checked")
+    if found["wrong"]:
+        raise Refused("\n".join(found["wrong"]))
+
+
+@quarantine_app.command("list", epilog="Example: holdfast-hub quarantine list --data hub --all")
+def quarantine_list(
+    data: Data,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also what was dealt with.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what could not be read or folded, with the reason."""
+
+    def line(row: dict[str, Any]) -> str:
+        return (
+            f"{row['id']:>6} {row['kind']:10} {row['device']:24} {_time(row['at_ms'])} {row['state']:8} {row['why']!r}"
+        )
+
+    _show_all(ask(data, ListQuarantine(everything)), as_json, line)
+
+
+@quarantine_app.command("replay", epilog="Example: holdfast-hub quarantine replay 17 --data hub")
+def quarantine_replay(entry: Annotated[int, typer.Argument(metavar="ID")], data: Data) -> None:
+    """Try an entry again, after a repair."""
+    if not ask(data, ReplayQuarantine(entry)):
+        raise Refused(f"entry {entry} still cannot be taken; it stays where it is")
+
+
+@quarantine_app.command("drop", epilog="Example: holdfast-hub quarantine drop 17 --data hub")
+def quarantine_drop(entry: Annotated[int, typer.Argument(metavar="ID")], data: Data) -> None:
+    """Deal with an entry for good; a fact keeps its place and its bytes in the ledger."""
+    ask(data, DropQuarantine(entry))
+
+
+@app.command(epilog="Example: holdfast-hub backup /mnt/safe/hub.tar --data hub")
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *, as_json: AsJson = False) -> None:
+    """Write a consistent, verified copy of the whole hub, running or not."""
+    made = ask(data, MakeBackup(str(file.absolute())))
+    _show(made, as_json, lambda r: f"{r['path']}: {r['facts']} facts, {r['blobs']} attachments, {r['bytes']} bytes")
+
+
+@app.command(epilog="Example: holdfast-hub restore /mnt/safe/hub.tar --data hub")
+def restore(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *, as_json: AsJson = False) -> None:
+    """Put a backup in the place of a stopped hub's database; the old one is moved aside, devices send what it lacks."""
+    aside = restore_backup(file, data, wall_ms())
+    moved = f"; the database before it is {aside}" if aside else ""
+    result = {"restored": str(file), "aside": str(aside) if aside else None}
+    _show(result, as_json, lambda r: f"restored {r['restored']}{moved}")
+
+
+# -- printing ------------------------------------------------------------------------------------------------------
+
+
+def _print(text: str) -> None:
+    typer.echo(text)
+
+
+def _show(result: dict[str, Any], as_json: bool, words: Callable[[dict[str, Any]], str]) -> None:
+    _print(json.dumps(result) if as_json else words(result))
+
+
+def _show_all(rows: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
+    _print(json.dumps({"items": rows}) if as_json else "\n".join(map(line, rows)) or "none")
+
+
+def _time(at_ms: int) -> str:
+    return utc(at_ms).isoformat(timespec="seconds")
+
+
+def _existing(data: Path) -> Path:
+    if not data.is_dir():
+        raise Refused(f"{data} is no data folder; `holdfast-hub init --data {data}` makes one")
+    return data

@@ -1,0 +1,134 @@
+"""The control socket `hub.sock`: administration commands ask the running hub, or open the folder and do it themselves.
+
+One request and one answer per connection, each one line of JSON. Only the owner of the folder can connect (mode 0600).
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from hub.administration import Administration, Request
+from hub.centre import open_centre
+from hub.errors import HubError, Refused
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+SOCKET: Final = "hub.sock"
+MAX_REQUEST_BYTES: Final = 64 * 1024
+REQUEST_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 3600.0
+"""A backup of a large hub takes its time."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    result: Any = None
+    refused: str | None = None
+
+
+class ControlSocket:
+    """Answers administration commands while it is open, one at a time, in a thread of its own."""
+
+    def __init__(self, folder: Path, administration: Administration) -> None:
+        """Open the socket; call it only while holding the folder's `writer.lock`, for a stale socket is removed."""
+        self._administration = administration
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = folder / SOCKET
+        self._path.unlink(missing_ok=True)
+        with _short(folder) as short:
+            before = os.umask(0o177)
+            try:
+                self._listener.bind(short)
+            finally:
+                os.umask(before)
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        # Wakes the thread out of accept, which closing alone does not.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        self._path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(REQUEST_TIMEOUT_S)
+                try:
+                    connection.sendall(self._answer(_read_line(connection, MAX_REQUEST_BYTES)) + b"\n")
+                except OSError as error:
+                    log.warning("an administration command went away", why=str(error))
+
+    def _answer(self, line: bytes) -> bytes:
+        try:
+            request = msgspec.json.decode(line, type=Request)
+            return msgspec.json.encode(_Answer(self._administration.answer(request)))
+        except (msgspec.DecodeError, HubError) as error:
+            return msgspec.json.encode(_Answer(refused=str(error)))
+
+
+def ask(folder: Path, request: Request) -> Any:
+    """Have a request answered: by the hub that runs in this folder, else here, as the folder's writer.
+
+    Raises:
+        Refused: it cannot be done, or nobody can be asked.
+    """
+    if not folder.is_dir():
+        raise Refused(f"{folder} is no data folder; `holdfast-hub init --data {folder}` makes one")
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with connection:
+        try:
+            with _short(folder) as short:
+                connection.connect(short)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return _answer_here(folder, request)
+        connection.settimeout(ANSWER_TIMEOUT_S)
+        connection.sendall(msgspec.json.encode(request) + b"\n")
+        line = _read_line(connection)
+    if not line:
+        raise Refused("the hub ended before it answered; try again")
+    answer = msgspec.json.decode(line, type=_Answer)
+    if answer.refused is not None:
+        raise Refused(answer.refused)
+    return answer.result
+
+
+def _answer_here(folder: Path, request: Request) -> Any:
+    with open_centre(folder) as centre:
+        result = Administration(centre).answer(request)
+    # As it would come over the socket, so that both ways print alike.
+    return json.loads(msgspec.json.encode(result))
+
+
+def _read_line(connection: socket.socket, most: int | None = None) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = connection.recv(65536)
+        if not chunk or (most is not None and len(line) > most):
+            break
+        line += chunk
+    return bytes(line)
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """The socket's address through an open descriptor: a Unix socket's path ends at 108 bytes, a folder's may be longer."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)
