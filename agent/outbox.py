@@ -113,6 +113,7 @@ class Outbox(Overview):
         self._scribe = Scribe(device, clock, self.files, entropy)
         self._ballast = Ballast(folder)
         self._damage: str | None = None
+        self._stated_level = Level.OK
         self._witness_due_ms = 0
         self._thinned_n = 0
 
@@ -331,13 +332,17 @@ class Outbox(Overview):
 
     def _capture(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Write something new, if there is room for it."""
-        if self._disk_full and not self._ballast.restore():
+        if self._disk_full:
+            self._look_for_room()
+        if self._disk_full or self.level is Level.REFUSING:
             raise not_kept(Cause.FULL)
-        if self.level is Level.REFUSING and not self._disk_full:
-            raise not_kept(Cause.FULL)
-        result = self._write(job)
-        self._disk_full = False
-        return result
+        return self._write(job)
+
+    def _look_for_room(self) -> None:
+        """Whether the disk takes something again: what the WAL holds, and the reserve."""
+        if self.database.relieve() and self._ballast.restore():
+            self._disk_full = False
+            self.level = level_of(self.used_bytes(), self.budget_bytes, Level.REFUSING, disk_full=False)
 
     def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -349,6 +354,8 @@ class Outbox(Overview):
         except StoreDamaged as error:
             self._damage = str(error)
             raise not_kept(Cause.DAMAGED) from error
+        if self.database.cramped:
+            self._run_full()
         self._witness_if_due()
         return result
 
@@ -429,6 +436,8 @@ class Outbox(Overview):
         for part in parts:
             word = HubWord(self._scribe, self.clock, self._sent)
             self.database.write(partial(word.apply_all, actions=(part,)))
+            # Only after the file got shorter may what the WAL holds have room in it.
+            self.database.vacuum()
             self.database.checkpoint()
             self._settle(word)
 
@@ -491,12 +500,13 @@ class Outbox(Overview):
         self._witness_if_due()
 
     def _mind_room(self) -> None:
-        if self._disk_full and self._ballast.restore():
-            self._disk_full = False
+        if self._disk_full:
+            self._look_for_room()
         level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
-        if level is not self.level:
-            log.warning("storage_level", level=level, free_bytes=self.room_bytes())
-            self.level = level
+        self.level = level
+        if level is not self._stated_level:
+            log.warning("storage_level", storage=level, free_bytes=self.room_bytes())
+            self._stated_level = level
             pressure = self._scribe.status(StoragePressure(level, self.room_bytes()))
             self._write(lambda c: self._scribe.keep(c, [pressure]))
         if at_least(level, Level.THINNING):

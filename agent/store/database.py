@@ -29,6 +29,9 @@ CHECK_LIMIT_S: Final = 5.0
 CHECK_STEP: Final = 10_000
 WAL_KEPT_BYTES: Final = 4 * 1024 * 1024
 VACUUM_PAGES: Final = 500
+CHECKPOINT_COMMITS: Final = 32
+"""After so many commits the WAL is moved into the main file. What it holds by then must fit into the ballast, or a full disk
+could take neither new rows nor the deletes that make room."""
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 _UNFLUSHED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
@@ -102,6 +105,9 @@ class Database:
         self._owner: int | None = None
         self.broken = False
         """A flush failed: nothing is written any more, the process must end."""
+        self.cramped = False
+        """The main file found no room for what the WAL holds: nothing new should be written until `relieve` succeeds."""
+        self._commits = 0
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -254,6 +260,9 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         faultpoint("post_commit")
+        self._commits += 1
+        if self._commits >= CHECKPOINT_COMMITS:
+            self._relieve(connection)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -280,7 +289,7 @@ class Database:
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> bool:
-        """Move the WAL into the main file; True when all of it was moved."""
+        """Move the WAL into the main file and cut it off; True when all of it was moved."""
         with self._writing:
             return self._writer is not None and self._checkpoint(self._writer)
 
@@ -289,7 +298,25 @@ class Database:
             busy, _pages, _moved = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error:
             return False
+        self.cramped = False
+        self._commits = 0
         return not busy
+
+    def relieve(self) -> bool:
+        """Move what no reader needs from the WAL into the main file; False when that found no room."""
+        with self._writing:
+            if self._writer is not None:
+                self._relieve(self._writer)
+            return not self.cramped
+
+    def _relieve(self, writer: sqlite3.Connection) -> None:
+        self._commits = 0
+        try:
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            self.cramped = True
+        else:
+            self.cramped = False
 
     def vacuum(self) -> None:
         """Give free pages back to the disk, a bounded number at a time.
@@ -350,6 +377,8 @@ def _prepare(writer: sqlite3.Connection, steps: list[str], *, check: bool) -> No
     writer.execute("PRAGMA journal_mode = WAL")
     # With NORMAL the last commits may be gone after a power cut, and "kept" would have been a lie (P1).
     writer.execute("PRAGMA synchronous = FULL")
+    # Only we move the WAL, so that we learn when there is no room for it.
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
     writer.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
     if check and version_of(writer):
         _quick_check(writer)
