@@ -18,8 +18,9 @@ doubtful sends together explain: a scan that is at the hub under two identities,
 values in the hub's blocks, unpacked, in the order of the device's clock. A value is
 
 - doubtful where its poll came within DOUBT_MS before, or AFTER_MS behind, a break (the device was killed, or the probe
-  unplugged): an answer may not have been read, and readings share a commit for at most a second; or where the answer was
-  late or disturbed on the wire, which the device must refuse;
+  unplugged): an answer may not have been read, and readings share a commit for at most a second;
+- doubtful where the answer was late or disturbed on the wire, which the device must refuse; or where the next poll came
+  only after a silence, or never came, which is how a device behaves that was not answered in time;
 - captured otherwise.
 
 The two rows of values are laid side by side with the fewest differences: captured values without a partner are *lost*,
@@ -71,11 +72,14 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A probe's journal, what each sensor id stands for in its registers, and when its line broke (epoch ms)."""
+    """A probe's journal, and what each sensor id stands for in its registers."""
 
     sensors: Mapping[str, Register]
     records: Sequence[Record]
     breaks_ms: Sequence[int] = ()
+    """When its line broke, epoch milliseconds."""
+    silence_ms: int | None = None
+    """Longer than the device takes to ask again when it was answered in time; None: the polls do not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,16 +247,22 @@ class Polled:
 
 def polled(probe: Probe, register: Register) -> list[Polled]:
     """Return what one register said in each poll that covered it."""
-    out = []
-    for record in probe.records:
-        words = _words(record, register)
-        if words:
-            at_ms = record["t_ms"]
-            is_doubtful = not DOUBTFUL_FAULTS.isdisjoint(record.get("faults", ())) or any(
-                at_ms - AFTER_MS <= break_ms <= at_ms + DOUBT_MS for break_ms in probe.breaks_ms
-            )
-            out.append(Polled(centi(register, words), is_doubtful))
-    return out
+    polls = [record for record in probe.records if "poll" in record]
+    nexts_ms = [*(record["t_ms"] for record in polls[1:]), math.inf]
+    return [
+        Polled(centi(register, words), _is_doubtful(probe, record, next_ms))
+        for record, next_ms in zip(polls, nexts_ms, strict=True)
+        if (words := _words(record, register))
+    ]
+
+
+def _is_doubtful(probe: Probe, record: Record, next_ms: float) -> bool:
+    at_ms = record["t_ms"]
+    return (
+        not DOUBTFUL_FAULTS.isdisjoint(record.get("faults", ()))
+        or (probe.silence_ms is not None and next_ms - at_ms > probe.silence_ms)
+        or any(at_ms - AFTER_MS <= break_ms <= at_ms + DOUBT_MS for break_ms in probe.breaks_ms)
+    )
 
 
 def _words(record: Record, register: Register) -> list[int]:

@@ -18,6 +18,7 @@ from firmware_sim.adapters.registers import DEFAULT_MAP, parse_registers
 from firmware_sim.adapters.ssi_scanner import SsiScanner
 from firmware_sim.arguments import checked
 from firmware_sim.clock import Clock, SystemClock
+from firmware_sim.demo.cli import add_demo
 from firmware_sim.device import Device
 from firmware_sim.errors import SimulatorError
 from firmware_sim.faults import (
@@ -46,8 +47,10 @@ EXAMPLES = """examples:
   holdfast-sim probe --link /tmp/probe --door 60-600 --faults late=0.05,power_on_85
   holdfast-sim gps --link /tmp/gps --centre 31.2304,121.4737
   holdfast-sim feedback --link /tmp/lamp --journal lamp.jsonl
+  holdfast-sim demo
+  holdfast-sim demo --seconds 60 --json
 
-Each prints {"event":"ready",...} on stdout when its port is there, and ends on SIGTERM or SIGINT."""
+A simulated device prints {"event":"ready",...} on stdout when its port is there, and ends on SIGTERM or SIGINT."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_scanner, _add_ssi, _add_hid, _add_probe, _add_gps, _add_feedback):
+    for add in (_add_scanner, _add_ssi, _add_hid, _add_probe, _add_gps, _add_feedback, add_demo):
         add(commands)
     return top
 

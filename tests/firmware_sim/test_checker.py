@@ -25,6 +25,7 @@ from firmware_sim.checker import (
     align,
     centi,
     compare,
+    polled,
     read_journal,
 )
 from firmware_sim.journal import MemoryJournal
@@ -244,6 +245,15 @@ def test_answer_that_the_device_must_refuse_is_doubtful(fault: str) -> None:
     records[1]["faults"] = [fault]
 
     assert of_readings(records, [block([1, 3])]) == Tally(2, 2, doubtful=1)
+
+
+def test_poll_before_a_silence_and_the_last_one_are_doubtful_where_the_pace_is_known() -> None:
+    records = polls([1, 2, 3, 4])
+    for record in records[2:]:
+        record["t_ms"] += 3_000
+    probe = Probe({SENSOR: TEMPERATURE}, records, silence_ms=1_000)
+
+    assert [p.is_doubtful for p in polled(probe, TEMPERATURE)] == [False, True, False, True]
 
 
 def test_polls_of_other_registers_are_left_out() -> None:

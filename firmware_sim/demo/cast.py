@@ -1,0 +1,115 @@
+"""Who plays: the dock and three vans, what is plugged into each, and how their devices are configured."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_sim.adapters.registers import FAULT_VALUE, Register
+
+PROBE_NAME = "probe"
+# The agent must not take a busy machine for a silent probe.
+PROBE_TIMEOUT_MS = 2_000
+
+TEMPERATURE = Register("temperature_c", 0, "s16", 0.01)
+HUMIDITY = Register("humidity_rh", 1, "u16", 0.01)
+TYPES = {"s16": "int16", "u16": "uint16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One place with a device."""
+
+    device: str
+    place: str
+    person: str
+    scanner: str = "scanner_line"
+    probe: tuple[Register, ...] = ()
+    """What its temperature probe measures; empty where there is none."""
+    gps: bool = False
+    behind_relay: bool = False
+    """Whether it loses its network now and then."""
+
+    @property
+    def sensors(self) -> Mapping[str, Register]:
+        """Sensor ids, and where their values are in the probe."""
+        return {f"{self.device}.{PROBE_NAME}.{register.quantity}": register for register in self.probe}
+
+
+DOCK = Member("dock", "Dock 4", "s.okafor")
+VANS = (
+    Member("van-1", "Van 1", "w.chen", probe=(TEMPERATURE, HUMIDITY), gps=True),
+    Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi"),
+    Member("van-3", "Van 3", "a.jansen", probe=(TEMPERATURE,), behind_relay=True),
+)
+CAST = (DOCK, *VANS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a member's simulated devices are linked."""
+
+    folder: Path
+    device: str
+
+    @property
+    def scanner(self) -> Path:
+        """The scanner's port."""
+        return self.folder / f"{self.device}-scanner"
+
+    @property
+    def probe(self) -> Path:
+        """The probe's port."""
+        return self.folder / f"{self.device}-probe"
+
+    @property
+    def gps(self) -> Path:
+        """The position receiver's port."""
+        return self.folder / f"{self.device}-gps"
+
+
+def agent_toml(given: str, member: Member, ports: Ports, *, hub: str, probe_interval_s: float, seal_s: int) -> str:
+    """Return the device's whole configuration.
+
+    Args:
+        given: What `device add` wrote, or an earlier result of this function: only the credential is taken from it.
+        member: Whose it is.
+        ports: Where its simulated devices are.
+        hub: `mqtt://host:port` of the broker or the relay before it.
+        probe_interval_s: Seconds between two polls.
+        seal_s: Seconds after which a block of readings is closed.
+    """
+    device = {
+        "id": member.device,
+        "place": member.place,
+        "hub": hub,
+        "credential": tomllib.loads(given)["device"]["credential"],
+    }
+    scanner: dict[str, object] = {"kind": member.scanner, "name": "scanner", "port": str(ports.scanner)}
+    if member.scanner == "scanner_line":
+        scanner |= {"aim": True, "feedback": True}
+    out = _table("[device]", device) + _table("[uplink]", {"seal_s": seal_s}) + _table("[[drivers]]", scanner)
+    if member.gps:
+        out += _table("[[drivers]]", {"kind": "nmea_gps", "name": "gps", "port": str(ports.gps)})
+    if member.probe:
+        probe = {"kind": "modbus_probe", "name": PROBE_NAME, "port": str(ports.probe)}
+        out += _table("[[drivers]]", probe | {"interval_s": probe_interval_s, "timeout_ms": PROBE_TIMEOUT_MS})
+        for register in member.probe:
+            out += _table("[[drivers.registers]]", _register(register))
+    return out
+
+
+def _register(register: Register) -> dict[str, object]:
+    return {
+        "quantity": register.quantity,
+        "address": register.address,
+        "type": TYPES[register.form],
+        "scale": register.scale,
+        "fault_value": FAULT_VALUE,
+    }
+
+
+def _table(head: str, values: Mapping[str, object]) -> str:
+    # JSON's strings, numbers and booleans are TOML's as well.
+    return f"{head}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()) + "\n"

@@ -1,0 +1,235 @@
+"""The world outside: all simulated hands, probes and receivers of the demo, in one thread, each with its journal."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from firmware_sim.adapters.gps_receiver import GpsReceiver
+from firmware_sim.adapters.line_scanner import LineScanner
+from firmware_sim.adapters.modbus_probe import ModbusProbe
+from firmware_sim.adapters.ssi_scanner import SsiScanner
+from firmware_sim.checker import Probe, Scanner, read_journal
+from firmware_sim.clock import SystemClock
+from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, Member, Ports
+from firmware_sim.demo.pace import Pace
+from firmware_sim.demo.parcels import DockShift, Shift, VanShift
+from firmware_sim.device import Chunk, Device
+from firmware_sim.errors import SimulatorError
+from firmware_sim.faults import FaultPlan
+from firmware_sim.hand import Habit
+from firmware_sim.host import Host
+from firmware_sim.journal import FileJournal, Journal, JsonValue
+from firmware_sim.physics.codes import code_stream
+from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan
+from firmware_sim.physics.van import Van
+
+ROTTERDAM = (51.9244, 4.4777)
+# Longer than a device ever takes to keep a scan, also on a busy machine: a late beep must not be taken for the next one's.
+WAIT_FEEDBACK_MS = 10_000
+# Everyday trouble on serial lines.
+LINE_FAULTS = FaultPlan(split=0.05)
+SSI_FAULTS = FaultPlan(split=0.05, lost_ack=0.005, noise=0.005)
+PARK_S = 10.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened so far, for the line that people read; the proof counts for itself."""
+
+    scans: int = 0
+    readings: int = 0
+
+
+class HandJournal:
+    """A hand's journal that tells the step meant by each code, and lets the person know what beeped."""
+
+    def __init__(self, journal: Journal, shift: Shift, counts: Counts) -> None:
+        self._journal = journal
+        self._shift = shift
+        self._counts = counts
+
+    def write(self, t_ms: int, /, **fields: JsonValue) -> None:
+        """Keep one record, then act on it."""
+        if "sent" in fields and self._shift.step is not None:
+            fields["step"] = self._shift.step
+        self._journal.write(t_ms, **fields)
+        if fields.get("event") == "opened":
+            self._shift.came_back()
+        if isinstance(number := fields.get("beeped"), int):
+            task = self._shift.beeped(number)
+            self._counts.scans += task is not None and task.step is not None
+
+
+class ProbeJournal:
+    """A probe's journal that counts readings as it goes."""
+
+    def __init__(self, journal: Journal, quantities: int, counts: Counts) -> None:
+        self._journal = journal
+        self._quantities = quantities
+        self._counts = counts
+
+    def write(self, t_ms: int, /, **fields: JsonValue) -> None:
+        """Keep one record."""
+        self._journal.write(t_ms, **fields)
+        self._counts.readings += self._quantities
+
+
+class AtWork(Device):
+    """A scanner in a hand that sometimes has nothing to scan."""
+
+    def __init__(self, scanner: LineScanner | SsiScanner, shift: Shift) -> None:
+        self._scanner = scanner
+        self._shift = shift
+
+    def due_ms(self) -> int | None:
+        """Return when the scanner has something to do; None while nothing lies there."""
+        due_ms, hand = self._scanner.due_ms(), self._scanner.hand
+        draws = hand.pending is None and due_ms == hand.due_ms()
+        return None if draws and not self._shift.has_work else due_ms
+
+    def wake(self, now_ms: int) -> Sequence[Chunk]:
+        """Do what is due."""
+        return self._scanner.wake(now_ms)
+
+    def receive(self, data: bytes, now_ms: int) -> Sequence[Chunk]:
+        """Take bytes from the device."""
+        return self._scanner.receive(data, now_ms)
+
+    def opened(self, now_ms: int) -> None:
+        """Pick the scanner up."""
+        self._scanner.opened(now_ms)
+
+    def closed(self, now_ms: int, *, unplugged: bool, unsent: Sequence[Chunk]) -> None:
+        """Put it down."""
+        self._scanner.closed(now_ms, unplugged=unplugged, unsent=unsent)
+
+
+class Outside:
+    """Runs everything that is plugged into the demo's devices. Use as a context manager; `park` ends it early."""
+
+    def __init__(self, folder: Path, pace: Pace, seed: int) -> None:
+        """Describe the world.
+
+        Args:
+            folder: The demo's data folder.
+            pace: How fast everything goes.
+            seed: Decides everything that is left to chance.
+        """
+        self.counts = Counts()
+        self.failure: SimulatorError | None = None
+        """Why the world stood still, if it did."""
+        self._folder = folder
+        self._pace = pace
+        self._seed = seed
+        self._clock = SystemClock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outside", daemon=True)
+        self._journals: list[FileJournal] = []
+        self._host = Host(self._clock)
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._close)
+            self._furnish()
+            undo.pop_all()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.park()
+        self._close()
+
+    def park(self) -> None:
+        """End the day: unplug everything."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(PARK_S)
+
+    def scanners(self) -> list[Scanner]:
+        """Return what all scanners did, from their journals."""
+        return [Scanner(member.device, read_journal(self._journal_path(member, "scanner"))) for member in CAST]
+
+    def probes(self, breaks_ms: dict[str, list[int]]) -> list[Probe]:
+        """Return what all probes said, from their journals; `breaks_ms` are the times at which devices died."""
+        return [
+            Probe(
+                member.sensors,
+                read_journal(self._journal_path(member, "probe")),
+                breaks_ms.get(member.device, ()),
+                silence_ms=round(1000 * self._pace.probe_interval_s) + PROBE_TIMEOUT_MS,
+            )
+            for member in CAST
+            if member.probe
+        ]
+
+    def _run(self) -> None:
+        try:
+            self._host.run(self._stop)
+        except SimulatorError as error:
+            self.failure = error
+
+    def _close(self) -> None:
+        self._host.close()
+        for journal in self._journals:
+            journal.close()
+
+    def _furnish(self) -> None:
+        next_numbers = {member: self._next_number(member) for member in CAST}
+        vans = {van: VanShift(van.person, first_number=next_numbers[van], load=self._pace.load) for van in VANS}
+        # A run on top of an earlier one must not receive the same parcels again.
+        parcels = code_stream(self._seed, start=next_numbers[DOCK])
+        dock = DockShift(
+            DOCK.person, parcels, list(vans.values()), first_number=next_numbers[DOCK], room=2 * self._pace.load
+        )
+        shifts: dict[Member, Shift] = {DOCK: dock, **vans}
+        for index, member in enumerate(CAST):
+            ports = Ports(self._folder / "ports", member.device)
+            seed = 10 * self._seed + index
+            self._host.add(self._scanner(member, shifts[member], seed), ports.scanner)
+            if member.probe:
+                self._host.add(self._probe(member, seed), ports.probe)
+            if member.gps:
+                self._host.add(self._gps(member, seed), ports.gps)
+
+    def _scanner(self, member: Member, shift: Shift, seed: int) -> Device:
+        journal = HandJournal(self._journal(member, "scanner", sync=True), shift, self.counts)
+        habit = Habit(self._pace.scans_hz, WAIT_FEEDBACK_MS)
+        if member.scanner == "scanner_ssi":
+            return AtWork(SsiScanner(shift, journal, seed=seed, habit=habit, faults=SSI_FAULTS), shift)
+        return AtWork(LineScanner(shift, journal, seed=seed, habit=habit, faults=LINE_FAULTS), shift)
+
+    def _probe(self, member: Member, seed: int) -> Device:
+        return ModbusProbe(
+            ColdBox(DoorPlan(seed), design=BoxDesign()),
+            ProbeJournal(self._journal(member, "probe", sync=False), len(member.probe), self.counts),
+            start_ms=self._clock.now_ms(),
+            seed=seed,
+            registers=member.probe,
+            conversion_ms=round(1000 * self._pace.probe_interval_s),
+            time_scale=self._pace.time_scale,
+        )
+
+    def _gps(self, member: Member, seed: int) -> Device:
+        latitude_deg, longitude_deg = ROTTERDAM
+        return GpsReceiver(
+            Van(seed, latitude_deg=latitude_deg, longitude_deg=longitude_deg),
+            self._journal(member, "gps", sync=False),
+            start_ms=self._clock.now_ms(),
+            seed=seed,
+        )
+
+    def _journal_path(self, member: Member, what: str) -> Path:
+        return self._folder / "journals" / f"{member.device}-{what}.jsonl"
+
+    def _journal(self, member: Member, what: str, *, sync: bool) -> Journal:
+        journal = FileJournal(self._journal_path(member, what), sync=sync)
+        self._journals.append(journal)
+        return journal
+
+    def _next_number(self, member: Member) -> int:
+        path = self._journal_path(member, "scanner")
+        numbers = [record["n"] for record in read_journal(path) if "n" in record] if path.exists() else []
+        return 1 + max(numbers, default=0)

@@ -1,0 +1,244 @@
+"""The demo itself: starts everything, lets it live and suffer, and at the end compares."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+from contract.event import Readings, Scan
+from contract.fact import Fact
+from firmware_sim.checker import Comparison, compare
+from firmware_sim.clock import SystemClock
+from firmware_sim.demo.cast import CAST, Member, Ports, agent_toml
+from firmware_sim.demo.depot import HTTP_PORT, MQTT_PORT, Depot, Diary, Login, free_address
+from firmware_sim.demo.outside import Outside
+from firmware_sim.demo.pace import CALM, QUICK, Act, Pace, calm_acts, timed_acts
+from firmware_sim.demo.supervisor import Supervisor
+from firmware_sim.demo.words import State, Summary, greeting, status
+from firmware_sim.facts import HubSilent, LedgerReader
+from firmware_sim.processes import AgentProcess, HubProcess, Program
+from firmware_sim.relay import Relay
+
+TICK_S = 0.1
+STATUS_EVERY_S = 5.0
+DRAIN_S = 30.0
+DRAIN_LOOK_S = 1.0
+# The device whose process is killed in a timed run: it has everything that can be in the middle of something.
+VICTIM = "van-1"
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What was done to the system so far."""
+
+    outages: int = 0
+    agent_kills: int = 0
+    hub_kills: int = 0
+    offline_since_s: float | None = None
+
+
+@dataclass(slots=True)
+class AtHub:
+    """What has been seen at the hub so far, read on from where it ended."""
+
+    facts: list[Fact] = field(default_factory=list)
+    scans: int = 0
+    readings: int = 0
+    _after: int = 0
+
+    def read_on(self, ledger: LedgerReader) -> None:
+        """Read what is new; a hub that is away is asked again next time."""
+        with contextlib.suppress(HubSilent):
+            for row in ledger.rows(self._after):
+                self._after = row.seq
+                if row.fact is None:
+                    continue
+                self.facts.append(row.fact)
+                self.scans += isinstance(row.fact.event, Scan)
+                self.readings += row.fact.event.count if isinstance(row.fact.event, Readings) else 0
+
+
+class Show:
+    """One run of the demo."""
+
+    def __init__(self, depot: Depot, *, seed: int, seconds: float | None, say: Say) -> None:
+        """Describe a run.
+
+        Args:
+            depot: Its data folder.
+            seed: Decides everything that is left to chance.
+            seconds: How long a timed run goes; None goes on calmly until it is stopped.
+            say: Takes lines for people.
+        """
+        self._depot = depot
+        self._seconds = seconds
+        self._say = say
+        self._pace: Pace = CALM if seconds is None else QUICK
+        self._acts = calm_acts(seed) if seconds is None else timed_acts(seconds)
+        self._clock = SystemClock()
+        self._deeds = Deeds()
+        self._at_hub = AtHub()
+        self._outside = Outside(depot.folder, self._pace, seed)
+        self._diary = Diary(depot.folder / "journals" / "demo.jsonl", depot.probe_journals())
+        self._hub = HubProcess(
+            depot.folder / "hub", logs=depot.logs, http=free_address(HTTP_PORT), mqtt=free_address(MQTT_PORT)
+        )
+        self._agents = {
+            member.device: AgentProcess(member.device, depot.config(member), logs=depot.logs) for member in CAST
+        }
+
+    def run(self, stop: threading.Event) -> Summary | None:
+        """Run until the time is over (then compare) or `stop` is set (then return None).
+
+        Raises:
+            SimulatorError: Something that must work does not; everything is ended.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._diary.close)
+            stack.callback(self._end)
+            login, token = self._start_hub()
+            relay = stack.enter_context(Relay("127.0.0.1", self._hub.mqtt_port))
+            ledger = stack.enter_context(LedgerReader(self._hub.url, token))
+            stack.enter_context(self._outside)
+            self._start_agents(relay)
+            self._greet(login)
+            return self._live(relay, ledger, stop)
+
+    # -- beginning and end -------------------------------------------------------------------------------------------
+
+    def _start_hub(self) -> tuple[Login, str]:
+        self._say("Starting the hub ...")
+        self._hub.start().wait_ready()
+        self._say("Registering devices ...")
+        return self._depot.enrol(self._hub)
+
+    def _start_agents(self, relay: Relay) -> None:
+        self._say("Starting the devices ...")
+        for member in CAST:
+            self._configure(member, relay.port if member.behind_relay else self._hub.mqtt_port)
+            self._agents[member.device].start()
+        for agent in self._agents.values():
+            agent.wait_ready()
+
+    def _configure(self, member: Member, mqtt_port: int) -> None:
+        path = self._depot.config(member)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(
+            agent_toml(
+                path.read_text(),
+                member,
+                Ports(self._depot.ports, member.device),
+                hub=f"mqtt://127.0.0.1:{mqtt_port}",
+                probe_interval_s=self._pace.probe_interval_s,
+                seal_s=self._pace.seal_s,
+            )
+        )
+        fresh.chmod(0o600)
+        fresh.replace(path)
+
+    def _greet(self, login: Login) -> None:
+        for line in greeting(self._hub.url, self._hub.mqtt_port, login, self._depot.folder):
+            self._say(line)
+
+    def _end(self) -> None:
+        """End the devices, then the hub; each in order, and all of them even if one will not."""
+        programs: Sequence[Program] = (*self._agents.values(), self._hub)
+        with contextlib.ExitStack() as killing:
+            for program in programs:
+                killing.callback(program.kill)
+            for agent in self._agents.values():
+                agent.ask_to_stop()
+            for program in programs:
+                program.stop()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def _live(self, relay: Relay, ledger: LedgerReader, stop: threading.Event) -> Summary | None:
+        supervisor = Supervisor((self._hub, *self._agents.values()), self._died)
+        start_s = time.monotonic()
+        status_s = start_s + STATUS_EVERY_S
+        acts = chain(self._acts, repeat((float("inf"), Act.RESUME)))
+        act_s, act = next(acts)
+        while not stop.wait(TICK_S):
+            now_s = time.monotonic()
+            supervisor.look(now_s)
+            if self._outside.failure is not None:
+                raise self._outside.failure
+            if now_s - start_s >= act_s:
+                self._do(act, relay, now_s)
+                act_s, act = next(acts)
+            if now_s >= status_s:
+                self._at_hub.read_on(ledger)
+                self._say(status(self._state(start_s, supervisor)))
+                status_s = max(status_s + STATUS_EVERY_S, now_s)
+            if self._seconds is not None and now_s - start_s >= self._seconds:
+                return self._finish(supervisor, ledger, stop)
+        return None
+
+    def _do(self, act: Act, relay: Relay, now_s: float) -> None:
+        self._diary.note(self._clock.now_ms(), act=act.value)
+        match act:
+            case Act.CUT | Act.BLACK_HOLE:
+                (relay.cut if act is Act.CUT else relay.black_hole)()
+                self._deeds.outages += 1
+                self._deeds.offline_since_s = now_s
+            case Act.RESUME:
+                relay.resume()
+                self._deeds.offline_since_s = None
+            case Act.KILL_AGENT:
+                self._agents[VICTIM].kill()
+                self._deeds.agent_kills += 1
+            case Act.KILL_HUB:
+                self._hub.kill()
+                self._deeds.hub_kills += 1
+
+    def _died(self, program: Program) -> None:
+        self._say(f"{program.name} was killed; starting it again")
+        self._diary.broke(program.name, self._clock.now_ms())
+
+    def _state(self, start_s: float, supervisor: Supervisor) -> State:
+        now_s, offline_s = time.monotonic(), self._deeds.offline_since_s
+        return State(
+            since_s=now_s - start_s,
+            scans=self._outside.counts.scans,
+            readings=self._outside.counts.readings,
+            scans_at_hub=self._at_hub.scans,
+            readings_at_hub=self._at_hub.readings,
+            offline={m.device: now_s - offline_s for m in CAST if m.behind_relay and offline_s is not None},
+            down=supervisor.down,
+        )
+
+    # -- the proof -----------------------------------------------------------------------------------------------------
+
+    def _finish(self, supervisor: Supervisor, ledger: LedgerReader, stop: threading.Event) -> Summary | None:
+        start_s = time.monotonic()
+        self._say("The day is over: everything is unplugged, and what is kept on the devices goes to the hub ...")
+        self._outside.park()
+        while not self._all_there() and time.monotonic() - start_s < DRAIN_S:
+            if stop.wait(DRAIN_LOOK_S):
+                return None
+            supervisor.look(time.monotonic())
+            self._at_hub.read_on(ledger)
+            self._say(status(self._state(start_s, supervisor)))
+        drain_s = time.monotonic() - start_s
+        # From the first row again: what was read before may have gone or come twice since.
+        facts = [row.fact for row in ledger.rows() if row.fact is not None]
+        return Summary(
+            comparison=self._compare(facts),
+            outages=self._deeds.outages,
+            agent_kills=self._deeds.agent_kills,
+            hub_kills=self._deeds.hub_kills,
+            seconds=self._seconds or 0.0,
+            drain_s=drain_s,
+            data=self._depot.folder,
+        )
+
+    def _all_there(self) -> bool:
+        return self._compare(self._at_hub.facts).total.lost == 0
+
+    def _compare(self, facts: Sequence[Fact]) -> Comparison:
+        return compare(self._outside.scanners(), self._outside.probes(self._diary.breaks_ms), facts)

@@ -1,0 +1,121 @@
+"""What the demo says: to people in a few calm lines, to programs in one JSON object."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.checker import Comparison
+from firmware_sim.demo.depot import HTTP_PORT, MQTT_PORT, Login
+from firmware_sim.demo.pace import Minima
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How things stand."""
+
+    since_s: float
+    scans: int
+    """Beeped so far."""
+    readings: int
+    """Put on the wire so far."""
+    scans_at_hub: int
+    readings_at_hub: int
+    offline: Mapping[str, float]
+    """Devices without network, and for how many seconds."""
+    down: Sequence[str]
+    """Programs that are being started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a timed run showed."""
+
+    comparison: Comparison
+    outages: int
+    agent_kills: int
+    hub_kills: int
+    seconds: float
+    drain_s: float
+    data: Path
+
+
+def greeting(url: str, mqtt_port: int, login: Login, data: Path) -> Iterator[str]:
+    """Yield addresses and logins."""
+    yield ""
+    yield f"  {url}/tracking      where every parcel is"
+    yield f"  {url}/temperature   how cold it is"
+    yield f"  {url}/              what is wrong now"
+    yield ""
+    yield f"  sign in as {login.user} with {login.password}"
+    yield f"  everything is kept in {data}"
+    if not url.endswith(f":{HTTP_PORT}"):
+        yield f"  port {HTTP_PORT} is taken, so the pages are on {url.rpartition(':')[2]}"
+    if mqtt_port != MQTT_PORT:
+        yield f"  port {MQTT_PORT} is taken, so the broker is on {mqtt_port}"
+    yield "  Ctrl-C ends everything"
+    yield ""
+
+
+def status(state: State) -> str:
+    """Return the line that is shown every few seconds."""
+    minutes, seconds = divmod(int(state.since_s), 60)
+    kept = max(0, state.scans - state.scans_at_hub), max(0, state.readings - state.readings_at_hub)
+    parts = [
+        f"{minutes:02}:{seconds:02}",
+        f"{state.scans:,} scans, {state.readings:,} readings",
+        f"still on devices {kept[0]:,} and {kept[1]:,}",
+        f"at the hub {state.scans_at_hub:,} and {state.readings_at_hub:,}",
+        *(f"{device} without network for {offline_s:.0f} s" for device, offline_s in state.offline.items()),
+        *(f"{name} is starting again" for name in state.down),
+    ]
+    return " | ".join(parts)
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """Return the summary as one JSON object."""
+    comparison = summary.comparison
+    return {
+        **asdict(comparison.total),
+        "scans": asdict(comparison.scans),
+        "readings": asdict(comparison.readings),
+        "outages": summary.outages,
+        "kills": {"agent": summary.agent_kills, "hub": summary.hub_kills},
+        "seconds": summary.seconds,
+        "drain_s": round(summary.drain_s, 1),
+        "complaints": list(comparison.complaints),
+        "data": str(summary.data),
+    }
+
+
+def as_lines(summary: Summary) -> Iterator[str]:
+    """Yield the summary for people."""
+    yield ""
+    for name, tally in (("scans", summary.comparison.scans), ("readings", summary.comparison.readings)):
+        yield (
+            f"  {tally.captured:>7,} {name} captured, {tally.committed:,} at the hub "
+            f"({tally.doubtful:,} in doubt), {tally.lost:,} lost, {tally.doubled:,} doubled"
+        )
+    yield (
+        f"  {summary.outages} outages, {summary.agent_kills} device and {summary.hub_kills} hub killed; "
+        f"everything was there {summary.drain_s:.0f} s after the last scan"
+    )
+    yield from (f"  {complaint}" for complaint in summary.comparison.complaints)
+
+
+def shortcoming(summary: Summary, minima: Minima) -> str | None:
+    """Return one sentence about what a run failed to show; None when it showed everything."""
+    total = summary.comparison.total
+    if total.lost or total.doubled:
+        return f"{total.lost} lost and {total.doubled} doubled, of {total.captured} captured; expected none"
+    counts = (
+        ("scans", summary.comparison.scans.captured, minima.scans),
+        ("readings", summary.comparison.readings.captured, minima.readings),
+        ("outages", summary.outages, minima.outages),
+        ("kills of an agent", summary.agent_kills, minima.agent_kills),
+        ("kills of the hub", summary.hub_kills, minima.hub_kills),
+    )
+    for name, count, least in counts:
+        if count < least:
+            return f"only {count} {name}; at least {least} are needed for the run to prove anything"
+    return None
