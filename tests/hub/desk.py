@@ -17,7 +17,6 @@ from hub.enrolment import enrol
 from hub.ingest import Ingest, Outlets
 from hub.intake import Incoming
 from hub.projector import Change, LedgerFact, Projection
-
 from tests.contract.delivery.memory import KEY, Device
 
 NOW_MS = 1_763_000_000_000
