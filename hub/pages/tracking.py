@@ -13,7 +13,15 @@ from hub.accounts.roles import Role
 from hub.context import Reader
 from hub.problems import BadRequest, NotFound
 from hub.tracking.custody import ParcelStatus
-from hub.tracking.queries import BadCursor, ParcelFilters, parcel, parcel_counts, parcel_events, parcels_page
+from hub.tracking.queries import (
+    BadCursor,
+    ParcelFilters,
+    ParcelView,
+    parcel,
+    parcel_counts,
+    parcel_events,
+    parcels_page,
+)
 from hub.web.render import page, without
 
 router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
@@ -56,6 +64,7 @@ def tracking_page(
         first=not cursor,
         kept_query=without(request.query_params, "cursor", "lang"),
         late_known_ms=LATE_KNOWN_MS,
+        heard_ms=heard_ms,
     )
 
 
@@ -72,8 +81,14 @@ def parcel_page(request: Request, reader: Reader, segment: str) -> Response:
         row=row,
         events=parcel_events(reader, key),
         late_known_ms=LATE_KNOWN_MS,
+        heard_ms=heard_ms,
         display=display,
     )
+
+
+def heard_ms(row: ParcelView) -> int:
+    """When the device that saw it last was heard: what it told of this parcel is a sign of life too."""
+    return max(row.contact_ms or 0, row.seen.known_ms)
 
 
 def _key(request: Request, segment: str) -> str:

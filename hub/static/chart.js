@@ -44,7 +44,7 @@ function options(data) {
 
 function times(plot, splits) {
   const wide = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
-  const form = new Intl.DateTimeFormat(document.documentElement.lang, wide ? { day: "2-digit", month: "2-digit" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const form = new Intl.DateTimeFormat(document.documentElement.lang, wide ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return splits.map((s) => form.format(s * 1000));
 }
 

@@ -74,13 +74,14 @@ export function paintReading(element) {
     setText(element.lastElementChild, kept === "no" ? t("on its way to the hub") : t(`reading ${state}`));
     return;
   }
-  const tail = state === "fault" ? t("reading fault") : kept === "no" && state === "fresh" ? t("{age}, on its way", { age }) : age;
-  setText(element, `${signs[state]}${figure}${unit ? ` ${unit}` : ""}\n${name}${tail ? ` · ${tail}` : ""}`);
+  const tail = kept === "no" && state === "fresh" ? t("{age}, on its way", { age }) : age;
+  const shown = state === "fault" ? t("fault") : figure;
+  setText(element, `${signs[state]}${shown}${unit && known !== null ? ` ${unit}` : ""}\n${tail ? `${tail} · ` : ""}${name}`);
 }
 
 const clockForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const secondsForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const dayForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const dayForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
 
 function paintMoment(element) {
@@ -93,7 +94,8 @@ function paintMoment(element) {
 
 function paintAge(element) {
   const ms = Number(element.dataset.age);
-  setText(element, span(now() - ms));
+  const age = span(now() - ms);
+  setText(element, "ago" in element.dataset ? t("{age} ago", { age }) : age);
   if (element.dataset.told === element.dataset.age) return;
   element.dataset.told = element.dataset.age;
   element.dateTime = new Date(ms).toISOString();

@@ -108,7 +108,7 @@ function count(key) {
   if (!strip) return;
   elsewhere.add(key);
   strip.hidden = false;
-  strip.firstElementChild.textContent = t("{n} parcels changed that are not on this page: show the latest", { n: elsewhere.size });
+  strip.firstElementChild.textContent = t("New or moved outside this page: {n}. Show the latest", { n: elsewhere.size });
 }
 
 let soon = null;

@@ -10,10 +10,12 @@ _FRESHNESS: Final = {
     "no contact for {age}, readings are kept on the device": "已失联 {age}，读数保存在设备上",
     "never in contact": "从未联络",
     "{age} later": "迟 {age}",
+    "{age} ago": "{age}前",
     "{age}, on its way": "{age}，传送中",
     "on its way to the hub": "正在传往中心",
     "as of": "截至",
     "live": "实时",
+    "fault": "故障",
     "connecting": "连接中",
     "not live, connecting again": "非实时，正在重连",
     "not live: sign in again": "非实时：请重新登录",
@@ -125,10 +127,6 @@ _NOW: Final = {
     "{n} silent devices in all": "共有 {n} 台失联设备",
     "Parcels": "包裹",
     "Sensors": "传感器",
-    "fresh": "正常更新",
-    "with a fault": "故障",
-    "late": "迟到",
-    "without news": "无消息",
     "in contact": "有联络",
     "silent": "失联",
     "open incidents": "未结事件",
@@ -136,6 +134,10 @@ _NOW: Final = {
     "has not been in contact since it was registered": "登记后从未联络",
     "Start its agent, or check its credential": "启动设备程序，或检查其凭据",
     "Ask whoever has it": "询问持有人",
+    "sensor fault: it answers, but not with a value": "传感器故障：有应答但没有数值",
+    "sensor lost: its device is in contact but has no readings of it": "传感器失联：设备有联络，但没有它的读数",
+    "Check the sensor": "检查传感器",
+    "Check the sensor and its cable": "检查传感器及其线缆",
 }
 
 _TRACKING: Final = {
@@ -151,12 +153,12 @@ _TRACKING: Final = {
     "counted only": "仅盘点",
     "No parcel fits. A search finds whole numbers and their beginnings.": "没有符合的包裹。可按完整号码或其开头搜索。",
     "No parcel has been scanned yet. The first scan shows up here by itself.": "还没有扫描过包裹。第一次扫描会自动出现在这里。",
-    "{n} parcels changed that are not on this page: show the latest": "本页之外有 {n} 件包裹变动：查看最新",
+    "New or moved outside this page: {n}. Show the latest": "本页之外有 {n} 件包裹变动。查看最新",
     "Known since": "得知时间",
     "Route": "路线",
     "Recipient": "收件人",
-    "{n} events are later than the delivery and could not undo it. Somebody should look.": (
-        "有 {n} 条记录晚于送达且不能撤销送达，请核查。"
+    "Later than the delivery, which they could not undo: {n}. Somebody should look.": (
+        "晚于送达且不能撤销送达的记录：{n} 条。请核查。"
     ),
     "Chain of custody": "交接链",
     "clock not set": "时钟未校准",
@@ -176,7 +178,7 @@ _TEMPERATURE: Final = {
     "No trouble: all sensors are fresh.": "没有异常：所有传感器都在正常更新。",
     "No sensor has sent a reading yet.": "还没有传感器发来读数。",
     "Measured": "测得",
-    "Known at the hub since": "中心得知",
+    "Known at the hub": "中心得知",
     "Measures every": "测量间隔",
     "Readings told twice differently": "两次不同的读数",
     "Stretch": "时段",
@@ -263,7 +265,7 @@ BROWSER_WORDS: Final = (
     *_FRESHNESS,
     *_CODES,
     "counted only",
-    "{n} parcels changed that are not on this page: show the latest",
+    "New or moved outside this page: {n}. Show the latest",
     "No readings in this stretch.",
     "{n} readings, lowest {low}, highest {high}, {gaps} gaps",
     "The chart could not be loaded.",

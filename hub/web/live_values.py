@@ -26,7 +26,7 @@ def _parcels(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
             "actor": row.step_actor,
             "happened_ms": (row.stepped or row.seen).at_ms,
             "known_ms": (row.stepped or row.seen).known_ms,
-            "contact_ms": row.contact_ms,
+            "contact_ms": max(row.contact_ms or 0, row.seen.known_ms),
         }
         for key, row in found.items()
     }

@@ -2,39 +2,44 @@
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from contract.event import Decision
+from contract.columns import FAULT, Reading, pack_readings
+from contract.event import Decision, Event, Outcome, Proof, Quantity, Readings, Scan, Step, Verdict
+from contract.fact import Clock
+from contract.limits import MAX_BLOCK_READINGS
 from hub.accounts.deps import SESSION_COOKIE
 from hub.accounts.roles import Role
 from hub.accounts.service import create_token, create_user, start_session
 from hub.app import create_app
-from hub.coldchain.tables import reading, sensor, sensor_latest
 from hub.context import HubContext
 from hub.db import Database
 from hub.live import LiveBus
+from hub.projector import Change
 from hub.schema import open_database
 from hub.tables import device, device_contact, incident
-from hub.tracking.tables import custody_event, parcel, parcel_term
+from tests.hub.folding import PROJECTIONS, Ledger
 
 with warnings.catch_warnings():
     # It wants httpx's successor, which our other parts do not use.
-    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore")
     from fastapi.testclient import TestClient
 
 NOW_MS = 1_780_000_000_000
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+EVERY_MS = 10_000
+BOOTED_MS = NOW_MS - 2_000 * HOUR_MS
 PASSWORD = "correct horse battery"
 
 
 @dataclass
-class Clock:
+class HubClock:
     """A clock that stands until it is moved."""
 
     ms: int = NOW_MS
@@ -48,7 +53,7 @@ class SeededHub:
     """A hub's web side over a real database."""
 
     database: Database
-    clock: Clock
+    clock: HubClock
     live: LiveBus
     decisions: list[Decision] = field(default_factory=list)
     ready: bool = True
@@ -86,8 +91,8 @@ _names = itertools.count(1)
 
 
 @contextmanager
-def seeded_hub(folder: Path, clock: Clock | None = None) -> Iterator[SeededHub]:
-    clock = clock or Clock()
+def seeded_hub(folder: Path, clock: HubClock | None = None) -> Iterator[SeededHub]:
+    clock = clock or HubClock()
     database = open_database(folder)
     try:
         yield SeededHub(database, clock, LiveBus(clock))
@@ -123,99 +128,75 @@ def add_device(
         )
 
 
-def add_sensor(
-    tx: Connection,
-    number: int,
-    name: str,
-    *,
-    value: int | None = 520,
-    at_ms: int = NOW_MS,
-    quantity: str = "temperature_c",
-    history: tuple[tuple[int, int | None], ...] = (),
-) -> None:
-    """A sensor `{device}.{driver}.{name}`, read every 10 s; `history` is (at_ms, hundredths)."""
-    owner = name.partition(".")[0]
-    tx.execute(insert(sensor).values(number=number, sensor=name, device=owner, quantity=quantity, last_ms=at_ms))
-    tx.execute(
-        insert(sensor_latest).values(
-            sensor=number,
-            at_ms=at_ms,
-            value=value,
-            flags=0 if value is not None else 1,
-            known_ms=at_ms + 500,
-            interval_ms=10_000,
-            time_source="device",
+class Story:
+    """Facts of devices, folded by the hub's own projections."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+
+    def scan(
+        self,
+        parcel: str,
+        step: Step = Step.LOADED,
+        *,
+        at_ms: int = NOW_MS - MINUTE_MS,
+        known_ms: int | None = None,
+        device: str = "van-1",
+        place: str = "dock-4",
+        actor: str = "w.chen",
+        code: bytes | None = None,
+        clock: Clock = Clock.SYNCED,
+        verdict: Verdict = Verdict.EXPECTED,
+    ) -> None:
+        event = Scan(parcel.encode() if code is None else code, "]C1", "carrier", parcel, step, place, "usb0", verdict)
+        self._add(event, at_ms, known_ms, device, actor, clock=clock)
+
+    def proof(
+        self,
+        parcel: str,
+        outcome: Outcome = Outcome.DELIVERED,
+        *,
+        at_ms: int,
+        known_ms: int | None = None,
+        device: str = "van-1",
+        actor: str = "w.chen",
+        recipient: str = "",
+    ) -> None:
+        got = (parcel,) if outcome is Outcome.DELIVERED else ()
+        refused = () if got else (parcel,)
+        self._add(Proof("stop-17", outcome, got, refused, recipient=recipient), at_ms, known_ms, device, actor)
+
+    def readings(
+        self, sensor: str, values: Sequence[int | None] = (520,), *, at_ms: int = NOW_MS, known_ms: int | None = None
+    ) -> None:
+        """One value every 10 s in hundredths, the last at `at_ms`; None is a fault."""
+        for start in range(0, len(values), MAX_BLOCK_READINGS):
+            part = values[start : start + MAX_BLOCK_READINGS]
+            base = at_ms - (len(values) - 1 - start) * EVERY_MS
+            offsets = (Reading(i * EVERY_MS, v, FAULT if v is None else 0) for i, v in enumerate(part))
+            columns = pack_readings(list(offsets), EVERY_MS)
+            block = Readings(sensor, Quantity.TEMPERATURE_C, base, base - BOOTED_MS, EVERY_MS, len(part), columns)
+            last = base + (len(part) - 1) * EVERY_MS
+            self._add(block, last, known_ms, sensor.partition(".")[0], "")
+
+    def _add(
+        self,
+        event: Event,
+        at_ms: int,
+        known_ms: int | None,
+        device: str,
+        actor: str,
+        *,
+        clock: Clock = Clock.SYNCED,
+    ) -> None:
+        received = at_ms + 900 if known_ms is None else known_ms
+        self.ledger.add(
+            event, at_ms=at_ms, mono_ms=at_ms - BOOTED_MS, received_ms=received, device=device, actor=actor, clock=clock
         )
-    )
-    if history:
-        tx.execute(insert(reading), [{"sensor": number, "at_ms": at, "value": v, "flags": 0} for at, v in history])
 
-
-def add_parcels(tx: Connection, rows: list[dict[str, object]]) -> None:
-    """Parcels by what differs from one that was loaded into `van-1` a minute ago."""
-    made = []
-    for number, row in enumerate(rows):
-        key = str(row.get("parcel", f"JD{number:016d}"))
-        happened = int(str(row.get("step_ms", NOW_MS - MINUTE_MS)))
-        known = int(str(row.get("step_known_ms", happened + 900)))
-        made.append(
-            {
-                "parcel": key,
-                "kind": "carrier",
-                "step": "loaded",
-                "status": "in_transit",
-                "step_ms": happened,
-                "step_known_ms": known,
-                "step_source": "device",
-                "step_uncertainty_ms": None,
-                "step_fact_id": number.to_bytes(32, "big"),
-                "step_device": "van-1",
-                "step_actor": "w.chen",
-                "step_place": "dock-4",
-                "known_ms": known,
-                "seen_ms": happened,
-                "seen_known_ms": known,
-                "seen_source": "device",
-                "seen_device": row.get("step_device", "van-1"),
-                "seen_place": row.get("step_place", "dock-4"),
-                "route": "",
-                "events": 1,
-                **row,
-            }
-        )
-    tx.execute(insert(parcel), made)
-    tx.execute(insert(parcel_term), [{"term": str(r["parcel"]).casefold(), "parcel": r["parcel"]} for r in made])
-
-
-def add_event(tx: Connection, key: str, step: str, happened_ms: int, **values: object) -> None:
-    number = next(_names)
-    tx.execute(
-        insert(custody_event).values(
-            **{
-                "fact_id": b"event" + number.to_bytes(27, "big"),
-                "parcel": key,
-                "kind": "scan",
-                "step": step,
-                "happened_ms": happened_ms,
-                "time_source": "device",
-                "known_ms": happened_ms + 800,
-                "device": "van-1",
-                "incarnation": bytes(16),
-                "ord": number,
-                "boot": bytes(16),
-                "at_ms": happened_ms,
-                "mono_ms": 1000,
-                "clock": "synced",
-                "actor": "w.chen",
-                "place": "dock-4",
-                "code": key.encode(),
-                "aim": "]C1",
-                "code_kind": "carrier",
-                "port": "usb0",
-                **values,
-            }
-        )
-    )
+    def tell(self, tx: Connection) -> list[Change]:
+        facts, self.ledger.facts = self.ledger.facts, []
+        return [change for projection in PROJECTIONS for change in projection.fold(tx, facts)]
 
 
 def add_incident(tx: Connection, kind: str, owner: str, detail: str = "", last_ms: int = NOW_MS - HOUR_MS) -> None:
