@@ -1,18 +1,16 @@
 """Administration: what commands ask of a hub. The same code answers in the running hub and in a command that opens the folder.
 
-Requests and results are structs that travel as JSON over the control socket (`hub.control`).
+Requests are in `hub.requests`; results travel as JSON over the control socket (`hub.control`).
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import select
 
 from hub import tables as t
 from hub.accounts.errors import AccountError
-from hub.accounts.roles import Role
 from hub.accounts.service import AT_THE_MACHINE, audit, create_token, create_user, disable_user, list_users
 from hub.backup import make_backup
 from hub.centre import Centre
@@ -22,103 +20,25 @@ from hub.ingest import Ingest, Outlets
 from hub.intake import Incoming
 from hub.ledger import statements
 from hub.quarantine import drop, list_quarantine, replay
+from hub.requests import (
+    AddDevice,
+    AddUser,
+    CreateToken,
+    DisableUser,
+    DropQuarantine,
+    ListDevices,
+    ListQuarantine,
+    ListUsers,
+    MakeBackup,
+    ReplayQuarantine,
+    Request,
+    RevokeDevice,
+    Verify,
+    WhereIsMqtt,
+)
 from hub.verify import verify_ledger
 
 MQTT_SETTING = "mqtt"
-
-
-class WhereIsMqtt(Struct, frozen=True, tag=True):
-    """Where devices reach the broker; empty while no hub ever ran in this folder."""
-
-
-class AddDevice(Struct, frozen=True, tag=True):
-    """Enrol a device with this key (hex)."""
-
-    id: str
-    place: str
-    key: str
-
-
-class RevokeDevice(Struct, frozen=True, tag=True):
-    """Let a device speak no more, and end its connection."""
-
-    id: str
-
-
-class ListDevices(Struct, frozen=True, tag=True):
-    """All devices."""
-
-
-class AddUser(Struct, frozen=True, tag=True):
-    """Add a person; the result is the password."""
-
-    name: str
-    role: Role
-    first: bool = False
-    """Refuse when there is anybody already."""
-
-
-class ListUsers(Struct, frozen=True, tag=True):
-    """All people."""
-
-
-class DisableUser(Struct, frozen=True, tag=True):
-    """Let a person in no more."""
-
-    name: str
-
-
-class CreateToken(Struct, frozen=True, tag=True):
-    """Make a key for a program; the result is the token."""
-
-    role: Role
-    label: str
-    days: int
-
-
-class ListQuarantine(Struct, frozen=True, tag=True):
-    """What is held."""
-
-    everything: bool = False
-
-
-class ReplayQuarantine(Struct, frozen=True, tag=True):
-    """Try an entry again; the result says whether it went through."""
-
-    id: int
-
-
-class DropQuarantine(Struct, frozen=True, tag=True):
-    """Deal with an entry for good."""
-
-    id: int
-
-
-class Verify(Struct, frozen=True, tag=True):
-    """Check chains, contents, counts and attachments."""
-
-
-class MakeBackup(Struct, frozen=True, tag=True):
-    """Write a backup to this absolute path."""
-
-    path: str
-
-
-Request = (
-    WhereIsMqtt
-    | AddDevice
-    | RevokeDevice
-    | ListDevices
-    | AddUser
-    | ListUsers
-    | DisableUser
-    | CreateToken
-    | ListQuarantine
-    | ReplayQuarantine
-    | DropQuarantine
-    | Verify
-    | MakeBackup
-)
 
 
 class Administration:

@@ -1,4 +1,7 @@
-"""`holdfast-hub`: reads the command line, asks, prints. What is asked is answered elsewhere."""
+"""`holdfast-hub`: reads the command line, asks, prints. What is asked is answered elsewhere.
+
+Most of the hub is imported inside the commands that need it: it takes seconds to load, and a running hub is asked without.
+"""
 
 import json
 import sys
@@ -12,7 +15,13 @@ import click
 import typer
 
 from hub.accounts.roles import Role
-from hub.administration import (
+from hub.agent_file import KEY_BYTES, read_agent_key, write_agent_config
+from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
+from hub.control import ask
+from hub.durations import parse_duration_s
+from hub.errors import HubError, Refused
+from hub.log import configure_logging
+from hub.requests import (
     AddDevice,
     AddUser,
     CreateToken,
@@ -27,16 +36,6 @@ from hub.administration import (
     Verify,
     WhereIsMqtt,
 )
-from hub.backup import restore_backup
-from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
-from hub.broker.link import read_credential
-from hub.broker.mosquitto import write_mosquitto_config
-from hub.centre import open_centre, wall_ms
-from hub.control import ask
-from hub.durations import parse_duration_s
-from hub.enrolment import KEY_BYTES, read_agent_key, write_agent_config
-from hub.errors import HubError, Refused
-from hub.log import configure_logging
 from hub.web.times import utc
 
 app = typer.Typer(
@@ -106,7 +105,7 @@ def serve_command(
 ) -> None:
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
     configure_logging()
-    # Here, because the pages and the web server take a second to load, and no other command needs them.
+    from hub.broker.link import read_credential  # noqa: PLC0415
     from hub.serve import Settings, serve  # noqa: PLC0415
 
     if database is not None:
@@ -202,6 +201,9 @@ def broker_config(
     as_json: AsJson = False,
 ) -> None:
     """Write configuration, access list and credentials for an external broker (stop the hub, or give its devices later)."""
+    from hub.broker.mosquitto import write_mosquitto_config  # noqa: PLC0415
+    from hub.centre import open_centre  # noqa: PLC0415
+
     devices = []
     if data is not None:
         with open_centre(data) as centre:
@@ -256,6 +258,8 @@ def token_create(
 @app.command(epilog="Example: holdfast-hub rebuild --data hub")
 def rebuild(data: Data) -> None:
     """Empty all projections and fold the whole ledger again; the hub must be stopped."""
+    from hub.centre import open_centre  # noqa: PLC0415
+
     with open_centre(_existing(data)) as centre:
         centre.projector.rebuild()
 
@@ -313,6 +317,9 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *,
 @app.command(epilog="Example: holdfast-hub restore /mnt/safe/hub.tar --data hub")
 def restore(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *, as_json: AsJson = False) -> None:
     """Put a backup in the place of a stopped hub's database; the old one is moved aside, devices send what it lacks."""
+    from hub.backup import restore_backup  # noqa: PLC0415
+    from hub.centre import wall_ms  # noqa: PLC0415
+
     aside = restore_backup(file, data, wall_ms())
     moved = f"; the database before it is {aside}" if aside else ""
     result = {"restored": str(file), "aside": str(aside) if aside else None}

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from hub.administration import Administration, Request
-from hub.centre import open_centre
 from hub.errors import HubError, Refused
+from hub.requests import Request
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -36,9 +35,14 @@ class _Answer(msgspec.Struct, frozen=True):
 class ControlSocket:
     """Answers administration commands while it is open, one at a time, in a thread of its own."""
 
-    def __init__(self, folder: Path, administration: Administration) -> None:
-        """Open the socket; call it only while holding the folder's `writer.lock`, for a stale socket is removed."""
-        self._administration = administration
+    def __init__(self, folder: Path, answer: Callable[[Request], Any]) -> None:
+        """Open the socket; call it only while holding the folder's `writer.lock`, for a stale socket is removed.
+
+        Args:
+            folder: The hub's data folder.
+            answer: Does what is asked, or raises HubError.
+        """
+        self._answer_request = answer
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path = folder / SOCKET
         self._path.unlink(missing_ok=True)
@@ -76,7 +80,7 @@ class ControlSocket:
     def _answer(self, line: bytes) -> bytes:
         try:
             request = msgspec.json.decode(line, type=Request)
-            return msgspec.json.encode(_Answer(self._administration.answer(request)))
+            return msgspec.json.encode(_Answer(self._answer_request(request)))
         except (msgspec.DecodeError, HubError) as error:
             return msgspec.json.encode(_Answer(refused=str(error)))
 
@@ -108,6 +112,10 @@ def ask(folder: Path, request: Request) -> Any:
 
 
 def _answer_here(folder: Path, request: Request) -> Any:
+    # Here, because this is most of the hub, which takes seconds to load, and a running hub answers without.
+    from hub.administration import Administration  # noqa: PLC0415
+    from hub.centre import open_centre  # noqa: PLC0415
+
     with open_centre(folder) as centre:
         result = Administration(centre).answer(request)
     # As it would come over the socket, so that both ways print alike.

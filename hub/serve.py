@@ -98,7 +98,7 @@ def serve(settings: Settings) -> int:
         stack.callback(link.stop)
         stack.enter_context(_running(ingest, stop))
         administration = Administration(centre, lambda: broker.update(centre.registry.active()) if broker else None)
-        control = ControlSocket(settings.data, administration)
+        control = ControlSocket(settings.data, administration.answer)
         stack.callback(control.close)
         mqtt_url = broker.url if broker else address.url("mqtts" if address.tls else "mqtt")
         administration.remember_mqtt(mqtt_url)

@@ -1,0 +1,102 @@
+"""What administration commands ask of a hub, as they travel over the control socket (`hub.control`).
+
+Apart from `hub.administration`, which answers them, so that a command that asks a running hub loads none of the hub.
+"""
+
+from msgspec import Struct
+
+from hub.accounts.roles import Role
+
+
+class WhereIsMqtt(Struct, frozen=True, tag=True):
+    """Where devices reach the broker; empty while no hub ever ran in this folder."""
+
+
+class AddDevice(Struct, frozen=True, tag=True):
+    """Enrol a device with this key (hex)."""
+
+    id: str
+    place: str
+    key: str
+
+
+class RevokeDevice(Struct, frozen=True, tag=True):
+    """Let a device speak no more, and end its connection."""
+
+    id: str
+
+
+class ListDevices(Struct, frozen=True, tag=True):
+    """All devices."""
+
+
+class AddUser(Struct, frozen=True, tag=True):
+    """Add a person; the result is the password."""
+
+    name: str
+    role: Role
+    first: bool = False
+    """Refuse when there is anybody already."""
+
+
+class ListUsers(Struct, frozen=True, tag=True):
+    """All people."""
+
+
+class DisableUser(Struct, frozen=True, tag=True):
+    """Let a person in no more."""
+
+    name: str
+
+
+class CreateToken(Struct, frozen=True, tag=True):
+    """Make a key for a program; the result is the token."""
+
+    role: Role
+    label: str
+    days: int
+
+
+class ListQuarantine(Struct, frozen=True, tag=True):
+    """What is held."""
+
+    everything: bool = False
+
+
+class ReplayQuarantine(Struct, frozen=True, tag=True):
+    """Try an entry again; the result says whether it went through."""
+
+    id: int
+
+
+class DropQuarantine(Struct, frozen=True, tag=True):
+    """Deal with an entry for good."""
+
+    id: int
+
+
+class Verify(Struct, frozen=True, tag=True):
+    """Check chains, contents, counts and attachments."""
+
+
+class MakeBackup(Struct, frozen=True, tag=True):
+    """Write a backup to this absolute path."""
+
+    path: str
+
+
+Request = (
+    WhereIsMqtt
+    | AddDevice
+    | RevokeDevice
+    | ListDevices
+    | AddUser
+    | ListUsers
+    | DisableUser
+    | CreateToken
+    | ListQuarantine
+    | ReplayQuarantine
+    | DropQuarantine
+    | Verify
+    | MakeBackup
+)
