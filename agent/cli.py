@@ -44,7 +44,7 @@ EXAMPLES: Final = """\
 examples:
   holdfast-agent run --config agent.toml
   holdfast-agent status --config agent.toml --json
-  holdfast-agent scan 00340123450000000018 --step loaded --config agent.toml
+  holdfast-agent scan 00340123450000000017 --step loaded --config agent.toml
   holdfast-agent outbox --config agent.toml --limit 20
   holdfast-agent identify --hex 5d4331303130... --json
   holdfast-agent drivers list --config agent.toml
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     _config_option(outbox)
     _json_option(outbox)
 
-    identify = add("identify", "Say what a scanned code means.", "identify 00340123450000000018 --json", _identify)
+    identify = add("identify", "Say what a scanned code means.", "identify 00340123450000000017 --json", _identify)
     identify.add_argument("code", metavar="CODE", help="the code, with or without an AIM identifier in front")
     identify.add_argument("--hex", action="store_true", help="CODE is hexadecimal digits, for codes with control bytes")
     identify.add_argument("--aim", default="", help="AIM symbology identifier such as ]C1")
@@ -178,7 +178,7 @@ def _run(options: argparse.Namespace) -> None:
     from agent.log import bridge_logging  # noqa: PLC0415 the same
 
     bridge_logging()
-    agent = Agent(config, options.config)
+    agent = _patiently(config, lambda: Agent(config, options.config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.end())
     try:
@@ -285,6 +285,23 @@ def _drivers_add(options: argparse.Namespace) -> None:
         lines.append(f"{key.strip()} = {_toml(value.strip())}")
     _ask(config, options.config, AddDriver("\n".join(lines)), write=True)
     print(f"added {options.kind} to {options.config}")
+
+
+def _patiently(config: AgentConfig, start: Callable[[], A]) -> A:
+    """Take the folder as soon as a command lets go of it; an agent that answers there never will."""
+    until_s = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            return start()
+        except FolderInUse:
+            try:
+                LocalClient(config.device.data).close()
+            except NotRunning:
+                if time.monotonic() > until_s:
+                    raise
+            else:
+                raise
+        time.sleep(LOCK_PAUSE_S)
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------
