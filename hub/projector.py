@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import structlog
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -21,6 +22,8 @@ from hub.errors import ProjectionError
 from hub.faultpoint import faultpoint
 from hub.incidents import report_incident
 from hub.ledger import statements
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 CHUNK_FACTS: Final = 5_000
 """Facts of one transaction: a second or so, so that ingest never waits long for the writer."""
@@ -117,7 +120,10 @@ class Projector:
         try:
             with tx.begin_nested():
                 projection.fold(tx, [_ledger_fact(row)])
-        except ProjectionError:
+        except OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_fold`
+            log.warning("a fact still cannot be folded", fact=identity.hex(), why=str(error))
             return False
         return True
 

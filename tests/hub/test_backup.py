@@ -1,0 +1,184 @@
+import tarfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from contract.delivery.device_states import Connected, Disconnected
+from contract.limits import SAFE_AGE_MS
+from contract.messages import AUDIT_SAFE, Blob, Fill, Welcome
+from hub import tables as t
+from hub.backup import KEEP, make_backup, note_missing, prune, restore_backup, scheduled_name
+from hub.errors import Refused
+from tests.contract.delivery.memory import Device
+from tests.hub.desk import NOW_MS, Desk, connected, open_desk
+
+PHOTO = b"\xff\xd8\xff" + bytes(5000)
+DIGEST = sha256(PHOTO).digest()
+
+
+def _back_up(desk: Desk, folder: Path, number: int = 0) -> Path:
+    path = folder / scheduled_name(NOW_MS + number)
+    make_backup(desk.centre.db, desk.centre.blobs, path, NOW_MS + number)
+    return path
+
+
+def _send_photo(desk: Desk) -> None:
+    desk.say("van-1", Blob(DIGEST, len(PHOTO), 0, PHOTO, sha256(PHOTO).digest()))
+
+
+def _hello_again(desk: Desk, device: Device) -> Welcome:
+    device.mono_ms += 60_000
+    device.feed(Disconnected())
+    device.feed(Connected())
+    (welcome,) = desk.hear("van-1", device.outgoing.pop())
+    assert isinstance(welcome, Welcome)
+    return welcome
+
+
+def test_a_backup_of_a_running_hub_holds_everything_and_restores_it(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        device = connected(desk)
+        made = [device.scan(b"%d" % n) for n in range(50)]
+        desk.settle(device)
+        _send_photo(desk)
+        path = _back_up(desk, tmp_path)
+        device.scan(b"later")
+        desk.settle(device)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    restore_backup(path, tmp_path / "other", NOW_MS)
+    with open_desk(tmp_path / "other") as desk:
+        assert desk.facts() == made
+        assert desk.seen() == dict.fromkeys(made, 1)
+        assert desk.centre.blobs.path(DIGEST).read_bytes() == PHOTO
+        assert desk.centre.registry.find("van-1") is not None
+
+
+def test_f047_devices_send_a_restored_hub_what_its_backup_lacks(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        device = connected(desk)
+        device.scan(b"1")
+        desk.settle(device)
+        path = _back_up(desk, tmp_path)
+        device.scan(b"2")
+        desk.settle(device)
+        everything = desk.facts()
+    aside = restore_backup(path, tmp_path / "hub", NOW_MS)
+    assert aside is not None
+    assert aside.exists()
+    with open_desk(tmp_path / "hub") as desk:
+        device.feed(Disconnected())
+        device.feed(Connected())
+        desk.settle(device)
+        assert desk.facts() == everything
+        assert desk.incidents() == {"hub_regressed"}
+
+
+def test_restore_is_refused_while_a_hub_runs_and_for_what_is_no_backup(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        path = _back_up(desk, tmp_path)
+        with pytest.raises(Refused, match="in use by another hub process"):
+            restore_backup(path, tmp_path / "hub", NOW_MS)
+    junk = tmp_path / "junk.tar"
+    junk.write_bytes(b"no tar at all")
+    with pytest.raises(Refused, match="is no backup of a hub"):
+        restore_backup(junk, tmp_path / "hub", NOW_MS)
+    evil = tmp_path / "evil.tar"
+    with tarfile.open(evil, "w") as tar:
+        tar.add(junk, "../../etc/passwd")
+    with pytest.raises(Refused, match="does not belong in a backup"):
+        restore_backup(evil, tmp_path / "hub", NOW_MS)
+    with open_desk(tmp_path / "hub") as desk:
+        assert desk.centre.registry.active() == []
+
+
+def test_a_backup_never_takes_the_place_of_another_file(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        path = _back_up(desk, tmp_path)
+        with pytest.raises(Refused, match="exists"):
+            make_backup(desk.centre.db, desk.centre.blobs, path, NOW_MS)
+
+
+def test_a_damaged_ledger_is_never_called_backed_up(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        device = connected(desk)
+        device.scan(b"1")
+        desk.settle(device)
+        with desk.centre.db.write() as tx:
+            tx.execute(update(t.fact).values(core=b"changed"))
+        with pytest.raises(Refused, match="would hold a damaged ledger"):
+            _back_up(desk, tmp_path)
+        assert desk.rows(t.backup) == []
+        assert list(tmp_path.glob("*.tar")) == []
+
+
+def test_p2_f049_safe_is_what_each_of_the_two_newest_backups_holds(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        device = connected(desk)
+        device.store.releasable = True
+        old = device.scan(b"old")
+        desk.settle(device)
+        assert _hello_again(desk, device).safe == ()
+        first = _back_up(desk, tmp_path, 1)
+        assert _hello_again(desk, device).safe == ()
+        new = device.scan(b"new")
+        desk.settle(device)
+        _back_up(desk, tmp_path, 2)
+        welcome = _hello_again(desk, device)
+        assert welcome.safe == (old,)
+        assert AUDIT_SAFE in welcome.audit
+        _back_up(desk, tmp_path, 3)
+        assert set(_hello_again(desk, device).safe) == {old, new}
+
+        first.unlink()
+        (tmp_path / scheduled_name(NOW_MS + 3)).unlink()
+        with desk.centre.db.write() as tx:
+            assert note_missing(tx, NOW_MS) == 2
+        assert _hello_again(desk, device).safe == ()
+
+
+def test_content_that_replaced_a_tombstone_is_safe_only_with_later_backups(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        device = connected(desk)
+        made = device.scan(b"1")
+        device.store.lanes[next(iter(device.store.lanes))].positions[0].cause = "corrupt"
+        core = device.store.contents.pop(made)
+        device.outgoing.clear()
+        device.mono_ms += 10_000
+        device.feed(Disconnected())
+        device.feed(Connected())
+        desk.settle(device)
+        assert desk.rows(t.fact)[0]["cause"] == "corrupt"
+        _back_up(desk, tmp_path, 1)
+        _back_up(desk, tmp_path, 2)
+        device.store.contents[made] = core
+        device.store.releasable = True
+        assert _hello_again(desk, device).safe == ()
+        desk.say("van-1", Fill((core,)))
+        assert desk.facts() == [made]
+        assert desk.seen() == {made: 1}
+        assert _hello_again(desk, device).safe == ()
+        _back_up(desk, tmp_path, 3)
+        _back_up(desk, tmp_path, 4)
+        assert _hello_again(desk, device).safe == (made,)
+
+
+def test_without_backups_what_was_committed_long_ago_is_safe(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        device = connected(desk)
+        device.store.releasable = True
+        made = device.scan(b"1")
+        desk.settle(device)
+        assert _hello_again(desk, device).safe == ()
+    with open_desk(tmp_path, now_ms=NOW_MS + SAFE_AGE_MS + 1) as desk:
+        assert _hello_again(desk, device).safe == (made,)
+
+
+def test_old_backups_are_removed_and_the_newest_stay(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        paths = [_back_up(desk, tmp_path, n) for n in range(KEEP + 3)]
+        assert set(prune(desk.centre.db, tmp_path, NOW_MS)) == set(paths[:3])
+        assert sorted(tmp_path.glob("*.tar")) == paths[3:]
+        assert [r["removed_ms"] is None for r in desk.rows(t.backup)] == [False] * 3 + [True] * KEEP
