@@ -200,6 +200,7 @@ def drain(outbox: Outbox) -> set[bytes]:
     raise AssertionError("two repairs did not make it readable")
 
 
+@pytest.mark.slow
 def test_p5_f013_bit_flips_anywhere_cost_at_most_the_fact_they_hit(bench: Bench) -> None:
     """Four hundred single bits over the whole file, each in a copy of its own."""
     identities = set(keep(bench.open(), *range(60)))
