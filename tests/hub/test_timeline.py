@@ -48,6 +48,19 @@ def test_f090_a_clock_ten_years_ahead_is_never_the_latest() -> None:
     assert date(ahead, []) == Dated(T0, TimeSource.RECEIVED)
 
 
+def test_f091_a_clock_set_back_does_not_move_what_the_monotonic_clock_saw() -> None:
+    honest = stamp(T0 + 60_000, mono_ms=HOUR + 60_000, known_ms=T0 + HOUR)
+    set_back = stamp(T0 - 5 * HOUR, mono_ms=HOUR + 60_000, known_ms=T0 + HOUR)
+
+    assert date(set_back, [fix()]) == date(honest, [fix()]) == Dated(T0 + 60_000, TimeSource.HUB_FIX, 23)
+
+
+def test_a_block_whose_end_would_be_in_the_future_is_dated_by_its_receipt() -> None:
+    block = Stamped(T0, HOUR, HOUR, Clock.SYNCED, known_ms=T0, span_ms=MAX_AHEAD_MS + 1)
+
+    assert date(block, []) == Dated(T0 - MAX_AHEAD_MS - 1, TimeSource.RECEIVED)
+
+
 def test_f092_a_fix_that_lies_in_the_hubs_future_is_not_believed() -> None:
     assert date(stamp(known_ms=T0), [fix(hub_ms=T0 + MAX_AHEAD_MS + 1)]) == Dated(T0, TimeSource.DEVICE_UNSYNCED)
 

@@ -95,6 +95,22 @@ def test_p8_a_later_clock_fix_dates_a_boot_anew_and_keeps_what_the_device_said(t
     assert (after.raw_at_ms, after.mono_ms) == (5, 60_000)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_f094_scans_of_a_boot_without_time_keep_their_distance_whichever_came_first(
+    tx: Connection, order: tuple[int, int]
+) -> None:
+    ledger = Ledger()
+    for mono_ms, step in ((5_000, Step.RECEIVED), (65_000, Step.LOADED)):
+        ledger.add(scan(step=step), at_ms=5, mono_ms=mono_ms, clock=Clock.FREE, received_ms=T0 + 90_000)
+    for n in order:
+        fold(tx, [ledger.facts[n]])
+
+    assert [(e.step, e.happened.at_ms) for e in parcel_events(tx, "P1")] == [
+        ("received", T0 + 30_000),
+        ("loaded", T0 + 90_000),
+    ]
+
+
 def test_f121_a_correction_stands_in_the_chain_and_what_it_took_back_stays_there(tx: Connection) -> None:
     ledger = Ledger()
     wrong = ledger.add(proof(Outcome.DELIVERED, ["A", "B"]))
