@@ -49,7 +49,7 @@ def find_command(name: str) -> str:
 
 
 def run_command(name: str, *args: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end and return what it printed.
+    """Run a command to its end and return what it printed; Ctrl-C at the terminal does not reach it.
 
     Raises:
         ProcessFailed: It failed or took too long; the message holds its last words.
@@ -63,6 +63,7 @@ def run_command(name: str, *args: str, env: Mapping[str, str] | None = None) -> 
             timeout=COMMAND_TIMEOUT_S,
             check=False,
             env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
         raise ProcessFailed(f"`{' '.join([name, *args])}` did not end within {COMMAND_TIMEOUT_S:.0f} s") from error

@@ -41,7 +41,7 @@ DOCK = Member("dock", "Dock 4", "s.okafor")
 VANS = (
     Member("van-1", "Van 1", "w.chen", probe=(TEMPERATURE, HUMIDITY), gps=True),
     Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi"),
-    Member("van-3", "Van 3", "a.jansen", probe=(TEMPERATURE,), behind_relay=True),
+    Member("van-3", "Van 3", "a.jansen", probe=(TEMPERATURE, HUMIDITY), behind_relay=True),
 )
 CAST = (DOCK, *VANS)
 

@@ -11,7 +11,7 @@ from firmware_sim.adapters.gps_receiver import GpsReceiver
 from firmware_sim.adapters.line_scanner import LineScanner
 from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.ssi_scanner import SsiScanner
-from firmware_sim.checker import Probe, Scanner, read_journal
+from firmware_sim.checker import Fate, Probe, Record, Scanner, read_journal, sends
 from firmware_sim.clock import SystemClock
 from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, Member, Ports
 from firmware_sim.demo.pace import Pace
@@ -37,7 +37,7 @@ PARK_S = 10.0
 
 @dataclass(slots=True)
 class Counts:
-    """What happened so far, for the line that people read; the proof counts for itself."""
+    """What happened so far, in earlier runs too, for the line that people read; the proof counts for itself."""
 
     scans: int = 0
     readings: int = 0
@@ -177,7 +177,13 @@ class Outside:
             journal.close()
 
     def _furnish(self) -> None:
-        next_numbers = {member: self._next_number(member) for member in CAST}
+        earlier = {member: self._earlier(member, "scanner") for member in CAST}
+        next_numbers = {
+            member: 1 + max((record["n"] for record in records if "n" in record), default=0)
+            for member, records in earlier.items()
+        }
+        self.counts.scans = sum(send.fate is Fate.KEPT for records in earlier.values() for send in sends(records))
+        self.counts.readings = sum(len(member.probe) * len(self._earlier(member, "probe")) for member in CAST)
         vans = {van: VanShift(van.person, first_number=next_numbers[van], load=self._pace.load) for van in VANS}
         # A run on top of an earlier one must not receive the same parcels again.
         parcels = code_stream(self._seed, start=next_numbers[DOCK])
@@ -229,7 +235,6 @@ class Outside:
         self._journals.append(journal)
         return journal
 
-    def _next_number(self, member: Member) -> int:
-        path = self._journal_path(member, "scanner")
-        numbers = [record["n"] for record in read_journal(path) if "n" in record] if path.exists() else []
-        return 1 + max(numbers, default=0)
+    def _earlier(self, member: Member, what: str) -> list[Record]:
+        path = self._journal_path(member, what)
+        return read_journal(path) if path.exists() else []

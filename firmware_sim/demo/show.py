@@ -16,7 +16,7 @@ from firmware_sim.demo.depot import HTTP_PORT, MQTT_PORT, Depot, Diary, Login, f
 from firmware_sim.demo.outside import Outside
 from firmware_sim.demo.pace import CALM, QUICK, Act, Pace, calm_acts, timed_acts
 from firmware_sim.demo.supervisor import Supervisor
-from firmware_sim.demo.words import State, Summary, greeting, status
+from firmware_sim.demo.words import State, Summary, greeting, status_line
 from firmware_sim.facts import HubSilent, LedgerReader
 from firmware_sim.processes import AgentProcess, HubProcess, Program
 from firmware_sim.relay import Relay
@@ -101,6 +101,8 @@ class Show:
             stack.callback(self._diary.close)
             stack.callback(self._end)
             login, token = self._start_hub()
+            if stop.is_set():
+                return None
             relay = stack.enter_context(Relay("127.0.0.1", self._hub.mqtt_port))
             ledger = stack.enter_context(LedgerReader(self._hub.url, token))
             stack.enter_context(self._outside)
@@ -146,14 +148,20 @@ class Show:
 
     def _end(self) -> None:
         """End the devices, then the hub; each in order, and all of them even if one will not."""
-        programs: Sequence[Program] = (*self._agents.values(), self._hub)
+        agents = [agent for agent in self._agents.values() if agent.is_running]
         with contextlib.ExitStack() as killing:
-            for program in programs:
+            for program in (self._hub, *self._agents.values()):
                 killing.callback(program.kill)
-            for agent in self._agents.values():
+            for agent in agents:
                 agent.ask_to_stop()
-            for program in programs:
-                program.stop()
+            for agent in agents:
+                self._report_end(agent, agent.wait_stopped())
+            if self._hub.is_running:
+                self._report_end(self._hub, self._hub.stop())
+
+    def _report_end(self, program: Program, status: int) -> None:
+        if status:
+            self._say(f"{program.name} ended with {status}: {program.last_words()}")
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -173,7 +181,7 @@ class Show:
                 act_s, act = next(acts)
             if now_s >= status_s:
                 self._at_hub.read_on(ledger)
-                self._say(status(self._state(start_s, supervisor)))
+                self._say(status_line(self._state(start_s, supervisor)))
                 status_s = max(status_s + STATUS_EVERY_S, now_s)
             if self._seconds is not None and now_s - start_s >= self._seconds:
                 return self._finish(supervisor, ledger, stop)
@@ -223,7 +231,7 @@ class Show:
                 return None
             supervisor.look(time.monotonic())
             self._at_hub.read_on(ledger)
-            self._say(status(self._state(start_s, supervisor)))
+            self._say(status_line(self._state(start_s, supervisor)))
         drain_s = time.monotonic() - start_s
         # From the first row again: what was read before may have gone or come twice since.
         facts = [row.fact for row in ledger.rows() if row.fact is not None]

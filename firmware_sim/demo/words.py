@@ -57,7 +57,7 @@ def greeting(url: str, mqtt_port: int, login: Login, data: Path) -> Iterator[str
     yield ""
 
 
-def status(state: State) -> str:
+def status_line(state: State) -> str:
     """Return the line that is shown every few seconds."""
     minutes, seconds = divmod(int(state.since_s), 60)
     kept = max(0, state.scans - state.scans_at_hub), max(0, state.readings - state.readings_at_hub)
