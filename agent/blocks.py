@@ -93,11 +93,9 @@ def series_of(measured: Measured, boot: bytes) -> Series:
 def sample_of(measured: Measured) -> Sample:
     """The row that a measurement becomes."""
     m = measured
-    numbers: tuple[int | None, ...]
-    if isinstance(m, SensorReading):
-        numbers = (m.value,)
-    else:
-        numbers = (m.lat_e7, m.lon_e7, m.accuracy_m, m.speed_cm_s, m.heading_c)
+    numbers: tuple[int | None, ...] = (
+        (m.value,) if isinstance(m, SensorReading) else (m.lat_e7, m.lon_e7, m.accuracy_m, m.speed_cm_s, m.heading_c)
+    )
     return Sample(m.stamp.at_ms, m.stamp.mono_ms, m.stamp.clock, numbers)
 
 
