@@ -164,6 +164,8 @@ class Agent:
             shell.join()
         for thread in self._threads:
             thread.join(timeout=UPLINK_END_S)
+        if self._uplink is not None and not any(thread.is_alive() for thread in self._threads):
+            self._uplink.release()
         self._feedback.stop()
         self._remember()
         self._outbox.close()

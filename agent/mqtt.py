@@ -70,6 +70,9 @@ class Wire(Protocol):
     def close(self) -> None:
         """Drop the connection at once; the next `poll` is quiet."""
 
+    def release(self) -> None:
+        """Close for good."""
+
 
 class MqttWire:
     """The wire over paho-mqtt, which is loaded at the first connection."""

@@ -190,6 +190,10 @@ class Uplink:
         self._feed(Disconnected())
         self._changed(self.link, self.last_contact_at_ms)
 
+    def release(self) -> None:
+        """Let go of the wire for good, when the uplink's thread has ended."""
+        self._wire.release()
+
     def _now_ms(self) -> int:
         return self._clock.now().mono_ms
 

@@ -130,6 +130,9 @@ class MemoryWire:
     def close(self) -> None:
         self.connected = False
 
+    def release(self) -> None:
+        self.close()
+
     def cut(self, why: str = "cut") -> None:
         """The connection breaks."""
         self.connected = False
