@@ -85,6 +85,15 @@ def test_an_hour_is_right_when_late_readings_come(tx: Connection) -> None:
     ]
 
 
+@pytest.mark.parametrize("values", [[None, 5, 3, 9], [9, None, 3, 5], [3, 9, 5, None]])
+def test_an_hour_adds_up_blocks_that_follow_each_other(tx: Connection, values: list[int | None]) -> None:
+    for n, value in enumerate(values):
+        put(tx, block([(0, value)], base_at_ms=START + n * 1_000))
+
+    hour = tx.execute(select(reading_hour)).mappings().one()
+    assert [hour[name] for name in ("count", "faults", "min", "max", "sum")] == [3, 1, 3, 9, 17]
+
+
 def test_a_late_block_does_not_become_the_latest(tx: Connection) -> None:
     put(tx, block([(0, 500)], base_at_ms=START + HOUR))
     put(tx, block([(0, 100)], base_at_ms=START))
