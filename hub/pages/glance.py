@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from hub.coldchain.queries import SensorFilters, SensorView, sensors_page
-from hub.web.reading import READING_ORDER, ReadingState, Seen, state_of
+from hub.web.reading import READING_ORDER, TROUBLE, ReadingState, Seen, state_of
 
 MAX_SENSORS: Final = 5_000
 """Read for one page; a larger fleet is searched by place."""
@@ -98,7 +98,7 @@ def _group(device: str, members: Sequence[SensorView], now_ms: int, *, only_trou
         tuple(
             Cell(view, short_name(view).removeprefix(f"{device}."), state)
             for view, state in states
-            if not (only_trouble and state is ReadingState.FRESH)
+            if state in TROUBLE or not only_trouble
         ),
     )
 

@@ -56,11 +56,13 @@ function contactOf(element) {
 
 export function readingState({ at, value, every, contact }) {
   if (isSilent(contact)) return "silent";
-  if (!at || now() - at > missedReadings * every + onItsWayMs) return "lost";
+  const allowed = missedReadings * every + onItsWayMs;
+  if (!at || contact - at > allowed) return "lost";
+  if (now() - at > allowed) return "late";
   return value === null ? "fault" : "fresh";
 }
 
-const signs = { fault: "◆ ", lost: "◆ ", silent: "? ", fresh: "" };
+const signs = { fault: "◆ ", lost: "◆ ", silent: "? ", late: "", fresh: "" };
 
 export function paintReading(element) {
   const { at, value, every, name, unit, kept } = element.dataset;

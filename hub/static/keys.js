@@ -20,6 +20,7 @@ export function listenToKeys() {
     const fast = event.timeStamp - last < scannerGapMs;
     last = event.timeStamp;
     if (typing(event.target)) {
+      scanned = "";
       if (event.key === "Escape") event.target.blur();
       return;
     }

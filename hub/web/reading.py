@@ -22,9 +22,13 @@ class ReadingState(StrEnum):
     """The device is in contact, but has no readings of this sensor."""
     SILENT = "silent"
     """No contact with the device, which goes on keeping readings."""
+    LATE = "late"
+    """Older than its schedule allows, and nothing was heard since that could say why."""
     FRESH = "fresh"
 
 
+TROUBLE: Final = frozenset({ReadingState.FAULT, ReadingState.LOST, ReadingState.SILENT})
+"""What somebody should look into."""
 READING_ORDER: Final[dict[ReadingState, int]] = {state: order for order, state in enumerate(ReadingState)}
 """Trouble first: what can be repaired here and now before what is only not known."""
 
@@ -41,10 +45,14 @@ class Seen:
 
 def state_of(seen: Seen, now_ms: int) -> ReadingState:
     """The state at this instant."""
-    if is_silent(seen.contact_ms, now_ms):
+    contact_ms = seen.contact_ms
+    if contact_ms is None or is_silent(contact_ms, now_ms):
         return ReadingState.SILENT
-    if seen.at_ms is None or now_ms - seen.at_ms > allowed_ms(seen.every_ms):
+    # The device was heard after readings were due, and had none: it has lost its sensor.
+    if seen.at_ms is None or contact_ms - seen.at_ms > allowed_ms(seen.every_ms):
         return ReadingState.LOST
+    if now_ms - seen.at_ms > allowed_ms(seen.every_ms):
+        return ReadingState.LATE
     return ReadingState.FAULT if seen.value is None else ReadingState.FRESH
 
 

@@ -1,0 +1,315 @@
+"""What operators look at, in a real browser."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import update
+
+from contract.event import Outcome, Step
+from hub.accounts.deps import SESSION_COOKIE
+from hub.accounts.roles import Role
+from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.tables import device_contact
+from tests.hub.web.seeded import (
+    MINUTE_MS,
+    NOW_MS,
+    PASSWORD,
+    HubClock,
+    SeededHub,
+    Story,
+    add_device,
+    add_incident,
+    seeded_hub,
+)
+from tests.hub.web.serving import served
+
+pytestmark = pytest.mark.slow
+
+PAGES = ("/", "/tracking", "/temperature", "/devices")
+MAX_NODES = 5_000
+ANSWERS_WITHIN_S = 3.0
+
+# Every node, texts included: what a browser's own performance monitor counts.
+COUNT_NODES = """() => {
+  let nodes = 0;
+  const walker = document.createTreeWalker(document, NodeFilter.SHOW_ALL);
+  while (walker.nextNode()) nodes++;
+  return nodes;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str | None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+class Site:
+    """A signed-in browser at a served hub, which fails the test for any error, violation or foreign request."""
+
+    def __init__(self, browser: Browser, hub: SeededHub, address: str, **options: Any) -> None:
+        self.hub = hub
+        self.address = address
+        self.wrong: list[str] = []
+        self.context = browser.new_context(**{"locale": "en-GB", **options})
+        self.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(Role.OPERATOR), "url": address}])
+        self.context.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
+        self.context.on("weberror", lambda e: self.wrong.append(str(e.error)))
+        self.context.on("request", lambda r: self._check(r.url))
+        self.page = self.context.new_page()
+
+    def _check(self, url: str) -> None:
+        if urlsplit(url).netloc != urlsplit(self.address).netloc and not url.startswith("data:"):
+            self.wrong.append(f"request to {url}")
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        expect(self.page.locator("#live")).to_have_attribute("data-state", "on")
+        return self.page
+
+
+@contextmanager
+def site(browser: Browser, hub: SeededHub, **options: Any) -> Iterator[Site]:
+    with served(hub) as address:
+        opened = Site(browser, hub, address, **options)
+        try:
+            yield opened
+            assert opened.wrong == []
+        finally:
+            opened.context.close()
+
+
+@pytest.fixture(scope="module")
+def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
+    """10,000 parcels, and 1,200 sensors on 300 devices."""
+    with seeded_hub(tmp_path_factory.mktemp("full"), HubClock()) as hub:
+        with hub.database.write() as tx:
+            story = Story()
+            for n in range(300):
+                silent = n % 10 == 0
+                contact = NOW_MS - (42 * MINUTE_MS if silent else 20_000)
+                add_device(tx, f"van-{n:03d}", contact_ms=contact, place=f"Route {n % 20}", backlog=n % 7)
+                for name in ("front", "rear", "door", "top"):
+                    story.readings(f"van-{n:03d}.{name}.temperature_c", [500 + n % 90], at_ms=contact - 5_000)
+            for n in range(10_000):
+                story.scan(f"JD{n:014d}", Step.LOADED, at_ms=NOW_MS - n * 100 - 1_000, device=f"van-{n % 300:03d}")
+            story.tell(tx)
+            for n in range(100):
+                add_incident(tx, "gap", f"van-{n:03d}")
+        yield hub
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/tracking?wall=1", "/temperature?wall=1", "/temperature?only=trouble"])
+@pytest.mark.parametrize("width", [390, 1920])
+def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sensors(
+    browser: Browser, full_hub: SeededHub, path: str, width: int
+) -> None:
+    full_hub.live = type(full_hub.live)(full_hub.clock)
+    with site(browser, full_hub, viewport={"width": width, "height": 1080}) as opened:
+        began = time.monotonic()
+        page = opened.go(path)
+        assert time.monotonic() - began < ANSWERS_WITHIN_S
+        assert page.evaluate(COUNT_NODES) < MAX_NODES
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_all_1_200_sensors_are_on_one_page(browser: Browser, full_hub: SeededHub) -> None:
+    full_hub.live = type(full_hub.live)(full_hub.clock)
+    with site(browser, full_hub) as opened:
+        page = opened.go("/temperature")
+        assert page.locator("[data-sensor]").count() == 1_200
+        assert page.locator("section").first.get_by_text("no contact for 42 min").count() == 1
+
+
+def test_all_10_000_parcels_can_be_reached_page_by_page(browser: Browser, full_hub: SeededHub) -> None:
+    full_hub.live = type(full_hub.live)(full_hub.clock)
+    with site(browser, full_hub) as opened:
+        page = opened.go("/tracking")
+        first = page.locator("tr[data-key]").first.get_attribute("data-key")
+        page.get_by_role("link", name="next 100").click()
+        assert page.locator("tr[data-key]").count() == 100
+        assert page.locator("tr[data-key]").first.get_attribute("data-key") != first
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_an_empty_hub_says_on_each_page_that_nothing_is_there_yet(
+    browser: Browser, hub: SeededHub, locale: str
+) -> None:
+    with site(browser, hub, locale=locale) as opened:
+        for path in PAGES:
+            page = opened.go(path)
+            assert page.locator(".empty, .none").count() == 1, path
+            assert bool(re.search("[\u4e00-\u9fff]", page.locator("h1").inner_text())) is (locale == "zh-CN")
+
+
+def test_silence_is_said_in_words_with_grey_figures_and_is_no_sensor_fault(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        story = Story()
+        for name, age_ms, value in (("van-1", 42 * MINUTE_MS, 512), ("van-2", 10_000, 512), ("van-3", 10_000, None)):
+            add_device(tx, name, contact_ms=NOW_MS - age_ms)
+            story.readings(f"{name}.rear.temperature_c", [value], at_ms=NOW_MS - age_ms - 5_000)
+            story.scan(f"P-{name}", at_ms=NOW_MS - age_ms - 5_000, device=name)
+        add_device(tx, "van-4", contact_ms=NOW_MS - 10_000)
+        story.readings("van-4.rear.temperature_c", [512], at_ms=NOW_MS - 20 * MINUTE_MS)
+        story.tell(tx)
+    sentence = "no contact for 42 min, readings are kept on the device"
+    with site(browser, hub) as opened:
+        for path in PAGES:
+            assert opened.go(path).get_by_text(sentence).count() == 1, path
+        page = opened.go("/temperature")
+        states = {n: page.locator(f'[data-sensor="van-{n}.rear.temperature_c"]') for n in range(1, 5)}
+        expected = {1: "silent", 2: "fresh", 3: "fault", 4: "lost"}
+        assert {n: cell.get_attribute("data-state") for n, cell in states.items()} == expected
+        figure = "e => getComputedStyle(e, '::first-line').color"
+        quiet = states[2].evaluate("e => getComputedStyle(e).color")
+        assert states[1].evaluate(figure) == quiet
+        assert states[2].evaluate(figure) != quiet
+        assert states[1].inner_text().startswith("? 5.1")
+        assert states[3].inner_text().startswith("◆ fault")
+
+
+def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, hub: SeededHub) -> None:
+    """Nothing is sent and nothing reloaded: the browser counts on from the hub's time, whatever its own clock says."""
+    almost = NOW_MS - SILENT_AFTER_MS + 3_000
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=almost)
+        story = Story()
+        story.readings("van-1.rear.temperature_c", [512], at_ms=almost - 2_000)
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go("/temperature")
+        cell = page.locator("[data-sensor]")
+        assert cell.get_attribute("data-state") == "late"
+        expect(cell).to_have_attribute("data-state", "silent", timeout=10_000)
+        expect(page.locator(".contact")).to_have_text("no contact for 3 min, readings are kept on the device")
+
+
+def test_a_browser_whose_clock_is_wrong_shows_true_ages(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=NOW_MS - 65_000)
+    with site(browser, hub) as opened:
+        opened.page.clock.set_system_time("2001-01-01")
+        assert opened.go("/devices").locator(".contact").inner_text() == "1 min"
+
+
+def test_a_live_change_is_put_in_its_place_and_moves_nothing(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        story = Story()
+        for n in range(5):
+            story.scan(f"P{n}", at_ms=NOW_MS - 60_000 - n)
+        story.readings("van-1.rear.temperature_c", [512])
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go("/tracking")
+        order = page.locator("tr[data-key]").evaluate_all("rows => rows.map(r => r.dataset.key)")
+        with hub.database.write() as tx:
+            story.proof("P4", Outcome.ATTEMPTED, at_ms=NOW_MS - 500)
+            story.scan("new", at_ms=NOW_MS - 400)
+            changes = story.tell(tx)
+        hub.live.publish(changes)
+        expect(page.locator('tr[data-key="P4"] .state')).to_have_text("needs a decision")
+        expect(page.locator("#strip")).to_contain_text("outside this page: 1")
+        assert page.locator("tr[data-key]").evaluate_all("rows => rows.map(r => r.dataset.key)") == order
+        page = opened.go("/temperature")
+        value = {"at_ms": NOW_MS, "known_ms": NOW_MS, "contact_ms": NOW_MS, "value": 912}
+        hub.live.publish_ahead("sensor", {"van-1.rear.temperature_c": value})
+        expect(page.locator("[data-sensor]")).to_contain_text("9.1")
+        expect(page.locator("[data-sensor]")).to_contain_text("on its way")
+
+
+def test_seven_tabs_share_one_stream_and_all_are_live(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=NOW_MS - 500_000)
+    with site(browser, hub) as opened:
+        tabs = [opened.context.new_page() for _ in range(7)]
+        for tab in tabs:
+            tab.goto(opened.address + "/devices")
+            expect(tab.locator("#live")).to_have_attribute("data-state", "on")
+        assert hub.live.viewers == 1
+        with hub.database.write() as tx:
+            tx.execute(update(device_contact).values(contact_ms=NOW_MS))
+        hub.live.publish([type("Changed", (), {"topic": "device", "key": "van-1"})()])
+        for tab in tabs:
+            expect(tab.locator(".contact")).to_have_attribute("data-state", "heard")
+
+
+def test_fault_76_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: SeededHub) -> None:
+    names = ["<script>document.title='pwned'</script>", "<img src=x onerror=\"document.title='pwned'\">", "{{7*7}}"]
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", place=names[1])
+        story = Story()
+        for name in names:
+            story.scan(name, place=name, actor=name, code=name.encode() + b"\x1d\x1b")
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        for path in PAGES:
+            page = opened.go(path)
+            assert "pwned" not in page.title()
+        for name in names:
+            page = opened.go("/tracking")
+            page.get_by_role("link", name=name, exact=True).click()
+            expect(page.locator("h1")).to_have_text(name)
+            expect(page.locator("code")).to_have_text(name + r"\x1d\x1b")
+            assert page.locator("main script, main img").count() == 0
+        with hub.database.write() as tx:
+            story.scan(names[0], place=names[1], at_ms=NOW_MS)
+            changes = story.tell(tx)
+        page = opened.go("/tracking")
+        hub.live.publish(changes)
+        expect(page.locator(".changed")).to_have_count(1)
+        assert page.locator("main script, main img").count() == 0
+
+
+def test_a_scanner_anywhere_opens_the_parcel_and_the_slash_goes_to_search(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        story = Story()
+        story.scan("JD0042/7+#8")
+        story.scan("JD0043")
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go("/devices")
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.id") == "search"
+        page.keyboard.press("Escape")
+        page.keyboard.type("JD0042/7+#8", delay=2)
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("JD0042/7+#8")
+
+
+def test_signing_in_by_hand(browser: Browser, hub: SeededHub) -> None:
+    hub.session(Role.VIEWER)
+    with hub.database.read() as reader:
+        name = reader.exec_driver_sql("SELECT name FROM user_account").scalar()
+    with site(browser, hub) as opened:
+        opened.context.clear_cookies()
+        opened.page.goto(opened.address + "/tracking?q=1")
+        opened.page.get_by_label("Name").fill(str(name))
+        opened.page.get_by_label("Password").fill(PASSWORD)
+        opened.page.get_by_role("button", name="Sign in").click()
+        expect(opened.page.locator("h1")).to_have_text("Where is everything?")
+        opened.page.get_by_role("button", name="Sign out").click()
+        expect(opened.page.locator("h1")).to_have_text("Sign in")
+
+
+def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: SeededHub, tmp_path: Path) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        story = Story()
+        story.readings("van-1.rear.temperature_c", [500] * 300, at_ms=NOW_MS - 6_000_000)
+        story.readings("van-1.rear.temperature_c", [520] * 300)
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go("/temperature/van-1%2Erear%2Etemperature_c")
+        expect(page.locator("figcaption")).to_have_text("600 readings, lowest 5.0, highest 5.2, 1 gaps")
+        assert page.locator(".u-wrap canvas").count() == 1
+        page.screenshot(path=str(tmp_path / "chart.png"))
