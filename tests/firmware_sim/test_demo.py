@@ -1,0 +1,214 @@
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.checker import Comparison, Tally
+from firmware_sim.cli import main
+from firmware_sim.demo.cast import CAST, VANS, Ports, agent_toml
+from firmware_sim.demo.depot import Depot, Diary, Login, free_address
+from firmware_sim.demo.pace import TIMED, Act, Minima, calm_acts, timed_acts
+from firmware_sim.demo.words import State, Summary, as_json, as_lines, greeting, shortcoming, status_line
+from firmware_sim.journal import FileJournal
+
+GOOD = Summary(
+    comparison=Comparison(Tally(1_200, 1_201, doubtful=2), Tally(1_800, 1_800)),
+    outages=2,
+    agent_kills=1,
+    hub_kills=1,
+    seconds=60.0,
+    drain_s=3.21,
+    data=Path("/data"),
+)
+
+
+def with_tallies(scans: Tally, readings: Tally) -> Summary:
+    return Summary(Comparison(scans, readings, ("van-1: code b'A'",)), 2, 1, 1, 60.0, 3.0, Path("/data"))
+
+
+def test_summary_for_programs_tells_everything() -> None:
+    assert as_json(GOOD) == {
+        "captured": 3_000,
+        "committed": 3_001,
+        "lost": 0,
+        "doubled": 0,
+        "doubtful": 2,
+        "scans": {"captured": 1_200, "committed": 1_201, "lost": 0, "doubled": 0, "doubtful": 2},
+        "readings": {"captured": 1_800, "committed": 1_800, "lost": 0, "doubled": 0, "doubtful": 0},
+        "outages": 2,
+        "kills": {"agent": 1, "hub": 1},
+        "seconds": 60.0,
+        "drain_s": 3.2,
+        "complaints": [],
+        "data": "/data",
+    }
+
+
+def test_good_run_has_no_shortcoming() -> None:
+    assert shortcoming(GOOD, Minima.of(60)) is None
+
+
+@pytest.mark.parametrize(
+    ("summary", "sentence"),
+    [
+        (
+            with_tallies(Tally(1_200, 1_199, lost=1), Tally(1_800)),
+            "1 lost and 0 doubled, of 3000 captured; expected none",
+        ),
+        (
+            with_tallies(Tally(1_200), Tally(1_800, doubled=2)),
+            "0 lost and 2 doubled, of 3000 captured; expected none",
+        ),
+        (
+            with_tallies(Tally(999), Tally(1_800)),
+            "only 999 scans; at least 1000 are needed for the run to prove anything",
+        ),
+        (
+            with_tallies(Tally(1_000), Tally(1_499)),
+            "only 1499 readings; at least 1500 are needed for the run to prove anything",
+        ),
+    ],
+)
+def test_shortcoming_is_one_sentence(summary: Summary, sentence: str) -> None:
+    assert shortcoming(summary, Minima.of(60)) == sentence
+
+
+def test_minima_shrink_with_the_time_but_not_the_faults() -> None:
+    assert Minima.of(30) == Minima(500, 750, outages=2, agent_kills=1, hub_kills=1)
+    assert Minima.of(600) == Minima.of(60)
+
+
+def test_summary_for_people_shows_what_is_wrong() -> None:
+    lines = "\n".join(as_lines(with_tallies(Tally(3, 2, lost=1), Tally())))
+
+    assert "3 scans captured, 2 at the hub (0 in doubt), 1 lost, 0 doubled" in lines
+    assert "van-1: code b'A'" in lines
+
+
+def test_status_is_one_calm_line() -> None:
+    state = State(
+        since_s=65.4,
+        scans=1_234,
+        readings=5_000,
+        scans_at_hub=1_200,
+        readings_at_hub=5_003,
+        offline={"van-3": 41.7},
+        down=["hub"],
+    )
+
+    assert status_line(state) == (
+        "01:05 | 1,234 scans, 5,000 readings | still on devices 34 and 0 | at the hub 1,200 and 5,003"
+        " | van-3 without network for 42 s | hub is starting again"
+    )
+
+
+def test_greeting_tells_addresses_login_and_ports_that_were_taken() -> None:
+    usual = "\n".join(greeting("http://127.0.0.1:8080", 1883, Login("admin", "secret"), Path("/data")))
+    other = "\n".join(greeting("http://127.0.0.1:4711", 4712, Login("admin", "secret"), Path("/data")))
+
+    assert "http://127.0.0.1:8080/tracking" in usual
+    assert "sign in as admin with secret" in usual
+    assert "taken" not in usual
+    assert "port 8080 is taken, so the pages are on 4711" in other
+    assert "port 1883 is taken, so the broker is on 4712" in other
+
+
+def test_timed_run_has_two_outages_that_end_and_both_crashes() -> None:
+    acts = list(timed_acts(60))
+
+    assert [at_s for at_s, _ in acts] == sorted(at_s for at_s, _ in acts)
+    assert all(0 < at_s < 60 for at_s, _ in acts)
+    assert [act for _, act in acts if act in {Act.CUT, Act.BLACK_HOLE, Act.RESUME}] == [
+        Act.CUT,
+        Act.RESUME,
+        Act.BLACK_HOLE,
+        Act.RESUME,
+    ]
+    assert {Act.KILL_AGENT, Act.KILL_HUB} < {act for _, act in TIMED}
+
+
+def test_calm_outages_come_in_turn_and_last_for_minutes() -> None:
+    acts = calm_acts(seed=3)
+    first = [next(acts) for _ in range(4)]
+
+    assert [act for _, act in first] == [Act.CUT, Act.RESUME, Act.BLACK_HOLE, Act.RESUME]
+    assert all(90 <= end_s - start_s <= 180 for (start_s, _), (end_s, _) in (first[:2], first[2:]))
+
+
+def test_configuration_keeps_the_credential_and_names_every_port(tmp_path: Path) -> None:
+    van = VANS[0]
+    given = f'[device]\nid = "van-1"\ncredential = "{"ab" * 32}"\n'
+
+    text = agent_toml(given, van, Ports(tmp_path, "van-1"), hub="mqtt://127.0.0.1:1", probe_interval_s=0.1, seal_s=2)
+
+    tables = tomllib.loads(text)
+    assert tables["device"] == {
+        "id": "van-1",
+        "place": "Van 1",
+        "hub": "mqtt://127.0.0.1:1",
+        "credential": "ab" * 32,
+    }
+    assert [driver["port"] for driver in tables["drivers"]] == [
+        f"{tmp_path}/van-1-{what}" for what in ("scanner", "gps", "probe")
+    ]
+    assert [register["quantity"] for register in tables["drivers"][2]["registers"]] == ["temperature_c", "humidity_rh"]
+    again = agent_toml(text, van, Ports(tmp_path, "van-1"), hub="mqtt://127.0.0.1:2", probe_interval_s=0.1, seal_s=2)
+    assert tomllib.loads(again)["device"]["credential"] == "ab" * 32
+
+
+def test_cast_has_every_kind_of_device() -> None:
+    assert [member.scanner for member in CAST] == ["scanner_line", "scanner_line", "scanner_ssi", "scanner_line"]
+    assert sum(bool(member.probe) for member in CAST) == 2
+    assert [member.device for member in CAST if member.gps] == ["van-1"]
+    assert [member.device for member in CAST if member.behind_relay] == ["van-3"]
+    assert list(VANS[0].sensors) == ["van-1.probe.temperature_c", "van-1.probe.humidity_rh"]
+
+
+def test_port_that_is_taken_is_replaced_by_a_free_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert free_address(port) == "127.0.0.1:0"
+    assert free_address(port) == f"127.0.0.1:{port}"
+
+
+def test_diary_remembers_when_lines_broke_and_takes_the_end_of_an_earlier_run_for_a_break(tmp_path: Path) -> None:
+    probe = tmp_path / "van-1-probe.jsonl"
+    first = Diary(tmp_path / "demo.jsonl", [probe])
+    first.broke("van-1", 1_000)
+    first.note(1_500, act="cut")
+    first.close()
+    journal = FileJournal(probe, sync=False)
+    journal.write(2_000, poll=1)
+    journal.close()
+
+    for expected in ([1_000, 2_000], [1_000, 2_000, 2_000]):
+        diary = Diary(tmp_path / "demo.jsonl", [probe])
+        diary.close()
+        assert diary.breaks_ms == {"van-1": expected}
+
+
+def test_depot_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    depot = Depot(tmp_path / "here")
+
+    assert depot.folder.stat().st_mode & 0o777 == 0o700
+    assert depot.ports.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["demo", "--json"], "give --seconds as well"),
+        (["demo", "--seconds", "5"], "expected at least 20 seconds"),
+        (["demo", "--seconds", "soon"], "expected a number"),
+    ],
+)
+def test_wrong_usage_of_the_demo_says_what_was_expected(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
