@@ -12,45 +12,27 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from agent.blocks import (
-    Measured,
-    ReceiverPosition,
-    SensorReading,
-    ended_by,
-    is_due,
-)
+from agent.blocks import Measured, ReceiverPosition, SensorReading, ended_by, is_due
 from agent.clock import DeviceClock, Stamp
 from agent.faultpoint import faultpoint
 from agent.log import Log
-from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of, thin
+from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of
 from agent.store import chain, samples
 from agent.store.ballast import Ballast
 from agent.store.blobs import BlobFiles
-from agent.store.database import NAME, Database, not_kept
+from agent.store.database import not_kept
 from agent.store.errors import Cause, NotKept, StoreDamaged
 from agent.store.hub_word import HubWord, WriteAction
 from agent.store.lock import WriterLock
-from agent.store.opening import Opened, Opening, reincarnate
+from agent.store.opening import Opened, Opening, open_readable, reincarnate
 from agent.store.overview import LaneSummary, Listed, OutboxSummary, Overview
 from agent.store.scribe import Draft, Kept, Scribe, answer, answered, attachments
 from agent.store.shelf import Shelf
+from agent.store.thinning import Thinner
+from agent.store.view import Settings
 from agent.store.witness import write_witness
-from contract.delivery.device_actions import (
-    FixClock,
-    Release,
-)
-from contract.errors import ContractError
-from contract.event import (
-    Alarm,
-    Damage,
-    Event,
-    Lane,
-    Positions,
-    Readings,
-    Status,
-    StoragePressure,
-)
-from contract.fact import Fact, decode_core
+from contract.delivery.device_actions import FixClock, Release
+from contract.event import Alarm, Damage, Event, Lane, Status, StoragePressure
 from contract.limits import DEFAULT_SEAL_S, HOLD_DEFAULT_MS
 
 __all__ = [
@@ -74,7 +56,6 @@ REQUESTS_KEPT: Final = 20_000
 """Answers remembered for repeated requests: weeks of work, a few megabytes."""
 SMALL_RELEASE: Final = 20
 """Contents let go in one transaction on a full disk, where the WAL has no room to grow."""
-THIN_AT_ONCE: Final = 16
 FREE_PAGES_KEPT: Final = 256
 """A megabyte of free pages stays for the next captures."""
 
@@ -94,14 +75,9 @@ class Outbox(Overview):
         lock: WriterLock | None,
         *,
         clock: DeviceClock,
-        version: str,
-        budget_bytes: int,
-        hold_ms: int,
-        entropy: Callable[[int], bytes],
+        settings: Settings,
     ) -> None:
-        super().__init__(
-            opened.database, BlobFiles(folder), clock, version=version, budget_bytes=budget_bytes, hold_ms=hold_ms
-        )
+        super().__init__(opened.database, BlobFiles(folder), clock, settings)
         self.folder = folder
         self.device = device
         self.turn = threading.RLock()
@@ -109,13 +85,13 @@ class Outbox(Overview):
         self.limits: Callable[[str], Sequence[int]] = lambda _sensor: DEFAULT_LIMITS_C
         """Limits of a sensor in hundredths, whose crossings thinning keeps; the cold guard sets it."""
         self._lock = lock
-        self._entropy = entropy
-        self._scribe = Scribe(device, clock, self.files, entropy)
+        self._entropy = settings.entropy
+        self._scribe = Scribe(device, clock, self.files, settings.entropy)
         self._ballast = Ballast(folder)
         self._damage: str | None = None
         self._stated_level = Level.OK
         self._witness_due_ms = 0
-        self._thinned_n = 0
+        self._thinner = Thinner(self.database, self._scribe)
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -147,25 +123,12 @@ class Outbox(Overview):
             FutureSchema: a newer version wrote it.
             NotKept: it can be neither written nor read; the message is a sentence for the person.
         """
-
-        def made(opened: Opened, lock: WriterLock | None) -> "Outbox":
-            return cls(
-                folder,
-                device,
-                opened,
-                lock,
-                clock=clock,
-                version=version,
-                budget_bytes=budget_bytes,
-                hold_ms=hold_ms,
-                entropy=entropy,
-            )
-
+        settings = Settings(version, budget_bytes, hold_ms, entropy)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = WriterLock(folder)
         except OSError:
-            return made(_open_readable(folder), None)
+            return cls(folder, device, open_readable(folder), None, clock=clock, settings=settings)
         opening = Opening(folder, device, lambda: entropy(INCARNATION_BYTES), clock.now().at_ms)
         try:
             opened = opening.open(check=not lock.was_clean)
@@ -173,11 +136,11 @@ class Outbox(Overview):
             lock.release(clean=False)
             if isinstance(error, NotKept) and error.cause is not Cause.READ_ONLY:
                 raise
-            return made(_open_readable(folder), None)
+            return cls(folder, device, open_readable(folder), None, clock=clock, settings=settings)
         except BaseException:
             lock.release(clean=False)
             raise
-        outbox = made(opened, lock)
+        outbox = cls(folder, device, opened, lock, clock=clock, settings=settings)
         outbox.settle_in(opened.detail)
         return outbox
 
@@ -189,23 +152,15 @@ class Outbox(Overview):
             FutureSchema: a newer version wrote it.
             NotKept: there is nothing to read.
         """
-        return cls(
-            folder,
-            device,
-            _open_readable(folder),
-            None,
-            clock=clock,
-            version="",
-            budget_bytes=budget_bytes,
-            hold_ms=HOLD_DEFAULT_MS,
-            entropy=os.urandom,
-        )
+        settings = Settings("", budget_bytes, HOLD_DEFAULT_MS, os.urandom)
+        return cls(folder, device, open_readable(folder), None, clock=clock, settings=settings)
 
     def settle_in(self, detail: str) -> None:
         """What `open` does for writing; none of it may keep the agent from starting."""
         with suppress(OSError):
             self.files.prepare()
-        self._ballast.restore()
+        if not self._ballast.restore():
+            self._run_full()
         try:
             self._write(lambda c: self._state_damage(c, detail))
             self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
@@ -266,7 +221,7 @@ class Outbox(Overview):
         drafts = [Draft(e, actor, stamp, self.boot, attachments(e, blobs)) for e in events]
 
         def job(connection: sqlite3.Connection) -> tuple[Kept, ...]:
-            if request_id is not None and (before := answered(connection, request_id)):
+            if before := answered(connection, request_id):
                 return before
             for reading in readings:
                 self._scribe.add(connection, reading, dropped=self._dropped)
@@ -280,7 +235,14 @@ class Outbox(Overview):
                 answer(connection, request_id, kept)
             return kept
 
-        return self._capture(job)
+        try:
+            return self._capture(job)
+        except NotKept:
+            # What was kept once is said to be kept also when there is no room for more.
+            with suppress(StoreDamaged):
+                if before := self.database.read(lambda c: answered(c, request_id)):
+                    return before
+            raise
 
     def add_readings(self, readings: Sequence[SensorReading]) -> None:
         """Keep measurements until they are sealed into a fact.
@@ -479,7 +441,7 @@ class Outbox(Overview):
 
     def _start_over(self) -> None:
         self._sent = dict.fromkeys(Lane, 0)
-        self._thinned_n = 0
+        self._thinner.start_over()
         self._witness(self.clock.now().mono_ms)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
@@ -510,39 +472,12 @@ class Outbox(Overview):
             pressure = self._scribe.status(StoragePressure(level, self.room_bytes()))
             self._write(lambda c: self._scribe.keep(c, [pressure]))
         if at_least(level, Level.THINNING):
-            self._thin_some()
+            self._thinner.some(self.limits, self._write)
         self._write(
             lambda c: c.execute("DELETE FROM request WHERE seq <= (SELECT max(seq) FROM request) - ?", (REQUESTS_KEPT,))
         )
         if self.database.free_pages() > FREE_PAGES_KEPT:
             self.database.vacuum()
-
-    def _thin_some(self) -> None:
-        """Thin the oldest blocks that were not yet looked at, each in a transaction of its own."""
-        statement = """
-            SELECT p.n, p.content, p.fact_id, c.core FROM position p JOIN content c ON c.seq = p.content
-            WHERE p.lane = 'telemetry' AND p.n > ? AND p.cause IS NULL ORDER BY p.n LIMIT ?
-            """
-        for n, content, identity, core in self.database.rows(statement, (self._thinned_n, THIN_AT_ONCE)):
-            with suppress(ContractError):
-                self._thin(decode_core(core), n, content, identity)
-            self._thinned_n = n
-
-    def _thin(self, fact: Fact, n: int, content: int, identity: bytes) -> None:
-        block = fact.event
-        if not isinstance(block, Readings | Positions):
-            return
-        limits = self.limits(block.sensor) if isinstance(block, Readings) else ()
-        thinned = thin(block, identity, limits)
-        if thinned is None:
-            return
-        draft = Draft(thinned, fact.actor, Stamp(fact.at_ms, fact.mono_ms, fact.clock), fact.boot)
-
-        def job(connection: sqlite3.Connection) -> None:
-            if chain.bury(connection, Lane.TELEMETRY, n, content, "thinned"):
-                self._scribe.keep(connection, [draft])
-
-        self._write(job)
 
     def _witness_if_due(self) -> None:
         mono_ms = self.clock.now().mono_ms
@@ -555,12 +490,3 @@ class Outbox(Overview):
         with suppress(OSError, StoreDamaged):
             heads = {lane: self.lane(lane).head_n for lane in Lane}
             write_witness(self.folder, self.incarnation, heads)
-
-
-def _open_readable(folder: Path) -> Opened:
-    try:
-        return Opened(Database.open_readable(folder / NAME))
-    except StoreDamaged as error:
-        raise NotKept(
-            Cause.READ_ONLY, f"The device's storage in {folder} can be neither written nor read: {error}"
-        ) from error

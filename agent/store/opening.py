@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.log import Log
 from agent.store import chain
+from agent.store.ballast import Ballast
 from agent.store.blobs import BlobFiles
 from agent.store.database import NAME, Database
 from agent.store.errors import Cause, NotKept, StoreDamaged
@@ -48,6 +49,22 @@ class Opening:
     at_ms: int
 
     def open(self, *, check: bool) -> Opened:
+        """As `_open`; on a full disk, where not even opening has room, the reserve is given up for it.
+
+        Raises:
+            FutureSchema: a newer version wrote it.
+            NotKept: it cannot be written.
+            OSError: the folder cannot be written.
+        """
+        try:
+            return self._open(check=check)
+        except NotKept as error:
+            if error.cause is not Cause.FULL:
+                raise
+        Ballast(self.folder).drop()
+        return self._open(check=check)
+
+    def _open(self, *, check: bool) -> Opened:
         """Open the database, salvaging it if it is damaged and beginning a new incarnation if it was set back.
 
         Args:
@@ -143,6 +160,21 @@ class Opening:
     def _reincarnate(self, database: Database, reason: str) -> Opened:
         database.write(lambda c: reincarnate(c, self.device, self.new_incarnation(), reason))
         return Opened(database)
+
+
+def open_readable(folder: Path) -> Opened:
+    """Open the database without writing anything.
+
+    Raises:
+        FutureSchema: a newer version wrote it.
+        NotKept: there is nothing to read; the message is a sentence for the person.
+    """
+    try:
+        return Opened(Database.open_readable(folder / NAME))
+    except StoreDamaged as error:
+        raise NotKept(
+            Cause.READ_ONLY, f"The device's storage in {folder} can be neither written nor read: {error}"
+        ) from error
 
 
 def reincarnate(connection: sqlite3.Connection, device: str, incarnation: bytes, reason: str) -> None:

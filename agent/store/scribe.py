@@ -177,8 +177,10 @@ def attachments(event: Event, more: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys((*named, *more)))
 
 
-def answered(connection: sqlite3.Connection, request_id: bytes) -> tuple[Kept, ...]:
+def answered(connection: sqlite3.Connection, request_id: bytes | None) -> tuple[Kept, ...]:
     """What this request was answered before; empty for a new one."""
+    if request_id is None:
+        return ()
     row = connection.execute("SELECT kept FROM request WHERE request_id = ?", (request_id,)).fetchone()
     if row is None:
         return ()

@@ -1,6 +1,8 @@
 """What the delivery protocol reads of the outbox (`contract.delivery.device_view.DeviceView`), as far as it is committed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from shutil import disk_usage
 from typing import Final
 
 from agent.clock import DeviceClock
@@ -17,19 +19,34 @@ GROWTH_FACTS: Final = 500
 """Newest facts from which the present rate is told."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an outbox is kept.
+
+    Attributes:
+        version: Of the program, told in hellos.
+        budget_bytes: Room for database and attachments.
+        hold_ms: How long even safe content stays while there is room.
+        entropy: Random bytes; seeded in simulations.
+    """
+
+    version: str
+    budget_bytes: int
+    hold_ms: int
+    entropy: Callable[[int], bytes]
+
+
 class StoreView:
     """Reading only. Every method raises `StoreDamaged` when what is stored cannot be read or contradicts itself."""
 
-    def __init__(
-        self, database: Database, files: BlobFiles, clock: DeviceClock, *, version: str, budget_bytes: int, hold_ms: int
-    ) -> None:
+    def __init__(self, database: Database, files: BlobFiles, clock: DeviceClock, settings: Settings) -> None:
         self.database = database
         self.files = files
         self.clock = clock
         self.boot = clock.boot
-        self.version = version
-        self.budget_bytes = budget_bytes
-        self.hold_ms = hold_ms
+        self.version = settings.version
+        self.budget_bytes = settings.budget_bytes
+        self.hold_ms = settings.hold_ms
         self.level = Level.OK
         self._disk_full = False
         self._sent = dict.fromkeys(Lane, 0)
@@ -134,8 +151,9 @@ class StoreView:
         return self.database.used_bytes() + self.database.read(blobs.totals)[1]
 
     def room_bytes(self) -> int:
-        """What is left of the budget."""
-        return max(self.budget_bytes - self.used_bytes(), 0)
+        """What is left of the budget, or of the disk where that is less."""
+        free_bytes = disk_usage(self.database.path.parent).free
+        return max(min(self.budget_bytes - self.used_bytes(), free_bytes), 0)
 
     def room_s(self) -> int | None:
         """Seconds until the budget is used up at the present rate; None when it is not filling."""

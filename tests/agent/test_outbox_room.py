@@ -1,0 +1,157 @@
+"""What the outbox lets go, thins and refuses when room runs short."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.outbox import Outbox
+from agent.store.errors import Cause, NotKept
+from contract.delivery.device_actions import (
+    Release,
+    SetAcked,
+)
+from contract.event import (
+    Event,
+    Lane,
+    Readings,
+    Status,
+    StoragePressure,
+)
+from contract.fact import Fact, decode_core
+from tests.agent.store.kit import (
+    Bench,
+    everything,
+    keep,
+    parcels,
+    scan,
+)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "device")
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def outbox(bench: Bench) -> Outbox:
+    return bench.open()
+
+
+def facts(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Fact]:
+    return [decode_core(p.core) for p in everything(outbox, lane) if p.core is not None]
+
+
+def events(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Event]:
+    return [fact.event for fact in facts(outbox, lane)]
+
+
+def details(outbox: Outbox) -> list[object]:
+    return [event.detail for event in events(outbox) if isinstance(event, Status)]
+
+
+BUDGET_BYTES = 400_000
+
+
+def fill_with_custody(bench: Bench, outbox: Outbox, share: float) -> None:
+    while outbox.used_bytes() < share * outbox.budget_bytes:
+        outbox.append([scan("big", size=7_000)], actor="", stamp=bench.stamp())
+
+
+def fill_with_telemetry(bench: Bench, outbox: Outbox, share: float) -> None:
+    while outbox.used_bytes() < share * outbox.budget_bytes:
+        batch = []
+        for i in range(512):
+            batch.append(bench.reading(500 + (i * 7919) % 97))
+            bench.time.elapsed_ms += 10_000
+        outbox.add_readings(batch)
+        outbox.seal_due(in_contact=False)
+
+
+def test_what_is_safe_may_go_early_under_pressure(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    (one,) = keep(outbox, 1)
+    outbox.apply([SetAcked(Lane.CUSTODY, 1)])
+    assert outbox.release_candidates(9) == []
+
+    fill_with_custody(bench, outbox, 0.72)
+    outbox.maintain()
+
+    assert outbox.release_candidates(9) == [one]
+    assert details(outbox)[-1] == StoragePressure("releasing", outbox.room_bytes())
+
+
+def test_f011_thinned_block_replaces_the_old_one_in_one_step(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    fill_with_custody(bench, outbox, 0.8)
+    fill_with_telemetry(bench, outbox, 0.86)
+    before = everything(outbox, Lane.TELEMETRY)
+
+    outbox.maintain()
+
+    after = everything(outbox, Lane.TELEMETRY)
+    gone = [p for p in after if p.cause is not None]
+    replacing = [e.replaces for e in events(outbox, Lane.TELEMETRY) if isinstance(e, Readings) and e.replaces]
+    assert gone
+    assert {p.cause for p in gone} == {"thinned"}
+    assert replacing == [p.fact_id for p in gone]
+    assert [p.fact_id for p in after[: len(before)]] == [p.fact_id for p in before]
+
+
+def test_f011_telemetry_without_room_leaves_tombstones_and_custody_goes_on(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    fill_with_custody(bench, outbox, 0.955)
+    outbox.maintain()
+    head_n = outbox.lane(Lane.TELEMETRY).head_n
+
+    outbox.add_readings([bench.reading()] * 513)
+    keep(outbox, "last")
+
+    (position,) = outbox.read(Lane.TELEMETRY, head_n, 9, 1 << 20)
+    assert (position.core, position.cause) == (None, "storage_full")
+    assert parcels(outbox)[-1] == "parcel last"
+
+
+def keep_until_refused(bench: Bench, outbox: Outbox) -> tuple[int, NotKept]:
+    for kept in range(1_000):
+        try:
+            outbox.append([scan(kept, size=3_000)], actor="", stamp=bench.stamp())
+        except NotKept as error:
+            return kept, error
+        outbox.maintain()
+    raise AssertionError("nothing was refused")
+
+
+def test_f010_custody_without_room_is_refused_and_none_is_dropped(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+
+    kept, error = keep_until_refused(bench, outbox)
+
+    assert error.cause is Cause.FULL
+    assert str(error).startswith("Not kept: the device's storage is full.")
+    assert len(parcels(outbox)) == kept
+    assert outbox.summary().level == "refusing"
+
+
+def test_request_that_was_kept_is_answered_also_without_room(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    (kept,) = outbox.append([scan(1)], actor="", stamp=bench.stamp(), request_id=b"r" * 16)
+    keep_until_refused(bench, outbox)
+
+    (repeat,) = outbox.append([scan(1)], actor="", stamp=bench.stamp(), request_id=b"r" * 16)
+
+    assert repeat.fact_id == kept.fact_id
+
+
+def test_capture_goes_on_once_released_facts_made_room(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    keep_until_refused(bench, outbox)
+    outbox.apply([SetAcked(Lane.CUSTODY, outbox.lane(Lane.CUSTODY).head_n)])
+
+    outbox.apply([Release(tuple(outbox.release_candidates(60)))])
+    outbox.maintain()
+    keep(outbox, "again")
+
+    assert parcels(outbox)[-1] == "parcel again"
