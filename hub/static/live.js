@@ -80,6 +80,7 @@ const show = {
   },
   parcel(key, value) {
     const rows = elements("parcel-row", key);
+    for (const element of value ? elements("device", value.device) : []) hearFrom(element, value.contact_ms);
     for (const row of rows) {
       if (!value) continue;
       const word = row.querySelector(".state");
@@ -91,7 +92,6 @@ const show = {
       const late = value.known_ms - value.happened_ms;
       cell(row, "known", late > lateKnownMs ? t("{age} later", { age: span(late) }) : "");
       row.querySelector(".ago").dataset.age = value.happened_ms;
-      hearFrom(row, value.contact_ms);
       mark(row);
     }
     if (document.querySelector(`[data-live-key="${CSS.escape(key)}"]`)) refetchSoon();
@@ -127,7 +127,11 @@ async function refetch() {
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     setServerTime(Number(fresh.body.dataset.now));
-    exchange(fresh);
+    if (document.documentElement.classList.contains("wall")) main.innerHTML = fresh.getElementById("main").innerHTML;
+    else exchange(fresh);
+    main.dataset.stale = "yes";
+    paintMoments(document);
+    paintAll();
   } catch {
     // The hub is away; the next beat or poll tries again.
   } finally {
@@ -151,9 +155,6 @@ function exchange(fresh) {
   for (const section of document.querySelectorAll("section[data-device]")) {
     hearFrom(section, Number(groups.get(section.dataset.device)?.dataset.contact ?? 0));
   }
-  main.dataset.stale = "yes";
-  paintMoments(document);
-  paintAll();
 }
 
 function say(next) {

@@ -101,15 +101,33 @@ def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
                 for name in ("front", "rear", "door", "top"):
                     story.readings(f"van-{n:03d}.{name}.temperature_c", [500 + n % 90], at_ms=contact - 5_000)
             for n in range(10_000):
-                story.scan(f"JD{n:014d}", Step.LOADED, at_ms=NOW_MS - n * 100 - 1_000, device=f"van-{n % 300:03d}")
+                silent = n % 10 == 0
+                at_ms = NOW_MS - n * 100 - (42 * MINUTE_MS if silent else 1_000)
+                step = Step.RECEIVED if silent else Step.LOADED
+                story.scan(
+                    f"JD{n:014d}",
+                    step,
+                    at_ms=at_ms,
+                    device=f"van-{n % 300:03d}",
+                    place="Donaudampfschifffahrtsstraße 112b",
+                )
             story.tell(tx)
             for n in range(100):
                 add_incident(tx, "gap", f"van-{n:03d}")
         yield hub
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/tracking?wall=1", "/temperature?wall=1", "/temperature?only=trouble"])
-@pytest.mark.parametrize("width", [390, 1920])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *PAGES,
+        "/tracking?status=in_store",
+        "/tracking?status=in_store&wall=1",
+        "/temperature?wall=1",
+        "/temperature?only=trouble",
+    ],
+)
+@pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sensors(
     browser: Browser, full_hub: SeededHub, path: str, width: int
 ) -> None:
