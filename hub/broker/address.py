@@ -62,10 +62,17 @@ def parse_broker(text: str) -> Address:
 
 
 def with_free_port(address: Address) -> Address:
-    """The same with port 0 replaced by one that is free now."""
-    if address.port:
-        return address
+    """The same with port 0 replaced by one that is free now.
+
+    Raises:
+        Refused: the address is taken, or not of this machine.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((address.host, 0))
+        # As the broker will: connections of an earlier process that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            raise Refused(f"cannot listen on {address.bind}: {error.strerror}") from error
         return Address(address.host, probe.getsockname()[1], address.tls)

@@ -1,16 +1,11 @@
 import os
 import queue
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 
 from contract.statement import password_of
 from contract.topics import down_topic, up_topic
@@ -19,6 +14,7 @@ from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import BrokerLink
 from hub.intake import Incoming
 from hub.registry import EnrolledDevice
+from tests.hub.broker.visitor import Visitor
 
 pytestmark = pytest.mark.slow
 
@@ -30,48 +26,8 @@ def device(name: str) -> EnrolledDevice:
 VAN, DOCK = device("van-1"), device("dock-1")
 
 
-class Visitor:
-    """A plain MQTT client that notes what happens to it."""
-
-    def __init__(self, address: Address, user: str, password: str, client_id: str = "") -> None:
-        self.connected: queue.Queue[bool] = queue.Queue()
-        self.subscribed: queue.Queue[bool] = queue.Queue()
-        self.heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        self.gone = threading.Event()
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id or f"{user}-{os.urandom(4).hex()}")
-        self.client.username_pw_set(user, password)
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = self._on_subscribe
-        self.client.on_message = self._on_message
-        self.client.on_disconnect = lambda *_: self.gone.set()
-        self.client.connect(address.host, address.port)
-        self.client.loop_start()
-
-    def _on_connect(self, _c: Client, _d: object, _f: object, reason: Any, _p: object) -> None:
-        self.connected.put(not reason.is_failure)
-
-    def _on_subscribe(self, _c: Client, _d: object, _m: int, reasons: Any, _p: object) -> None:
-        self.subscribed.put(not any(r.is_failure for r in reasons))
-
-    def _on_message(self, _c: Client, _d: object, message: MQTTMessage) -> None:
-        self.heard.put((message.topic, bytes(message.payload)))
-
-    def may_subscribe(self, topic: str) -> bool:
-        self.client.subscribe(topic)
-        return self.subscribed.get(timeout=5)
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@contextmanager
-def visiting(broker: EmbeddedBroker, visitor: EnrolledDevice, client_id: str = "") -> Iterator[Visitor]:
-    who = Visitor(broker.address, visitor.id, password_of(visitor.key), client_id)
-    try:
-        yield who
-    finally:
-        who.close()
+def visiting(broker: EmbeddedBroker, visitor: EnrolledDevice, client_id: str = "") -> Visitor:
+    return Visitor(broker.address, visitor.id, password_of(visitor.key), client_id)
 
 
 class HubEnd:
