@@ -1,0 +1,251 @@
+"""A hub, devices and whoever speaks to them, as real processes on 127.0.0.1; shared by the journeys.
+
+Agent and hub are started only by their commands, and asked only through what outsiders have: API, socket, broker.
+"""
+
+import os
+import shutil
+import socket
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from contract.fact import Fact
+from contract.local import Answer, FrameReader, Happening, Request, decode_answer, frame
+from contract.statement import password_of
+from firmware_sim.facts import LedgerReader
+from firmware_sim.processes import AgentProcess, HubProcess, run_command
+
+T = TypeVar("T")
+
+LOOK_S = 0.05
+PATIENCE_S = 45.0
+"""What takes a moment may take long on two cores that others use, too; nothing waits so long when all is well."""
+VARIABLE = "HOLDFAST_FAULTPOINT"
+TRANSIENT = ("agent.sock", "hub.sock")
+"""Sockets are no part of a copy."""
+
+
+def wait_until(check: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:
+    """Look again and again until `check` gives something true; that is returned."""
+    give_up_s = time.monotonic() + timeout_s
+    while not (found := check()):
+        assert time.monotonic() < give_up_s, f"not within {timeout_s:.0f} s: {what}"
+        time.sleep(LOOK_S)
+    return found
+
+
+def copy_folder(source: Path, target: Path) -> Path:
+    """A literal copy, as of a disk."""
+    return Path(shutil.copytree(source, target, ignore=shutil.ignore_patterns(*TRANSIENT)))
+
+
+def kill_at(point: str, nth: int = 1) -> dict[str, str]:
+    """The environment that makes a program die there."""
+    return {VARIABLE: f"{point}:{nth}:kill"}
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Who a broker client says it is."""
+
+    user: str
+    password: str
+
+
+class Site:
+    """One hub with its devices. Use as a context manager; everything it started is gone afterwards."""
+
+    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.logs.mkdir(parents=True)
+        self.hub = HubProcess(folder / "hub", logs=self.logs, extra=extra)
+        self.agents: list[AgentProcess] = []
+        self.http = httpx.Client(timeout=20, trust_env=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self.hub.init()
+            self.hub.start().wait_ready()
+            self.token = self.hub.token("admin")
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.http.close()
+        for agent in self.agents:
+            agent.kill()
+        self.hub.kill()
+
+    # -- devices ---------------------------------------------------------------------------------------------------
+
+    def add_device(self, device: str, toml: str = "", *, port: int | None = None, data: str = "") -> AgentProcess:
+        """Enrol a device; it is not started. `port` is where it reaches the hub (a relay), `toml` what follows `[device]`."""
+        folder = self.folder / device
+        folder.mkdir()
+        config = folder / "agent.toml"
+        self.hub.add_device(device, config, place="Dock 4")
+        text = config.read_text()
+        if port is not None:
+            text = text.replace(f":{self.hub.mqtt_port}", f":{port}")
+        config.write_text(f"{text}{data}\n{toml}")
+        return self.agent(device, config)
+
+    def agent(self, device: str, config: Path) -> AgentProcess:
+        """The program of a device whose configuration is there already."""
+        agent = AgentProcess(device, config, logs=self.logs)
+        # Clones have one id and need logs of their own.
+        agent.stdout_path = self.logs / f"{config.parent.name}.out"
+        agent.stderr_path = self.logs / f"{config.parent.name}.err"
+        self.agents.append(agent)
+        return agent
+
+    @contextmanager
+    def running(self, agent: AgentProcess, env: Mapping[str, str] | None = None) -> Iterator[AgentProcess]:
+        """The agent, ready; ended in order afterwards unless it is dead."""
+        agent.env = dict(env or {})
+        agent.start().wait_ready()
+        try:
+            yield agent
+        finally:
+            agent.stop()
+
+    # -- the hub from outside --------------------------------------------------------------------------------------
+
+    def restart_hub(self, env: Mapping[str, str] | None = None) -> None:
+        """Start the hub again where it was."""
+        self.hub.env = dict(env or {})
+        self.hub.start().wait_ready()
+
+    def get(self, path: str, **params: str | int) -> Any:
+        """What the API answers."""
+        answer = self.http.get(
+            f"{self.hub.url}/api/v1/{path}", params=params, headers={"Authorization": f"Bearer {self.token}"}
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def rows(self, **params: str | int) -> list[dict[str, Any]]:
+        """The ledger as the API shows it."""
+        rows: list[dict[str, Any]] = []
+        after = 0
+        while True:
+            page = self.get("facts", limit=500, after=after, **params)
+            rows += page["items"]
+            if page["next_cursor"] is None:
+                return rows
+            after = int(page["next_cursor"])
+
+    def facts(self) -> list[Fact]:
+        """All facts of the ledger, decoded from their bytes."""
+        with LedgerReader(self.hub.url, self.token) as reader:
+            return [row.fact for row in reader.rows() if row.fact is not None]
+
+    def incidents(self, kind: str = "", device: str = "") -> list[dict[str, Any]]:
+        """Open incidents of a kind, perhaps of one device."""
+        items: list[dict[str, Any]] = self.get("incidents", limit=1000)["items"]
+        return [i for i in items if kind in ("", i["kind"]) and device in ("", i["device"])]
+
+    def quarantine(self) -> list[dict[str, Any]]:
+        """What is held."""
+        items: list[dict[str, Any]] = self.get("quarantine")["items"]
+        return items
+
+    def scanned(self, device: str = "") -> list[str]:
+        """The codes of all scans at the hub, as text, one for each fact."""
+        return [
+            bytes.fromhex(row["fact"]["event"]["code"]).decode()
+            for row in self.rows(**({"device": device} if device else {}))
+            if row["fact"] is not None and "code" in row["fact"]["event"]
+        ]
+
+    def broker_pid(self) -> int | None:
+        """The process id of the broker while the hub has one."""
+        return next((pid for pid in children(self.hub.pid or 0) if "nats-server" in program_of(pid)), None)
+
+    def insider(self) -> Credential:
+        """The hub's own credential at the broker, as somebody finds it who can read the broker's files."""
+        for line in (self.folder / "hub/broker/nats.conf").read_text().splitlines():
+            if 'user: "hub"' in line:
+                return Credential("hub", line.partition('password: "')[2].partition('"')[0])
+        raise AssertionError("the broker's configuration does not name the hub")
+
+
+# -- devices from outside --------------------------------------------------------------------------------------------
+
+
+def key_of(config: Path) -> bytes:
+    """The device's own key."""
+    return bytes.fromhex(tomllib.loads(config.read_text())["device"]["credential"])
+
+
+def credential_of(config: Path) -> Credential:
+    """What the device shows to the broker."""
+    return Credential(tomllib.loads(config.read_text())["device"]["id"], password_of(key_of(config)))
+
+
+def scan(config: Path, code: str, step: str = "received") -> str:
+    """`holdfast-agent scan`; what it printed."""
+    return run_command("holdfast-agent", "scan", code, "--step", step, "--config", str(config))
+
+
+def ask(config: Path, request: Request) -> Answer | Happening:
+    """Ask a running agent over its socket."""
+    reader = FrameReader()
+    descriptor = os.open(config.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(PATIENCE_S)
+            line.connect(f"/proc/self/fd/{descriptor}/agent.sock")
+            line.sendall(frame(request))
+            while True:
+                data = line.recv(65536)
+                assert data, "the agent ended the conversation"
+                for body in reader.feed(data):
+                    return decode_answer(body)
+    finally:
+        os.close(descriptor)
+
+
+def is_drained(agent: AgentProcess) -> bool:
+    """Whether the hub committed everything that the device keeps."""
+    status = agent.status()
+    lanes = status["lanes"].values()
+    return status["unsealed"] == status["blobs_pending"] == 0 and all(l["committed"] == l["kept"] for l in lanes)
+
+
+# -- processes -------------------------------------------------------------------------------------------------------
+
+
+def children(pid: int) -> list[int]:
+    """Process ids whose parent is `pid`."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            # It ended while we looked.
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def program_of(pid: int) -> str:
+    """The command of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
