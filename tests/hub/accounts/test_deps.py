@@ -37,7 +37,7 @@ def client(hub: SeededHub) -> TestClient:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_fault_113_a_role_passes_where_it_is_granted_and_nowhere_else(
+def test_f113_a_role_passes_where_it_is_granted_and_nowhere_else(
     hub: SeededHub, client: TestClient, role: Role
 ) -> None:
     bearer = {"authorization": f"Bearer {hub.token(role)}"}
@@ -46,7 +46,7 @@ def test_fault_113_a_role_passes_where_it_is_granted_and_nowhere_else(
         assert answers == {r: 200 if r in PASSES[role] else 403 for r in Role}
 
 
-def test_fault_114_a_session_changes_something_only_from_our_own_page(hub: SeededHub, client: TestClient) -> None:
+def test_f114_a_session_changes_something_only_from_our_own_page(hub: SeededHub, client: TestClient) -> None:
     secret, other = hub.session(Role.ADMIN), hub.session(Role.ADMIN)
     client.cookies.set(SESSION_COOKIE, secret)
     path = "/api/v1/try/viewer"

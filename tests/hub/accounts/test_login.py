@@ -38,7 +38,7 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(client: T
     assert "samesite=lax" in cookie
 
 
-def test_fault_114_a_login_form_from_elsewhere_is_refused(client: TestClient) -> None:
+def test_f114_a_login_form_from_elsewhere_is_refused(client: TestClient) -> None:
     form = {**form_of(client), "name": "ada", "password": PASSWORD}
     for bad in ({"csrf": ""}, {"csrf": "0" * 64}):
         assert client.post("/login", data={**form, **bad}).status_code == 403
@@ -47,7 +47,7 @@ def test_fault_114_a_login_form_from_elsewhere_is_refused(client: TestClient) ->
     assert SESSION_COOKIE not in client.cookies
 
 
-def test_fault_114_a_session_is_a_new_secret_at_each_login(client: TestClient) -> None:
+def test_f114_a_session_is_a_new_secret_at_each_login(client: TestClient) -> None:
     client.cookies.set(SESSION_COOKIE, "planted")
     client.post("/login", data={**form_of(client), "name": "ada", "password": PASSWORD})
     assert "planted" not in [cookie.value for cookie in client.cookies.jar if cookie.domain]

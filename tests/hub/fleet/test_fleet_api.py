@@ -33,7 +33,7 @@ def add_fact(tx: Connection, seq: int, core: bytes | None, **values: object) -> 
         tx.execute(insert(position).values(hash=bytes([seq]) * 32, fact_id=identity, **place))
 
 
-def test_fault_73_a_scanned_code_is_given_byte_for_byte_and_as_text(hub: SeededHub) -> None:
+def test_f073_a_scanned_code_is_given_byte_for_byte_and_as_text(hub: SeededHub) -> None:
     code = b"\x1d<b>\x1b\xff\n"
     core = core_of(code)
     with hub.database.write() as tx:
@@ -124,7 +124,7 @@ def test_a_device_is_silent_when_three_of_its_hellos_are_missing(hub: SeededHub,
     assert (never["silent"], never["last_contact"], never["backlog"]) == (True, None, None)
 
 
-def test_fault_78_a_search_takes_wildcards_and_quotes_as_letters(hub: SeededHub) -> None:
+def test_f078_a_search_takes_wildcards_and_quotes_as_letters(hub: SeededHub) -> None:
     with hub.database.write() as tx:
         for name, place in (("a", "100 %"), ("b", "under_score"), ("c", "x'; DROP TABLE device; --")):
             add_device(tx, name, place=place)

@@ -58,7 +58,7 @@ def test_errors_of_the_interface_are_problem_details(hub: SeededHub) -> None:
     "query",
     ["limit=1000000000", "limit=0", "limit=x", "after=-1", "after=99999999999999999999999", "device=" + "x" * 65],
 )
-def test_fault_118_what_a_request_may_ask_for_is_bounded(hub: SeededHub, query: str) -> None:
+def test_f118_what_a_request_may_ask_for_is_bounded(hub: SeededHub, query: str) -> None:
     answer = hub.signed_in().get(f"/api/v1/facts?{query}")
     assert answer.status_code == 422
     assert answer.json()["status"] == 422

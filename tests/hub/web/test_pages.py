@@ -261,7 +261,7 @@ def test_seven_tabs_share_one_stream_and_all_are_live(browser: Browser, hub: See
             expect(tab.locator(".contact")).to_have_attribute("data-state", "heard")
 
 
-def test_fault_76_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: SeededHub) -> None:
+def test_f076_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: SeededHub) -> None:
     names = ["<script>document.title='pwned'</script>", "<img src=x onerror=\"document.title='pwned'\">", "{{7*7}}"]
     with hub.database.write() as tx:
         add_device(tx, "van-1", place=names[1])

@@ -35,7 +35,7 @@ def api_routes(hub: SeededHub) -> list[APIRoute]:
     return [route for route in flat(create_app(hub.context()).routes) if isinstance(route, APIRoute)]
 
 
-def test_fault_113_every_route_requires_a_role_or_is_listed_as_open(hub: SeededHub) -> None:
+def test_f113_every_route_requires_a_role_or_is_listed_as_open(hub: SeededHub) -> None:
     app = create_app(hub.context())
     seen = set()
     for route in flat(app.routes):
@@ -52,7 +52,7 @@ def test_fault_113_every_route_requires_a_role_or_is_listed_as_open(hub: SeededH
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_fault_113_each_role_reaches_just_the_routes_that_are_granted_to_it(hub: SeededHub, role: Role) -> None:
+def test_f113_each_role_reaches_just_the_routes_that_are_granted_to_it(hub: SeededHub, role: Role) -> None:
     token = hub.token(role)
     client = hub.client()
     for route in api_routes(hub):
@@ -70,7 +70,7 @@ def test_fault_113_each_role_reaches_just_the_routes_that_are_granted_to_it(hub:
             assert client.request(method, url).status_code == 401, f"{method} {url} as nobody"
 
 
-def test_fault_114_a_session_changes_nothing_without_the_page_s_token(hub: SeededHub) -> None:
+def test_f114_a_session_changes_nothing_without_the_page_s_token(hub: SeededHub) -> None:
     client = hub.client()
     client.cookies.set(SESSION_COOKIE, hub.session(Role.ADMIN))
     changing = [r for r in api_routes(hub) if r.methods - {"GET", "HEAD"} and r.path not in OPEN_PATHS]
