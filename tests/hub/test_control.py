@@ -1,0 +1,89 @@
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from hub.accounts.roles import Role
+from hub.administration import Administration
+from hub.centre import open_centre
+from hub.control import SOCKET, ControlSocket, ask
+from hub.errors import Refused
+from hub.requests import AddDevice, AddUser, ListDevices, ListUsers, Verify
+
+KEY = "ab" * 32
+
+
+def test_both_ways_answer_alike(tmp_path: Path) -> None:
+    with open_centre(tmp_path) as centre:
+        heard = threading.Event()
+        control = ControlSocket(tmp_path, Administration(centre, heard.set).answer)
+        assert ask(tmp_path, AddDevice("van-1", "Van 1", KEY)) is None
+        assert heard.is_set()
+        assert centre.registry.find("van-1") is not None
+        password = ask(tmp_path, AddUser("w.chen", Role.OPERATOR))
+        answers = [ask(tmp_path, r) for r in (ListDevices(), ListUsers(), Verify())]
+        with pytest.raises(Refused) as refused:
+            ask(tmp_path, AddDevice("van-1", "", "cd" * 32))
+        control.close()
+    assert isinstance(password, str)
+    assert [ask(tmp_path, r) for r in (ListDevices(), ListUsers(), Verify())] == answers
+    with pytest.raises(Refused) as again:
+        ask(tmp_path, AddDevice("van-1", "", "cd" * 32))
+    assert str(refused.value) == str(again.value)
+    assert str(again.value) == "device 'van-1' is enrolled already; choose another id, so that its facts stay apart"
+
+
+def test_f058_the_same_device_with_the_same_key_is_no_second_enrolment(tmp_path: Path) -> None:
+    tmp_path.joinpath("x").mkdir()
+    ask(tmp_path / "x", AddDevice("van-1", "", KEY))
+    ask(tmp_path / "x", AddDevice("van-1", "", KEY))
+    assert len(ask(tmp_path / "x", ListDevices())) == 1
+
+
+@pytest.mark.parametrize("name", ["a+b", "#", "a/b", "hub", "display", "", "Van", "v" * 65, "a.b", "a b"])
+def test_f097_an_id_that_could_mean_other_topics_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Refused, match="device id"):
+        ask(tmp_path, AddDevice(name, "", KEY))
+
+
+def test_a_folder_with_a_long_path_has_a_socket_for_its_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    with open_centre(folder) as centre:
+        control = ControlSocket(folder, Administration(centre).answer)
+        assert (folder / SOCKET).stat().st_mode & 0o777 == 0o600
+        assert ask(folder, ListUsers()) == []
+        control.close()
+    assert not (folder / SOCKET).exists()
+
+
+def test_a_socket_left_by_a_dead_hub_is_no_hindrance(tmp_path: Path) -> None:
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(tmp_path / SOCKET)) if len(str(tmp_path)) < 90 else None
+    stale.close()
+    assert ask(tmp_path, ListUsers()) == []
+    with open_centre(tmp_path) as centre:
+        control = ControlSocket(tmp_path, Administration(centre).answer)
+        assert ask(tmp_path, ListUsers()) == []
+        control.close()
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"nonsense\n", b'{"type":"Unknown"}\n', b"[" * 50_000 + b"\n", b"x" * 100_000]
+)
+def test_nonsense_on_the_socket_is_refused_and_the_next_command_is_answered(tmp_path: Path, line: bytes) -> None:
+    with open_centre(tmp_path) as centre:
+        control = ControlSocket(tmp_path, Administration(centre).answer)
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.connect(str(tmp_path / SOCKET))
+            visitor.sendall(line)
+            visitor.shutdown(socket.SHUT_WR)
+            visitor.recv(1000)
+        assert ask(tmp_path, ListUsers()) == []
+        control.close()
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="is no data folder"):
+        ask(tmp_path / "nowhere", ListUsers())
