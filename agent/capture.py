@@ -30,6 +30,8 @@ MAX_FIX_AGE_S: Final = 24 * 3_600
 MAX_ACCURACY_M: Final = 100_000
 """What a fix can say at most."""
 SHELF: Final = "port"
+SESSION: Final = "session"
+PERSON: Final = "actor"
 T = TypeVar("T")
 
 
@@ -130,7 +132,8 @@ class Capture:
         self._place = place
         self._configured = dict(ports or {})
         self._ports: dict[str, Port] = {}
-        self._intervals_ms = intervals_ms or {}
+        self._intervals_ms = dict(intervals_ms or {})
+        self._person: str | None = None
         self.manifest: Manifest = manifest or NoManifest()
         self._guard = guard
         self._appended = appended
@@ -190,7 +193,7 @@ class Capture:
                 self.counts[f"{driver}.duplicate"] += 1
                 return Signal.DUPLICATE
             scan = self._scan(code, identity, port, driver, stamp)
-            self._outbox.append([scan], actor=port.actor, stamp=stamp)
+            self._outbox.append([scan], actor=port.actor or self.person, stamp=stamp)
             if repeat is not None:
                 self._recent[repeat] = stamp.mono_ms
         self.counts[f"{driver}.kept"] += 1
@@ -272,18 +275,51 @@ class Capture:
         if after == before:
             return
         if after.actor != before.actor:
-            self.sign(after.actor, on=True)
+            self._state(SignedOn(on=True), actor=after.actor)
         remembered = _Remembered(self._configured.get(driver, Port()), after)
         self._outbox.shelf.put(SHELF, driver, _port_encoder.encode(remembered))
         self._ports[driver] = after
 
-    def sign(self, actor: str, *, on: bool, request_id: bytes | None = None) -> tuple[Kept, ...]:
-        """A person takes the device or leaves it.
+    @property
+    def person(self) -> str:
+        """Who is signed on at this device, also over restarts; empty when nobody is. A card at one port goes before."""
+        if self._person is None:
+            self._person = (self._outbox.shelf.get(SESSION, PERSON) or b"").decode("utf-8", "replace")
+        return self._person
+
+    def sign_on(self, person: str, *, request_id: bytes | None = None) -> tuple[Kept, ...]:
+        """A person takes the device.
 
         Raises:
             NotKept: nothing is on disk.
         """
-        return self._state(SignedOn(on), actor=actor, request_id=request_id)
+        kept = self._state(SignedOn(on=True), actor=person, request_id=request_id)
+        self._outbox.shelf.put(SESSION, PERSON, person.encode())
+        self._person = person
+        return kept
+
+    def sign_off(self, *, request_id: bytes | None = None) -> tuple[Kept, ...]:
+        """The person leaves the device.
+
+        Raises:
+            NotKept: nothing is on disk.
+        """
+        kept = self._state(SignedOn(on=False), actor=self.person, request_id=request_id)
+        self._outbox.shelf.drop(SESSION, PERSON)
+        self._person = ""
+        return kept
+
+    def add_port(self, driver: str, port: Port | None, interval_ms: int | None) -> None:
+        """A driver was added to the configuration; `port` is what its scans mean, if it scans."""
+        if port is not None:
+            self._configured[driver] = port
+        if interval_ms is not None:
+            self._intervals_ms[driver] = interval_ms
+
+    def counts_of(self, driver: str) -> tuple[tuple[str, int], ...]:
+        """What became of a driver's frames: kept, duplicate, and each cause of not keeping."""
+        start = f"{driver}."
+        return tuple((k.removeprefix(start), n) for k, n in sorted(self.counts.items()) if k.startswith(start))
 
     # -- measurements ----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ misspelt `regsiters` must not become a probe without registers.
 import copy
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -359,4 +360,4 @@ def _hub_address(text: str) -> HubAddress:
     return HubAddress(text)
 
 
-_READERS = {Credential: _credential, HubAddress: _hub_address}
+_READERS: dict[type, Callable[[str], object]] = {Credential: _credential, HubAddress: _hub_address}

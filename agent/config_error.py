@@ -58,6 +58,7 @@ def _record(info: Any, value: Any) -> Any:
 
 def _legal(info: Any) -> str:
     """The words that would have been right."""
+    words: list[object]
     match info:
         case StructType():
             words = [field.encode_name for field in info.fields]

@@ -52,8 +52,6 @@ from contract.local import Kept as KeptAnswer
 
 DRAFTS: Final = "draft"
 MOST_DRAFTS: Final = 200
-SESSION: Final = "session"
-ACTOR: Final = "actor"
 PAGE_BYTES: Final = 512 * KIB
 """Of facts in one page of the outbox; the rest follows on the next."""
 ALARM_PAGES: Final = 20
@@ -88,11 +86,6 @@ class Desk:
         self._clock = clock
         self._inbox = inbox
         self._house = house
-
-    @property
-    def actor(self) -> str:
-        """Who is signed on, also over restarts; empty when nobody is."""
-        return (self._outbox.shelf.get(SESSION, ACTOR) or b"").decode("utf-8", "replace")
 
     def answer(self, request: Request) -> Answer:
         """Do what is asked; what was recorded is on disk when this returns."""
@@ -132,9 +125,9 @@ class Desk:
             case RecordProof():
                 return self._proof(request)
             case SignOn(request_id, actor):
-                return self._sign(actor, request_id, on=True)
+                return _kept(self._capture.sign_on(actor, request_id=request_id))
             case SignOff(request_id):
-                return self._sign(self.actor, request_id, on=False)
+                return _kept(self._capture.sign_off(request_id=request_id))
             case AcknowledgeAlarm():
                 return self._acknowledge(request)
 
@@ -142,7 +135,7 @@ class Desk:
         done = self._capture.scan_by_hand(
             request.code,
             request.step,
-            actor=self.actor,
+            actor=self._capture.person,
             place=request.place,
             aim=request.aim,
             request_id=request.request_id,
@@ -186,19 +179,13 @@ class Desk:
             shutil.copyfile(incoming / name, beside)
         return self._outbox.adopt_blob(beside)
 
-    def _sign(self, actor: str, request_id: bytes, *, on: bool) -> Answer:
-        kept = self._capture.sign(actor, on=on, request_id=request_id)
-        if on:
-            self._outbox.shelf.put(SESSION, ACTOR, actor.encode())
-        else:
-            self._outbox.shelf.drop(SESSION, ACTOR)
-        return _kept(kept)
-
     def _acknowledge(self, request: AcknowledgeAlarm) -> Answer:
         alarm = self._find_alarm(request.alarm)
         if alarm is None:
             return Refused(f"No alarm {request.alarm!r} is known on this device; nothing was acknowledged.")
-        acknowledged = msgspec.structs.replace(alarm, phase=Phase.ACKNOWLEDGED, by=self.actor, why=request.why)
+        acknowledged = msgspec.structs.replace(
+            alarm, phase=Phase.ACKNOWLEDGED, by=self._capture.person, why=request.why
+        )
         return self._record(acknowledged, request.request_id)
 
     def _find_alarm(self, name: str) -> Alarm | None:
@@ -215,7 +202,9 @@ class Desk:
         return None
 
     def _record(self, event: Event, request_id: bytes) -> Answer:
-        kept = self._outbox.append((event,), actor=self.actor, stamp=self._clock.stamp(), request_id=request_id)
+        kept = self._outbox.append(
+            (event,), actor=self._capture.person, stamp=self._clock.stamp(), request_id=request_id
+        )
         self._house.recorded()
         return _kept(kept)
 

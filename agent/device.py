@@ -69,10 +69,14 @@ def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appen
         outbox,
         clock,
         place=config.device.place,
-        ports={d.name: Port(step=d.step) for d in config.drivers if isinstance(d, ScannerConfig)},
+        ports={d.name: port for d in config.drivers if (port := _port(d)) is not None},
         intervals_ms={d.name: ms for d in config.drivers if (ms := _interval_ms(d)) is not None},
         appended=appended,
     )
+
+
+def _port(driver: DriverConfig) -> Port | None:
+    return Port(step=driver.step) if isinstance(driver, ScannerConfig) else None
 
 
 def _interval_ms(driver: DriverConfig) -> int | None:
@@ -110,7 +114,7 @@ class Agent:
         self._watch = Watch(config.device.id, self._capture, self._clock, self._happenings)
         self._outbox.documents = self._inbox.versions
         self._outbox.snapshot = self._watch.latest
-        self._desk = self._new_desk()
+        self._desk = Desk(outbox=self._outbox, capture=self._capture, clock=self._clock, inbox=self._inbox, house=self)
         self._uplink = self._new_uplink()
         self._drivers: dict[str, DriverShell] = {}
         self._server = LocalServer(self._folder, self._answer, self._happenings, self._present)
@@ -296,14 +300,14 @@ class Agent:
         seen_ms = self._uplink.last_contact_at_ms if self._uplink is not None else None
         return Remembered(
             last_contact_at_ms=seen_ms if seen_ms is not None else self._before.last_contact_at_ms,
-            actor=self._desk.actor,
-            drivers=tuple(driver_status(shell.health(), now_ms) for shell in tuple(self._drivers.values())),
+            actor=self._capture.person,
+            drivers=tuple(self._driver_status(name, now_ms) for name in tuple(self._drivers)),
         )
 
-    # -- local programs --------------------------------------------------------------------------------------------
+    def _driver_status(self, name: str, now_ms: int) -> local.DriverStatus:
+        return driver_status(self._drivers[name].health(), now_ms, self._capture.counts_of(name))
 
-    def _new_desk(self) -> Desk:
-        return Desk(outbox=self._outbox, capture=self._capture, clock=self._clock, inbox=self._inbox, house=self)
+    # -- local programs --------------------------------------------------------------------------------------------
 
     def _answer(self, request: local.Request) -> local.Answer:
         return self._desk.answer(request)
@@ -336,10 +340,9 @@ class Agent:
             ConfigError: it would not be a valid configuration.
         """
         self._config = add_driver(self._path, toml)
-        self._capture = build_capture(self._config, self._outbox, self._clock, self._appended)
-        self._watch.sink = self._capture
-        self._desk = self._new_desk()
-        self._start_driver(self._config.drivers[-1])
+        added = self._config.drivers[-1]
+        self._capture.add_port(added.name, _port(added), _interval_ms(added))
+        self._start_driver(added)
 
     def recorded(self) -> None:
         """Something was kept: send it."""

@@ -48,8 +48,8 @@ def recall(folder: Path) -> Remembered:
         return Remembered()
 
 
-def driver_status(health: DriverHealth, now_ms: int) -> DriverStatus:
-    """A driver's health with times instead of ages."""
+def driver_status(health: DriverHealth, now_ms: int, captured: Iterable[tuple[str, int]] = ()) -> DriverStatus:
+    """A driver's health with times instead of ages, and what capture made of its frames."""
     last_ms = None if health.last_frame_age_s is None else now_ms - int(health.last_frame_age_s * 1000)
     counters = [
         ("frames", health.frames),
@@ -58,6 +58,7 @@ def driver_status(health: DriverHealth, now_ms: int) -> DriverStatus:
         ("opened", health.opened),
         ("writes_failed", health.writes_failed),
         *((f"rejected_{r.reason}", r.count) for r in health.rejections),
+        *captured,
     ]
     evidence = "; ".join(f"{r.reason}: {r.last_evidence}" for r in health.rejections)
     return DriverStatus(

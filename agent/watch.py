@@ -17,7 +17,7 @@ class Watch:
 
     def __init__(self, device: str, sink: Sink, clock: DeviceClock, happenings: Happenings) -> None:
         self._device = device
-        self.sink = sink
+        self._sink = sink
         self._clock = clock
         self._happenings = happenings
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Watch:
 
     def code(self, driver: str, code: Code) -> Signal:
         """Keep a scan; returns only after its commit is on disk, or REFUSED."""
-        signal = self.sink.code(driver, code)
+        signal = self._sink.code(driver, code)
         if self._happenings.followed:
             identity = identify(code.raw, code.aim)
             self._happenings.tell(
@@ -61,7 +61,7 @@ class Watch:
 
     def sample(self, driver: str, sample: Sample) -> None:
         """Take a measurement, made now."""
-        self.sink.sample(driver, sample)
+        self._sink.sample(driver, sample)
         sensor = f"{self._device}.{driver}.{sample.sensor}"
         reading = LatestReading(sensor, sample.quantity, self._clock.now().at_ms, sample.value)
         with self._lock:
@@ -70,7 +70,7 @@ class Watch:
 
     def fix(self, driver: str, fix: Fix) -> None:
         """Take a position, measured now."""
-        self.sink.fix(driver, fix)
+        self._sink.fix(driver, fix)
         place = event.Fix(fix.lat_e7, fix.lon_e7, fix.accuracy_m)
         happened = local.FixHappened(driver, place, self._clock.now().at_ms)
         with self._lock:
@@ -79,10 +79,10 @@ class Watch:
 
     def lost(self, driver: str, why: str) -> None:
         """The device behind a driver is gone or silent."""
-        self.sink.lost(driver, why)
+        self._sink.lost(driver, why)
         self._happenings.tell(local.DriverHappened(driver, found=False, why=why))
 
     def found(self, driver: str) -> None:
         """The device behind a driver is there (again)."""
-        self.sink.found(driver)
+        self._sink.found(driver)
         self._happenings.tell(local.DriverHappened(driver, found=True, why=""))

@@ -191,6 +191,19 @@ def test_cards_switch_what_following_scans_of_their_port_mean(capture: Capture, 
     assert (other.event.step, other.event.place, other.actor) == (Step.RECEIVED, "van", "")
 
 
+def test_who_signs_on_at_the_device_is_the_actor_of_scans_also_over_a_restart(bench: Bench, capture: Capture) -> None:
+    capture.sign_on("a.nowak")
+    capture.code(GUN, SSCC)
+    bench.close()
+    outbox = bench.open()
+    again = Capture(outbox, bench.clock, ports={GUN: Port(Step.LOADED)})
+    again.code(GUN, GTIN)
+    again.sign_off()
+    again.code(GUN, Code(b"after"))
+
+    assert [fact.actor for fact in facts(outbox)] == ["a.nowak", "a.nowak", "a.nowak", "a.nowak", ""]
+
+
 def test_cards_hold_over_a_restart_unless_the_configuration_changed(bench: Bench, capture: Capture) -> None:
     capture.code(GUN, Code(b"HF:STEP:returned"))
     bench.close()

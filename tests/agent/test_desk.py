@@ -205,7 +205,7 @@ def test_p1_what_could_not_be_kept_is_refused_with_the_stores_sentence(
 
     assert room.desk.answer(_scan(1)) == Refused("Not kept: the device's storage is full.")
     assert room.desk.answer(SignOn(_id(2), "w.chen")) == Refused("Not kept: the device's storage is full.")
-    assert room.desk.actor == ""
+    assert room.capture.person == ""
 
 
 def test_an_alarm_is_acknowledged_by_name_and_reason(room: Room) -> None:
