@@ -105,8 +105,8 @@ def serve_command(
 ) -> None:
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
     configure_logging()
-    from hub.broker.link import read_credential  # noqa: PLC0415
-    from hub.serve import Settings, serve  # noqa: PLC0415
+    from hub.broker.link import read_credential  # noqa: PLC0415 most of the hub
+    from hub.serve import Settings, serve  # noqa: PLC0415 most of the hub
 
     if database is not None:
         raise Refused(f"--database {database!r}: this hub keeps its database in the data folder; leave the option out")
@@ -201,8 +201,8 @@ def broker_config(
     as_json: AsJson = False,
 ) -> None:
     """Write configuration, access list and credentials for an external broker (stop the hub, or give its devices later)."""
-    from hub.broker.mosquitto import write_mosquitto_config  # noqa: PLC0415
-    from hub.centre import open_centre  # noqa: PLC0415
+    from hub.broker.mosquitto import write_mosquitto_config  # noqa: PLC0415 most of the hub
+    from hub.centre import open_centre  # noqa: PLC0415 most of the hub
 
     devices = []
     if data is not None:
@@ -258,7 +258,7 @@ def token_create(
 @app.command(epilog="Example: holdfast-hub rebuild --data hub")
 def rebuild(data: Data) -> None:
     """Empty all projections and fold the whole ledger again; the hub must be stopped."""
-    from hub.centre import open_centre  # noqa: PLC0415
+    from hub.centre import open_centre  # noqa: PLC0415 most of the hub
 
     with open_centre(_existing(data)) as centre:
         centre.projector.rebuild()
@@ -317,8 +317,8 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *,
 @app.command(epilog="Example: holdfast-hub restore /mnt/safe/hub.tar --data hub")
 def restore(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *, as_json: AsJson = False) -> None:
     """Put a backup in the place of a stopped hub's database; the old one is moved aside, devices send what it lacks."""
-    from hub.backup import restore_backup  # noqa: PLC0415
-    from hub.centre import wall_ms  # noqa: PLC0415
+    from hub.backup import restore_backup  # noqa: PLC0415 most of the hub
+    from hub.centre import wall_ms  # noqa: PLC0415 most of the hub
 
     aside = restore_backup(file, data, wall_ms())
     moved = f"; the database before it is {aside}" if aside else ""

@@ -113,8 +113,8 @@ def ask(folder: Path, request: Request) -> Any:
 
 def _answer_here(folder: Path, request: Request) -> Any:
     # Here, because this is most of the hub, which takes seconds to load, and a running hub answers without.
-    from hub.administration import Administration  # noqa: PLC0415
-    from hub.centre import open_centre  # noqa: PLC0415
+    from hub.administration import Administration  # noqa: PLC0415 see above
+    from hub.centre import open_centre  # noqa: PLC0415 see above
 
     with open_centre(folder) as centre:
         result = Administration(centre).answer(request)

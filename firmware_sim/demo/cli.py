@@ -51,10 +51,10 @@ def _seconds(text: str) -> float:
 
 def _demo(parser: argparse.ArgumentParser, args: argparse.Namespace, stop: threading.Event) -> None:
     # Here, because the simulated devices do without an HTTP client.
-    from firmware_sim.demo.depot import Depot, fresh_folder  # noqa: PLC0415
-    from firmware_sim.demo.pace import Minima  # noqa: PLC0415
-    from firmware_sim.demo.show import Show  # noqa: PLC0415
-    from firmware_sim.demo.words import as_json, as_lines, shortcoming  # noqa: PLC0415
+    from firmware_sim.demo.depot import Depot, fresh_folder  # noqa: PLC0415 see above
+    from firmware_sim.demo.pace import Minima  # noqa: PLC0415 see above
+    from firmware_sim.demo.show import Show  # noqa: PLC0415 see above
+    from firmware_sim.demo.words import as_json, as_lines, shortcoming  # noqa: PLC0415 see above
 
     if args.json and args.seconds is None:
         parser.error("--json tells how a timed run ended: give --seconds as well")
