@@ -24,6 +24,7 @@ from contract.delivery.hub_actions import (
 )
 from contract.delivery.hub_view import Audited, BranchHead, HubView, StreamName
 from contract.errors import IllegalTransition, Malformed
+from contract.event import Damage, Status
 from contract.fact import decode_core, fact_id, next_hash, root_hash
 from contract.limits import MAX_DOCUMENTS, MAX_HEADS
 from contract.messages import (
@@ -163,6 +164,7 @@ def _batch(device: str, batch: Batch, view: HubView, credit: Credit) -> list[Hub
     shape_after(shape_of(len(branches)), growth)
     actions.append(PutFacts(device, tuple(rows)))
     actions += _losses(device, rows)
+    actions += _damages(device, rows[known:])
     last = chain[-1]
     actions.append(Reply(device, Ack(batch.incarnation, batch.lane, mark(last.n, last.hash), credit)))
     return actions
@@ -255,6 +257,29 @@ def _losses(device: str, rows: Sequence[FactRow]) -> list[HubAction]:
 
 _LOSSES: Final = frozenset({"storage_full", "corrupt", "db_lost"})
 """Causes that somebody must hear of; `thinned`, `released` and `erased` are as intended."""
+
+
+def _damages(device: str, rows: Sequence[FactRow]) -> list[HubAction]:
+    """P6: what a device found out about its own storage shows by itself; a clone may have noticed before it branched."""
+    return [
+        Report(
+            _FOUND_BY_DEVICE.get(damage.kind, IncidentKind.DEVICE_DAMAGE),
+            device,
+            f"device_damage:{device}:{damage.kind}",
+            f"the device states: {damage.kind}{': ' if damage.detail else ''}{damage.detail}",
+        )
+        for row in rows
+        if row.fact is not None and isinstance(row.fact.event, Status)
+        if isinstance(damage := row.fact.event.detail, Damage)
+    ]
+
+
+_FOUND_BY_DEVICE: Final = {
+    "forked": IncidentKind.FORK,
+    "restored": IncidentKind.DEVICE_REGRESSED,
+    "blob_refused": IncidentKind.BLOB_REFUSED,
+}
+"""Why a device began anew at the hub's word is an incident of its own kind; all else is damage."""
 
 
 def _fork(stream: StreamName, n: int) -> Report:
