@@ -1,6 +1,7 @@
 """`holdfast-hub serve`: the whole hub in one process, put together here and taken apart in the reverse order."""
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ from contract.event import Decision
 from contract.messages import LatestReading
 from hub.administration import Administration
 from hub.app import create_app
-from hub.backup import make_backup, note_missing, prune, scheduled_name
+from hub.backup import clear_rests, make_backup, note_missing, prune, scheduled_name
 from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import BrokerLink, Credential
@@ -180,7 +181,7 @@ def _web(context: HubContext, listen: Address, stop: _Stop) -> Iterator[str]:
             (listen.host, listen.port), family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET
         )
     except OSError as error:
-        raise Refused(f"cannot listen on {listen.bind}: {error.strerror}") from error
+        raise Refused(f"cannot listen on {listen.bind}: {os.strerror(error.errno or 0)}") from error
     config = uvicorn.Config(
         create_app(context),
         log_config=None,
@@ -219,6 +220,7 @@ def _web(context: HubContext, listen: Address, stop: _Stop) -> Iterator[str]:
 def _backups(centre: Centre, folder: Path, every_s: float) -> Iterator[None]:
     """Make, verify, record and prune backups, the first at once."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clear_rests(folder)
     ended = threading.Event()
 
     def run() -> None:

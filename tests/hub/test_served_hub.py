@@ -110,7 +110,7 @@ def test_p2_p3_f035_f036_f037_a_hub_killed_anywhere_loses_and_doubles_nothing(da
     van = _add(data)
     made = [van.device.store.append(b"%d" % n) for n in range(600)]
     # Past the hello, in the middle of the batches.
-    dying = ServedHub(data, faultpoint=f"{faultpoint}:3:kill")
+    dying = ServedHub(data, faultpoint=f"{faultpoint}:2:kill")
     address = f"{dying.mqtt.host}:{dying.mqtt.port}"
     van.connect(dying)
     assert not van.exchange(600, seconds=3)
