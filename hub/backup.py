@@ -30,6 +30,8 @@ from hub.verify import verify_ledger
 
 KEEP: Final = 8
 """Two days of backups every six hours; `safe` rests on the newest SAFE_BACKUPS."""
+SCHEDULED: Final = "holdfast-"
+_COPY_PREFIX: Final = ".copy-of-hub-"
 _BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
 _CHUNK: Final = 1024 * 1024
 
@@ -54,7 +56,7 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
         raise Refused(f"{target} exists; choose another name")
     fresh = target.with_name(f".{target.name}.new")
     try:
-        with tempfile.TemporaryDirectory(prefix=".holdfast-backup-", dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=_COPY_PREFIX, dir=target.parent) as folder:
             copy = Path(folder) / DATABASE_FILE
             _copy_database(db.path, copy)
             with _reading(copy) as tx:
@@ -76,9 +78,17 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
     return MadeBackup(target, row["facts"], len(digests), size)
 
 
+def clear_rests(folder: Path) -> None:
+    """Remove what a hub that was killed had begun to write in its folder of scheduled backups; each may be a whole copy."""
+    for rest in folder.glob(f".{SCHEDULED}*.new"):
+        rest.unlink(missing_ok=True)
+    for rest in folder.glob(f"{_COPY_PREFIX}*"):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 def scheduled_name(now_ms: int) -> str:
     """The name of a backup of this moment; names sort by time."""
-    return f"holdfast-{now_ms:015}.tar"
+    return f"{SCHEDULED}{now_ms:015}.tar"
 
 
 def note_missing(tx: Connection, now_ms: int) -> int:
