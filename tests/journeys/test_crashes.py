@@ -33,7 +33,13 @@ STORM_LIMIT_S = 170.0
 DRAIN_LIMIT_S = 60.0
 
 # Places that ordinary work passes all the time, with how many passages may go by.
-AGENT_TRAPS = (Trap("pre_commit", 25), Trap("post_commit", 25), Trap("sealing", 2), Trap("sent", 12), Trap("welcome", 1))
+AGENT_TRAPS = (
+    Trap("pre_commit", 25),
+    Trap("post_commit", 25),
+    Trap("sealing", 2),
+    Trap("sent", 12),
+    Trap("welcome", 1),
+)
 HUB_TRAPS = (
     Trap("hub_project", 15),
     Trap("hub_project_commit", 10),
@@ -252,7 +258,9 @@ def test_f047_hub_killed_before_a_backup_gets_its_name_makes_another(tmp_path: P
         run_command("holdfast-hub", "restore", str(second), "--data", str(restored))
         assert run_command("holdfast-hub", "verify", "--data", str(restored))
         # What the killed one had begun does not pile up.
-        wait_until(lambda: not [p for p in backups.iterdir() if p.name.startswith(".")], "no rest of the killed backup", 5)
+        wait_until(
+            lambda: not [p for p in backups.iterdir() if p.name.startswith(".")], "no rest of the killed backup", 5
+        )
 
 
 def held_scans(agent: AgentProcess) -> list[str]:
