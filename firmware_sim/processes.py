@@ -7,8 +7,10 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +28,10 @@ STOP_TIMEOUT_S = 15.0
 COMMAND_TIMEOUT_S = 60.0
 # How much of a program's last words is worth showing.
 LAST_WORDS_CHARS = 600
+
+# Below the ports that the kernel hands to outgoing connections: one of those could be gone when its program comes back.
+LASTING_PORTS = range(15_000, 30_000)
+PORT_TRIES = 100
 
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -46,6 +52,32 @@ def find_command(name: str) -> str:
     if found is None:
         raise ProcessFailed(f"the command {name} is not installed: run `make setup`")
     return found
+
+
+def free_port() -> int:
+    """Return a local TCP port that is free now, and that nobody is given by chance.
+
+    Raises:
+        ProcessFailed: All that were tried are taken.
+    """
+    for _ in range(PORT_TRIES):
+        # Not from a seed: several runs side by side must not draw the same one.
+        port = random.SystemRandom().choice(LASTING_PORTS)
+        if is_free(port):
+            return port
+    raise ProcessFailed(f"no free TCP port found from {LASTING_PORTS.start} to {LASTING_PORTS.stop}")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on a local TCP port."""
+    with socket.socket() as probe:
+        # As servers do; otherwise connections of a moment ago would count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def run_command(name: str, *args: str, env: Mapping[str, str] | None = None) -> str:
@@ -233,15 +265,15 @@ class Program:
 
 
 class HubProcess(Program):
-    """`holdfast-hub serve` with its administration commands; keeps its ports over restarts."""
+    """`holdfast-hub serve` on this machine with its administration commands; keeps its ports over restarts."""
 
     def __init__(
         self,
         data: Path,
         *,
         logs: Path,
-        http: str = "127.0.0.1:0",
-        mqtt: str = "127.0.0.1:0",
+        http_port: int | None = None,
+        mqtt_port: int | None = None,
         extra: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -250,32 +282,21 @@ class HubProcess(Program):
         Args:
             data: Its data folder.
             logs: Where its output goes.
-            http: Address of pages and API; port 0 takes a free one, which is then kept.
-            mqtt: Address of the broker, likewise.
+            http_port: Port of pages and API; None takes a free one.
+            mqtt_port: Port of the broker, likewise.
             extra: More words for `serve`, such as `--backup-dir DIR`.
             env: Environment variables, such as FAULTPOINT.
         """
-        super().__init__("hub", (), logs=logs, env=env)
         self.data = data
-        self._http, self._mqtt, self._extra = http, mqtt, tuple(extra)
-
-    def start(self) -> Self:
-        """Start it; after the first time on the ports it had."""
-        if self.ready:
-            self._http, self._mqtt = (_address(str(self.ready[key])) for key in ("http", "mqtt"))
-        where = ["--data", str(self.data), "--http", self._http, "--mqtt", self._mqtt]
-        self.command = ["holdfast-hub", "serve", *where, *self._extra]
-        return super().start()
+        self.http_port = free_port() if http_port is None else http_port
+        self.mqtt_port = free_port() if mqtt_port is None else mqtt_port
+        where = ("--data", str(data), "--http", f"127.0.0.1:{self.http_port}", "--mqtt", f"127.0.0.1:{self.mqtt_port}")
+        super().__init__("hub", ("holdfast-hub", "serve", *where, *extra), logs=logs, env=env)
 
     @property
     def url(self) -> str:
         """Address of pages and API, without a slash at the end."""
-        return str(self.ready["http"]).rstrip("/")
-
-    @property
-    def mqtt_port(self) -> int:
-        """Port of the broker."""
-        return int(str(self.ready["mqtt"]).rstrip("/").rpartition(":")[2])
+        return f"http://127.0.0.1:{self.http_port}"
 
     def init(self) -> dict[str, Any]:
         """Make the data folder and its administrator; return what `init --json` says."""
@@ -327,7 +348,3 @@ def _ready_line(path: Path) -> dict[str, Any]:
             if isinstance(said, dict) and said.get("event") == "ready":
                 return said
     return {}
-
-
-def _address(url: str) -> str:
-    return url.rstrip("/").rpartition("//")[2]

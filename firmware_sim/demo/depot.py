@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from firmware_sim.journal import FileJournal, JsonValue
 from firmware_sim.processes import HubProcess
 
 DEFAULT_HOME = Path("demo-data")
-HTTP_PORT, MQTT_PORT = 8080, 1883
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +128,3 @@ def fresh_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-", dir=DEFAULT_HOME))
     except OSError:
         return Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
-
-
-def free_address(port: int) -> str:
-    """Return `HOST:PORT` with this port, or with 0 where it is taken."""
-    with socket.socket() as probe:
-        # As servers do; otherwise connections of a moment ago would count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return "127.0.0.1:0"
-    return f"127.0.0.1:{port}"

@@ -12,13 +12,13 @@ from contract.fact import Fact
 from firmware_sim.checker import Comparison, compare
 from firmware_sim.clock import SystemClock
 from firmware_sim.demo.cast import CAST, Member, Ports, agent_toml
-from firmware_sim.demo.depot import HTTP_PORT, MQTT_PORT, Depot, Diary, Login, free_address
+from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.outside import Outside
 from firmware_sim.demo.pace import CALM, QUICK, Act, Pace, calm_acts, timed_acts
 from firmware_sim.demo.supervisor import Supervisor
-from firmware_sim.demo.words import State, Summary, greeting, status_line
+from firmware_sim.demo.words import HTTP_PORT, MQTT_PORT, State, Summary, greeting, status_line
 from firmware_sim.facts import HubSilent, LedgerReader
-from firmware_sim.processes import AgentProcess, HubProcess, Program
+from firmware_sim.processes import AgentProcess, HubProcess, Program, is_free
 from firmware_sim.relay import Relay
 
 TICK_S = 0.1
@@ -85,7 +85,10 @@ class Show:
         self._outside = Outside(depot.folder, self._pace, seed)
         self._diary = Diary(depot.folder / "journals" / "demo.jsonl", depot.probe_journals())
         self._hub = HubProcess(
-            depot.folder / "hub", logs=depot.logs, http=free_address(HTTP_PORT), mqtt=free_address(MQTT_PORT)
+            depot.folder / "hub",
+            logs=depot.logs,
+            http_port=HTTP_PORT if is_free(HTTP_PORT) else None,
+            mqtt_port=MQTT_PORT if is_free(MQTT_PORT) else None,
         )
         self._agents = {
             member.device: AgentProcess(member.device, depot.config(member), logs=depot.logs) for member in CAST

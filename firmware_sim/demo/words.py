@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.checker import Comparison
-from firmware_sim.demo.depot import HTTP_PORT, MQTT_PORT, Login
+from firmware_sim.demo.depot import Login
 from firmware_sim.demo.pace import Minima
+
+# Where people look first; others are taken only where these are not free.
+HTTP_PORT, MQTT_PORT = 8080, 1883
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,3 @@
-import socket
 import tomllib
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 from firmware_sim.checker import Comparison, Tally
 from firmware_sim.cli import main
 from firmware_sim.demo.cast import CAST, VANS, Ports, agent_toml
-from firmware_sim.demo.depot import Depot, Diary, Login, free_address
+from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.pace import TIMED, Act, Minima, calm_acts, timed_acts
 from firmware_sim.demo.words import State, Summary, as_json, as_lines, greeting, shortcoming, status_line
 from firmware_sim.journal import FileJournal
@@ -163,14 +162,6 @@ def test_cast_has_every_kind_of_device() -> None:
     assert [member.device for member in CAST if member.gps] == ["van-1"]
     assert [member.device for member in CAST if member.behind_relay] == ["van-3"]
     assert list(VANS[0].sensors) == ["van-1.probe.temperature_c", "van-1.probe.humidity_rh"]
-
-
-def test_port_that_is_taken_is_replaced_by_a_free_one() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-        assert free_address(port) == "127.0.0.1:0"
-    assert free_address(port) == f"127.0.0.1:{port}"
 
 
 def test_diary_remembers_when_lines_broke_and_takes_the_end_of_an_earlier_run_for_a_break(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.processes import HubProcess, ProcessFailed, Program, find_command, run_command
+from firmware_sim.processes import HubProcess, ProcessFailed, Program, find_command, free_port, is_free, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -134,16 +135,27 @@ def test_command_that_is_not_installed_is_named() -> None:
 
 def test_hub_is_started_again_on_the_ports_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = tmp_path / "holdfast-hub"
-    ready = '{"event":"ready","http":"http://127.0.0.1:4711","mqtt":"mqtt://127.0.0.1:4712"}'
-    stand_in.write_text(f"#!/bin/sh\necho '{ready}'\nexec sleep 60\n")
+    stand_in.write_text('#!/bin/sh\necho \'{"event":"ready"}\'\nexec sleep 60\n')
     stand_in.chmod(0o755)
     monkeypatch.setattr("firmware_sim.processes.find_command", lambda name: str(tmp_path / name))
     with HubProcess(tmp_path / "data", logs=tmp_path).start() as hub:
         hub.wait_ready()
-        assert "127.0.0.1:0" in hub.command
-        assert (hub.url, hub.mqtt_port) == ("http://127.0.0.1:4711", 4712)
+        before = list(hub.command)
+        assert before[4:] == ["--http", f"127.0.0.1:{hub.http_port}", "--mqtt", f"127.0.0.1:{hub.mqtt_port}"]
         hub.kill()
         hub.start()
 
-        assert hub.command[4:] == ["--http", "127.0.0.1:4711", "--mqtt", "127.0.0.1:4712"]
-        hub.wait_ready()
+        assert hub.command == before
+        assert hub.wait_ready() == {"event": "ready"}
+
+
+def test_free_port_can_be_listened_on() -> None:
+    assert is_free(free_port())
+
+
+def test_port_that_is_taken_is_not_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert not is_free(port)
+    assert is_free(port)
