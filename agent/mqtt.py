@@ -171,8 +171,8 @@ class MqttWire:
 
     def _new_client(self) -> "Client":
         # Costs a tenth of a second on a small device: only where there is a hub to speak to.
-        from paho.mqtt.client import Client, MQTTv311  # noqa: PLC0415
-        from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
+        from paho.mqtt.client import Client, MQTTv311  # noqa: PLC0415 not for commands that only look
+        from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415 not for commands that only look
 
         client = Client(
             CallbackAPIVersion.VERSION2,

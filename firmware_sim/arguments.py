@@ -73,7 +73,7 @@ def place(text: str) -> tuple[float, float]:
     parts = text.split(",")
     latitude, longitude = (number(part) for part in parts) if len(parts) == 2 else (math.nan, math.nan)  # noqa: PLR2004 a pair
     # Streets need some room between the meridians.
-    if not (abs(latitude) <= 80 and abs(longitude) <= 180):  # noqa: PLR2004 degrees
+    if not (abs(latitude) <= 80 and abs(longitude) <= 180):  # noqa: PLR2004 limits in degrees
         raise ValueError(f"{text!r}: expected LATITUDE,LONGITUDE such as 51.9244,4.4777")
     return latitude, longitude
 

@@ -77,7 +77,7 @@ def _typed(scan: Scan, suffix: str) -> Sequence[KeyEvent]:
 def _keyboard(link: Path) -> Iterator[Any]:
     require_uinput()
     # Imported here: everything else works on systems without evdev.
-    from evdev import UInput, UInputError  # noqa: PLC0415
+    from evdev import UInput, UInputError  # noqa: PLC0415 only Linux has it
 
     modifiers = [KEY_LEFTCTRL, KEY_LEFTSHIFT]
     keys = sorted({*(s.key for s in STROKES.values()), *modifiers, *(k for ks in SUFFIX_KEYS.values() for k in ks)})

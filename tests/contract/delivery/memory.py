@@ -29,8 +29,8 @@ from contract.delivery.hub import decide
 from contract.delivery.hub_actions import Contact, HubAction, Place, PutFacts, PutGap, Reply
 from contract.delivery.hub_actions import Report as Incident
 from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
+from contract.event import Damage, Lane, Scan, Status, Step
 from contract.event import Event as AnyEvent
-from contract.event import Lane, Scan, Step
 from contract.fact import Clock, Fact, decode_core, encode_core, fact_id, next_hash, root_hash
 from contract.messages import (
     Backlog,
@@ -42,6 +42,7 @@ from contract.messages import (
     Fill,
     Gap,
     Hello,
+    Up,
     decode_down,
     decode_up,
     encode_message,
@@ -222,6 +223,7 @@ class MemoryStore:
                 self._begin()
                 for identity in kept:
                     self._chain(decode_core(self.contents[identity]).lane, identity)
+                self.keep(Status(Damage(reason)))
             case BlobStored(name, stored):
                 self.blobs_stored[name] = stored
             case BlobRefused(name):
@@ -411,3 +413,16 @@ def settle(device: Device, ledger: MemoryLedger, most_rounds: int = 2000) -> Non
         for reply in ledger.take(device.name, payload, 1_700_000_000_000 + device.mono_ms):
             device.hear(reply)
     raise AssertionError("device and hub did not come to rest")
+
+
+def connected(seed: int = 1) -> tuple[Device, MemoryLedger]:
+    """A device that has said hello to an empty hub."""
+    device, ledger = Device("van-1", seed), MemoryLedger()
+    device.feed(Connected())
+    settle(device, ledger)
+    return device, ledger
+
+
+def said(payload: bytes) -> Up:
+    """What a statement of `van-1` says."""
+    return decode_up(unseal(KEY, Direction.UP, "van-1", payload))

@@ -1,0 +1,131 @@
+"""Clones, images and restored hubs: everything is kept, and each shows by itself."""
+
+import copy
+
+from contract.delivery.device_states import (
+    Connected,
+    Received,
+)
+from contract.event import Lane
+from contract.messages import Ack, Credit, Hello, Mark
+from tests.contract.delivery.memory import Device, connected, said, settle
+
+
+def test_p6_f048_a_restored_hub_gets_everything_again_and_says_that_it_was_restored() -> None:
+    device, ledger = connected()
+    made = [device.scan(b"%d" % n) for n in range(20)]
+    settle(device, ledger)
+    backup = copy.deepcopy(ledger)
+    made += [device.scan(b"later %d" % n) for n in range(20)]
+    settle(device, ledger)
+
+    device.tick(80_000)
+    settle(device, backup)
+
+    assert backup.arrived == made
+    assert backup.kinds() == {"hub_regressed"}
+
+
+def test_p4_a_released_prefix_that_a_restored_hub_lacks_becomes_a_gap_with_its_cause() -> None:
+    device, ledger = connected()
+    backup = copy.deepcopy(ledger)
+    made = [device.scan(b"%d" % n) for n in range(10)]
+    settle(device, ledger)
+    device.store.releasable = True
+    ledger.safe = set(made[:6])
+    device.tick(80_000)
+    settle(device, ledger)
+    device.store.trim()
+
+    device.tick(80_000)
+    settle(device, backup)
+
+    assert [(g.first_n, g.last_n, g.cause) for g in backup.gaps] == [(1, 6, "released")]
+    assert backup.arrived == made[6:]
+    assert backup.kinds() >= {"gap", "hub_regressed"}
+
+
+def test_p6_f054_two_clones_that_both_scan_are_both_kept_and_shown_as_a_fork() -> None:
+    device, ledger = connected()
+    device.scan(b"common")
+    settle(device, ledger)
+    clone = Device("van-1", 99, copy.deepcopy(device.store))
+    clone.store.boot = b"c" * 16
+    ours = [device.scan(b"ours %d" % n) for n in range(3)]
+    theirs = [clone.store.append(b"theirs %d" % n) for n in range(4)]
+
+    settle(device, ledger)
+    clone.feed(Connected())
+    settle(clone, ledger)
+    device.tick(80_000)
+    settle(device, ledger)
+
+    assert set(ledger.facts) >= {*ours, *theirs}
+    assert clone.store.reincarnations
+    assert "fork" in ledger.kinds()
+    assert device.store.incarnation != clone.store.incarnation
+    assert sorted(ledger.arrived) == sorted(set(ledger.arrived)), "each fact once"
+
+
+def test_p6_a_clone_that_speaks_under_the_same_incarnation_opens_a_fork_incident() -> None:
+    device, ledger = connected()
+    clone = Device("van-1", 99, copy.deepcopy(device.store))
+    clone.store.boot = b"c" * 16
+    clone.feed(Connected())
+    settle(clone, ledger)
+    ours, theirs = device.scan(b"ours"), clone.scan(b"theirs")
+    settle(device, ledger)
+    settle(clone, ledger)
+
+    assert {ours, theirs} <= set(ledger.facts)
+    assert "fork" in ledger.kinds()
+    for one in (device, clone):
+        one.tick(80_000)
+        settle(one, ledger)
+    assert device.store.incarnation != clone.store.incarnation
+
+
+def test_p6_f053_a_device_restored_from_an_image_begins_a_new_incarnation() -> None:
+    device, ledger = connected()
+    image = copy.deepcopy(device.store)
+    lost = [device.scan(b"%d" % n) for n in range(5)]
+    settle(device, ledger)
+
+    restored = Device("van-1", 7, image)
+    restored.store.boot = b"r" * 16
+    restored.feed(Connected())
+    settle(restored, ledger)
+    new = restored.scan(b"new")
+    settle(restored, ledger)
+
+    assert restored.store.reincarnations == ["restored"]
+    assert [i for i in ledger.arrived if i in {*lost, new}] == [*lost, new]
+    assert "device_regressed" in ledger.kinds()
+
+
+def test_f057_an_ack_for_another_clones_prefix_is_ignored() -> None:
+    device, _ = connected()
+    device.scan(b"1")
+    foreign = Ack(device.store.incarnation, Lane.CUSTODY, Mark(1, b"x" * 16), Credit())
+    device.feed(Received(foreign))
+
+    assert device.store.lane(Lane.CUSTODY).acked_n == 0
+
+
+def test_f015_a_lost_database_shows_as_a_gap_from_what_was_announced() -> None:
+    device, ledger = connected()
+    device.scan(b"1")
+    settle(device, ledger)
+    device.scan(b"2")
+    device.outgoing.clear()
+    device.tick(80_000)
+    for payload in device.outgoing:
+        if isinstance(said(payload), Hello):
+            ledger.take("van-1", payload, 10**12)
+
+    anew = Device("van-1", 77)
+    anew.feed(Connected())
+    settle(anew, ledger)
+
+    assert ledger.kinds() == {"gap"}
+    assert "positions 2 to 2" in next(iter(ledger.incidents.values())).detail
