@@ -6,6 +6,7 @@ Agent and hub are started only by their commands, and asked only through what ou
 import os
 import shutil
 import socket
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+import pytest
 
 from contract.fact import Fact
 from contract.local import Answer, FrameReader, Happening, Request, decode_answer, frame
@@ -40,6 +42,12 @@ def wait_until(check: Callable[[], T], what: str, timeout_s: float = PATIENCE_S)
         assert time.monotonic() < give_up_s, f"not within {timeout_s:.0f} s: {what}"
         time.sleep(LOOK_S)
     return found
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Show a figure to whoever runs the tests."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{text}\n")
 
 
 def copy_folder(source: Path, target: Path) -> Path:
@@ -223,7 +231,9 @@ def is_drained(agent: AgentProcess) -> bool:
     """Whether the hub committed everything that the device keeps."""
     status = agent.status()
     lanes = status["lanes"].values()
-    return status["unsealed"] == status["blobs_pending"] == 0 and all(l["committed"] == l["kept"] for l in lanes)
+    return status["unsealed"] == status["blobs_pending"] == 0 and all(
+        lane["committed"] == lane["kept"] for lane in lanes
+    )
 
 
 # -- processes -------------------------------------------------------------------------------------------------------
