@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import httpx
+import httpx2
 
 from contract.errors import ContractError
 from contract.fact import Fact, decode_core, fact_id
@@ -33,11 +33,11 @@ class Row:
 class LedgerReader:
     """Reads the ledger with an auditor's token. Use as a context manager."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         """Describe the hub at `url` (without a slash at the end); `transport` stands in for the network in tests."""
         headers = {"Authorization": f"Bearer {token}"}
         # What is on this machine is not reached through the proxies of the environment.
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
         )
 
@@ -68,7 +68,7 @@ class LedgerReader:
             answer = self._http.get("/api/v1/facts", params={"after": after, "limit": PAGE_FACTS})
             answer.raise_for_status()
             page: dict[str, list[dict[str, str | int | None]]] = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise HubSilent(f"the hub does not show its facts: {error}") from error
         return page
 

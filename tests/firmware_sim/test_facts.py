@@ -1,4 +1,4 @@
-import httpx
+import httpx2
 import pytest
 
 from contract.event import Scan, Step
@@ -27,15 +27,15 @@ def item(seq: int, core: bytes | None = CORE, identity: bytes | None = None) -> 
 
 
 def reader(*items: dict[str, object], page: int = 2, status: int = 200) -> LedgerReader:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         assert request.headers["Authorization"] == "Bearer secret"
         assert request.url.params["limit"] == str(PAGE_FACTS)
         behind = [i for i in items if int(str(i["seq"])) > int(request.url.params["after"])]
         shown = behind[:page]
         more = str(shown[-1]["seq"]) if len(shown) == page else None
-        return httpx.Response(status, json={"items": shown, "next_cursor": more})
+        return httpx2.Response(status, json={"items": shown, "next_cursor": more})
 
-    return LedgerReader("http://hub", "secret", transport=httpx.MockTransport(answer))
+    return LedgerReader("http://hub", "secret", transport=httpx2.MockTransport(answer))
 
 
 def test_reads_all_pages_in_order() -> None:

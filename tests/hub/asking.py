@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import Connection, Engine
 
@@ -37,9 +37,9 @@ def app_of(router: APIRouter, database: Engine, now_ms: int) -> FastAPI:
     return app
 
 
-def ask(app: FastAPI, path: str) -> httpx.Response:
-    async def get() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+def ask(app: FastAPI, path: str) -> httpx2.Response:
+    async def get() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
             return await client.get(path)
 
     return asyncio.run(get())

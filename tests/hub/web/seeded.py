@@ -1,12 +1,12 @@
 """Hubs with people, devices, parcels and sensors for tests of the web side, on real SQLite."""
 
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastapi.testclient import TestClient
 from sqlalchemy import Connection, insert
 
 from contract.columns import FAULT, Reading, pack_readings
@@ -24,11 +24,6 @@ from hub.projector import Change
 from hub.schema import open_database
 from hub.tables import device, device_contact, incident
 from tests.hub.folding import PROJECTIONS, Ledger
-
-with warnings.catch_warnings():
-    # It wants httpx's successor, which our other parts do not use.
-    warnings.simplefilter("ignore")
-    from fastapi.testclient import TestClient
 
 NOW_MS = 1_780_000_000_000
 MINUTE_MS = 60_000
