@@ -14,6 +14,8 @@ KEY_BYTES: Final = 32
 def write_agent_config(path: Path, *, device: str, place: str, hub: str, key: bytes) -> None:
     """Write the connection part of a device's `agent.toml`, readable by its owner only, never over another file.
 
+    The folder is made when it is not there.
+
     Raises:
         Refused: the file is there already, or cannot be written.
     """
@@ -22,6 +24,7 @@ def write_agent_config(path: Path, *, device: str, place: str, hub: str, key: by
         lines.append(f"place = {_toml(place)}")
     lines += [f"hub = {_toml(hub)}", f"credential = {_toml(key.hex())}", ""]
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise Refused(f"{path} exists; choose another --out, or move it away first") from error
