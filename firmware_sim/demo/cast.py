@@ -8,13 +8,24 @@ from pathlib import Path
 
 from firmware_sim.adapters.registers import FAULT_VALUE, Register
 
-PROBE_NAME = "probe"
 # The agent must not take a busy machine for a silent probe.
 PROBE_TIMEOUT_MS = 2_000
 
 TEMPERATURE = Register("temperature_c", 0, "s16", 0.01)
 HUMIDITY = Register("humidity_rh", 1, "u16", 0.01)
 TYPES = {"s16": "int16", "u16": "uint16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A cold box with a probe in it; `registers` is what the probe measures."""
+
+    name: str
+    registers: tuple[Register, ...]
+
+
+FRONT = Box("front", (TEMPERATURE,))
+REAR = Box("rear", (TEMPERATURE, HUMIDITY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +36,21 @@ class Member:
     place: str
     person: str
     scanner: str = "scanner_line"
-    probe: tuple[Register, ...] = ()
-    """What its temperature probe measures; empty where there is none."""
+    boxes: tuple[Box, ...] = ()
     gps: bool = False
     behind_relay: bool = False
     """Whether it loses its network now and then."""
 
-    @property
-    def sensors(self) -> Mapping[str, Register]:
-        """Sensor ids, and where their values are in the probe."""
-        return {f"{self.device}.{PROBE_NAME}.{register.quantity}": register for register in self.probe}
+    def sensors(self, box: Box) -> Mapping[str, Register]:
+        """Return the sensor ids of a box, and where their values are in its probe."""
+        return {f"{self.device}.{box.name}.{register.quantity}": register for register in box.registers}
 
 
 DOCK = Member("dock", "Dock 4", "s.okafor")
 VANS = (
-    Member("van-1", "Van 1", "w.chen", probe=(TEMPERATURE, HUMIDITY), gps=True),
-    Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi"),
-    Member("van-3", "Van 3", "a.jansen", probe=(TEMPERATURE, HUMIDITY), behind_relay=True),
+    Member("van-1", "Van 1", "w.chen", boxes=(FRONT, REAR), gps=True),
+    Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi", boxes=(FRONT, REAR), gps=True),
+    Member("van-3", "Van 3", "a.jansen", boxes=(FRONT, REAR), gps=True, behind_relay=True),
 )
 CAST = (DOCK, *VANS)
 
@@ -58,10 +67,9 @@ class Ports:
         """The scanner's port."""
         return self.folder / f"{self.device}-scanner"
 
-    @property
-    def probe(self) -> Path:
-        """The probe's port."""
-        return self.folder / f"{self.device}-probe"
+    def probe(self, box: Box) -> Path:
+        """Return the port of a box's probe."""
+        return self.folder / f"{self.device}-{box.name}"
 
     @property
     def gps(self) -> Path:
@@ -92,10 +100,10 @@ def agent_toml(given: str, member: Member, ports: Ports, *, hub: str, probe_inte
     out = _table("[device]", device) + _table("[uplink]", {"seal_s": seal_s}) + _table("[[drivers]]", scanner)
     if member.gps:
         out += _table("[[drivers]]", {"kind": "nmea_gps", "name": "gps", "port": str(ports.gps)})
-    if member.probe:
-        probe = {"kind": "modbus_probe", "name": PROBE_NAME, "port": str(ports.probe)}
+    for box in member.boxes:
+        probe = {"kind": "modbus_probe", "name": box.name, "port": str(ports.probe(box))}
         out += _table("[[drivers]]", probe | {"interval_s": probe_interval_s, "timeout_ms": PROBE_TIMEOUT_MS})
-        for register in member.probe:
+        for register in box.registers:
             out += _table("[[drivers.registers]]", _register(register))
     return out
 

@@ -59,7 +59,9 @@ class Depot:
 
     def probe_journals(self) -> Iterable[Path]:
         """Return the journals of all probes, also those that are not there yet."""
-        return [self.folder / "journals" / f"{member.device}-probe.jsonl" for member in CAST if member.probe]
+        return [
+            self.folder / "journals" / f"{member.device}-{box.name}.jsonl" for member in CAST for box in member.boxes
+        ]
 
     def enrol(self, hub: HubProcess) -> tuple[Login, str]:
         """Make whatever the running hub does not know yet: administrator and devices; and a token, anew each time.
@@ -105,7 +107,7 @@ class Diary:
         self._journal = FileJournal(path, sync=True)
         for probe in journals:
             if probe.exists() and (records := read_journal(probe)):
-                self.broke(probe.name.removesuffix("-probe.jsonl"), records[-1]["t_ms"])
+                self.broke(probe.stem.rpartition("-")[0], records[-1]["t_ms"])
 
     def broke(self, device: str, at_ms: int) -> None:
         """Note that a device died, or its lines went."""

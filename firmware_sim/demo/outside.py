@@ -13,7 +13,7 @@ from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.ssi_scanner import SsiScanner
 from firmware_sim.checker import Fate, Probe, Record, Scanner, read_journal, sends
 from firmware_sim.clock import SystemClock
-from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, Member, Ports
+from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, Box, Member, Ports
 from firmware_sim.demo.pace import Pace
 from firmware_sim.demo.parcels import DockShift, Shift, VanShift
 from firmware_sim.device import Chunk, Device
@@ -156,13 +156,13 @@ class Outside:
         """Return what all probes said, from their journals; `breaks_ms` are the times at which devices died."""
         return [
             Probe(
-                member.sensors,
-                read_journal(self._journal_path(member, "probe")),
+                member.sensors(box),
+                read_journal(self._journal_path(member, box.name)),
                 breaks_ms.get(member.device, ()),
                 silence_ms=round(1000 * self._pace.probe_interval_s) + PROBE_TIMEOUT_MS,
             )
             for member in CAST
-            if member.probe
+            for box in member.boxes
         ]
 
     def _run(self) -> None:
@@ -183,7 +183,9 @@ class Outside:
             for member, records in earlier.items()
         }
         self.counts.scans = sum(send.fate is Fate.KEPT for records in earlier.values() for send in sends(records))
-        self.counts.readings = sum(len(member.probe) * len(self._earlier(member, "probe")) for member in CAST)
+        self.counts.readings = sum(
+            len(box.registers) * len(self._earlier(member, box.name)) for member in CAST for box in member.boxes
+        )
         vans = {van: VanShift(van.person, first_number=next_numbers[van], load=self._pace.load) for van in VANS}
         # A run on top of an earlier one must not receive the same parcels again.
         parcels = code_stream(self._seed, start=next_numbers[DOCK])
@@ -195,8 +197,8 @@ class Outside:
             ports = Ports(self._folder / "ports", member.device)
             seed = 10 * self._seed + index
             self._host.add(self._scanner(member, shifts[member], seed), ports.scanner)
-            if member.probe:
-                self._host.add(self._probe(member, seed), ports.probe)
+            for number, box in enumerate(member.boxes):
+                self._host.add(self._probe(member, box, 2 * seed + number), ports.probe(box))
             if member.gps:
                 self._host.add(self._gps(member, seed), ports.gps)
 
@@ -207,13 +209,13 @@ class Outside:
             return AtWork(SsiScanner(shift, journal, seed=seed, habit=habit, faults=SSI_FAULTS), shift)
         return AtWork(LineScanner(shift, journal, seed=seed, habit=habit, faults=LINE_FAULTS), shift)
 
-    def _probe(self, member: Member, seed: int) -> Device:
+    def _probe(self, member: Member, box: Box, seed: int) -> Device:
         return ModbusProbe(
             ColdBox(DoorPlan(seed), design=BoxDesign()),
-            ProbeJournal(self._journal(member, "probe", sync=False), len(member.probe), self.counts),
+            ProbeJournal(self._journal(member, box.name, sync=False), len(box.registers), self.counts),
             start_ms=self._clock.now_ms(),
             seed=seed,
-            registers=member.probe,
+            registers=box.registers,
             conversion_ms=round(1000 * self._pace.probe_interval_s),
             time_scale=self._pace.time_scale,
         )

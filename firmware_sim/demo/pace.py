@@ -42,7 +42,7 @@ class Pace:
 
 
 CALM = Pace(scans_hz=1.0, probe_interval_s=2.0, seal_s=10, load=4, time_scale=10)
-QUICK = Pace(scans_hz=9.0, probe_interval_s=0.1, seal_s=2, load=6, time_scale=20)
+QUICK = Pace(scans_hz=9.0, probe_interval_s=0.25, seal_s=2, load=6, time_scale=20)
 
 # Seconds from the start of an outage to its end, and on to the next, when nobody hurries.
 CALM_FIRST_S = 30.0

@@ -5,7 +5,7 @@ import pytest
 
 from firmware_sim.checker import Comparison, Tally
 from firmware_sim.cli import main
-from firmware_sim.demo.cast import CAST, VANS, Ports, agent_toml
+from firmware_sim.demo.cast import CAST, REAR, VANS, Ports, agent_toml
 from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.pace import TIMED, Act, Minima, calm_acts, timed_acts
 from firmware_sim.demo.words import State, Summary, as_json, as_lines, greeting, shortcoming, status_line
@@ -149,23 +149,23 @@ def test_configuration_keeps_the_credential_and_names_every_port(tmp_path: Path)
         "credential": "ab" * 32,
     }
     assert [driver["port"] for driver in tables["drivers"]] == [
-        f"{tmp_path}/van-1-{what}" for what in ("scanner", "gps", "probe")
+        f"{tmp_path}/van-1-{what}" for what in ("scanner", "gps", "front", "rear")
     ]
-    assert [register["quantity"] for register in tables["drivers"][2]["registers"]] == ["temperature_c", "humidity_rh"]
+    assert [register["quantity"] for register in tables["drivers"][3]["registers"]] == ["temperature_c", "humidity_rh"]
     again = agent_toml(text, van, Ports(tmp_path, "van-1"), hub="mqtt://127.0.0.1:2", probe_interval_s=0.1, seal_s=2)
     assert tomllib.loads(again)["device"]["credential"] == "ab" * 32
 
 
 def test_cast_has_every_kind_of_device() -> None:
     assert [member.scanner for member in CAST] == ["scanner_line", "scanner_line", "scanner_ssi", "scanner_line"]
-    assert sum(bool(member.probe) for member in CAST) == 2
-    assert [member.device for member in CAST if member.gps] == ["van-1"]
+    assert [len(member.boxes) for member in CAST] == [0, 2, 2, 2]
+    assert [member.gps for member in CAST] == [False, True, True, True]
     assert [member.device for member in CAST if member.behind_relay] == ["van-3"]
-    assert list(VANS[0].sensors) == ["van-1.probe.temperature_c", "van-1.probe.humidity_rh"]
+    assert list(VANS[0].sensors(REAR)) == ["van-1.rear.temperature_c", "van-1.rear.humidity_rh"]
 
 
 def test_diary_remembers_when_lines_broke_and_takes_the_end_of_an_earlier_run_for_a_break(tmp_path: Path) -> None:
-    probe = tmp_path / "van-1-probe.jsonl"
+    probe = tmp_path / "van-1-rear.jsonl"
     first = Diary(tmp_path / "demo.jsonl", [probe])
     first.broke("van-1", 1_000)
     first.note(1_500, act="cut")

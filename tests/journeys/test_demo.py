@@ -15,7 +15,7 @@ import pytest
 from contract.event import Scan
 from contract.fact import Fact
 from firmware_sim.checker import Probe, Scanner, compare, read_journal
-from firmware_sim.demo.cast import CAST
+from firmware_sim.demo.cast import CAST, REAR
 from firmware_sim.demo.depot import Depot
 from firmware_sim.demo.show import Show
 from firmware_sim.demo.words import Summary
@@ -127,13 +127,13 @@ def test_a_deleted_journal_line_is_found(depot: Depot, facts: list[Fact], summar
 
 def test_a_deleted_line_of_a_probes_journal_is_found(depot: Depot, facts: list[Fact]) -> None:
     van = CAST[1]
-    records = read_journal(depot.folder / "journals" / f"{van.device}-probe.jsonl")
+    records = read_journal(depot.folder / "journals" / f"{van.device}-{REAR.name}.jsonl")
     breaks = [
         record["t_ms"]
         for record in read_journal(depot.folder / "journals" / "demo.jsonl")
         if record.get("broke") == van.device
     ]
-    probe = Probe(van.sensors, records, breaks, silence_ms=2_100)
+    probe = Probe(van.sensors(REAR), records, breaks, silence_ms=2_250)
 
     whole = compare([], [probe], facts).readings
     cut = compare([], [replace(probe, records=[*records[:5], *records[6:]])], facts).readings
