@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 import pytest
 
 from contract.fact import Fact
@@ -77,7 +77,7 @@ class Site:
         self.logs.mkdir(parents=True)
         self.hub = HubProcess(folder / "hub", logs=self.logs, extra=extra)
         self.agents: list[AgentProcess] = []
-        self.http = httpx.Client(timeout=20, trust_env=False)
+        self.http = httpx2.Client(timeout=20, trust_env=False)
 
     def __enter__(self) -> Self:
         try:
