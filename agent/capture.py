@@ -14,7 +14,7 @@ from agent.drivers.frames import Fix as MeasuredFix
 from agent.drivers.sink import Signal
 from agent.log import Log
 from agent.outbox import Kept, Outbox, ReceiverPosition, SensorReading
-from agent.store.errors import NotKept
+from agent.store.errors import Cause, NotKept
 from contract.event import Event, Fix, Scan, SensorContact, SignedOn, Status, Step, Verdict
 from contract.identity import Identity, identify
 from contract.limits import MAX_TEXT_CHARS
@@ -239,6 +239,9 @@ class Capture:
             NotKept: nothing is on disk; the message is a sentence for the person.
         """
         identity, stamp = identify(code, aim), self._clock.stamp()
+        if identity.kind == "control":
+            card = "Not kept: this is a configuration card; read it with the scanner that it shall switch."
+            raise NotKept(Cause.MALFORMED, card)
         scan = self._scan(Code(code, aim), identity, Port(step, place, actor), HAND_PORT, stamp)
         kept = self._outbox.append([scan], actor=actor, stamp=stamp, request_id=request_id)
         self._appended()

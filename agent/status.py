@@ -202,8 +202,14 @@ def _age_s(at_ms: int | None, now_ms: int) -> int | None:
     return None if at_ms is None else max(0, now_ms - at_ms) // 1000
 
 
+LONG_S: Final = 3 * 365 * 86_400
+"""Beyond it a figure says nothing more."""
+
+
 def _span(seconds: int) -> str:
     """A span in the unit that a person would choose."""
+    if seconds > LONG_S:
+        return "years"
     for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * unit_s:
             return f"{seconds // unit_s} {unit}"

@@ -11,7 +11,6 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Annotated, Any
 
-import click
 import typer
 
 from hub.accounts.roles import Role
@@ -67,18 +66,11 @@ class BrokerKind(StrEnum):
 
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 refused or failed with one plain sentence on stderr, 2 wrong usage."""
-    command = typer.main.get_command(app)
     try:
-        code = command.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 1
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        app()
     except HubError as error:
         sys.stderr.write(f"{error}\n")
-        code = 1
-    sys.exit(code or 0)
+        sys.exit(1)
 
 
 # -- serving -------------------------------------------------------------------------------------------------------

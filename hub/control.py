@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from hub.errors import HubError, Refused
+from hub.errors import FolderInUse, HubError, Refused
 from hub.requests import Request
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -25,6 +26,8 @@ MAX_REQUEST_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 3600.0
 """A backup of a large hub takes its time."""
+STARTING_S: Final = 10.0
+RETRY_S: Final = 0.1
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -93,13 +96,25 @@ def ask(folder: Path, request: Request) -> Any:
     """
     if not folder.is_dir():
         raise Refused(f"{folder} is no data folder; `holdfast-hub init --data {folder}` makes one")
+    patient_until_s = time.monotonic() + STARTING_S
+    while True:
+        try:
+            return _ask_running(folder, request)
+        except (FileNotFoundError, ConnectionRefusedError):
+            try:
+                return _answer_here(folder, request)
+            except FolderInUse:
+                # A hub that starts or ends has the folder, but no socket.
+                if time.monotonic() > patient_until_s:
+                    raise
+                time.sleep(RETRY_S)
+
+
+def _ask_running(folder: Path, request: Request) -> Any:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with connection:
-        try:
-            with _short(folder) as short:
-                connection.connect(short)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return _answer_here(folder, request)
+        with _short(folder) as short:
+            connection.connect(short)
         connection.settimeout(ANSWER_TIMEOUT_S)
         connection.sendall(msgspec.json.encode(request) + b"\n")
         line = _read_line(connection)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlmodel import SQLModel
 
-from hub.errors import CommitFailed, Refused, UnsafeStorage
+from hub.errors import CommitFailed, FolderInUse, UnsafeStorage
 
 DATABASE_FILE: Final = "hub.db"
 LOCK_FILE: Final = "writer.lock"
@@ -55,14 +55,14 @@ class WriterLock:
         """Take the lock.
 
         Raises:
-            Refused: another process has it.
+            FolderInUse: another process has it.
         """
         self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._descriptor)
-            raise Refused(f"{folder} is in use by another hub process; stop it first") from error
+            raise FolderInUse(f"{folder} is in use by another hub process; stop it first") from error
 
     def release(self) -> None:
         """Give the lock back."""

@@ -2,6 +2,7 @@
 
 HubError
 ├── Refused         a person asked for what cannot be done: one plain sentence on stderr, exit code 1
+│   └── FolderInUse another hub process writes here: ask it over its socket, or wait until it is ready
 ├── UnsafeStorage   settings or files that could lose committed facts: the hub does not start
 ├── CommitFailed    a commit did not say that it is done: the process ends, devices send again
 ├── ProjectionError one fact that a projection cannot fold: that fact goes to quarantine, the rest goes on
@@ -15,6 +16,10 @@ class HubError(Exception):
 
 class Refused(HubError):
     """What was asked cannot be done; the message says what to do instead."""
+
+
+class FolderInUse(Refused):
+    """Another hub process has the data folder."""
 
 
 class UnsafeStorage(HubError):

@@ -294,3 +294,10 @@ def test_lost_and_found_sensors_are_stated(capture: Capture, outbox: Outbox) -> 
     lost, found = [fact.event for fact in facts(outbox)]
     assert lost == Status(SensorContact("probe", found=False, why=("unplugged" + "!" * 300)[:256]))
     assert found == Status(SensorContact("probe", found=True))
+
+
+def test_a_card_given_by_hand_is_refused_and_nothing_is_kept(capture: Capture, outbox: Outbox) -> None:
+    with pytest.raises(NotKept, match="configuration card"):
+        capture.scan_by_hand(b"HF:STEP:loaded", Step.LOADED)
+
+    assert facts(outbox) == []
