@@ -12,6 +12,11 @@ READ_BYTES = 16 * 1024
 # A throttled line passes on what it may in slices of this length, so that it trickles instead of jumping.
 SLICE_S = 0.1
 CONNECT_TIMEOUT_S = 5.0
+# Slices on the way in one direction; a full line holds the sender up.
+MAX_ON_ITS_WAY = 256
+
+OnItsWay = asyncio.Queue[tuple[float, bytes]]
+"""When to hand out, in the loop's time, and what; no bytes are the end."""
 
 
 class Relay:
@@ -112,17 +117,29 @@ class Relay:
                 self._writers.pop(to_near).transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        """Pass bytes on; those on their way do not hold up those behind them, as on a long line."""
+        on_its_way: OnItsWay = asyncio.Queue(MAX_ON_ITS_WAY)
+        async with asyncio.TaskGroup() as ends:
+            ends.create_task(self._take_in(reader, on_its_way))
+            ends.create_task(self._hand_out(on_its_way, writer))
+
+    async def _take_in(self, reader: asyncio.StreamReader, on_its_way: OnItsWay) -> None:
+        data = b"any"
+        while data:
             size = READ_BYTES if self.bytes_per_s is None else max(1, int(self.bytes_per_s * SLICE_S))
             data = await reader.read(size)
-            if self.delay_s:
-                await asyncio.sleep(self.delay_s)
+            if self.bytes_per_s is not None:
+                await asyncio.sleep(len(data) / self.bytes_per_s)
+            await on_its_way.put((self._loop.time() + self.delay_s, data))
+
+    async def _hand_out(self, on_its_way: OnItsWay, writer: asyncio.StreamWriter) -> None:
+        while True:
+            due_s, data = await on_its_way.get()
+            await asyncio.sleep(due_s - self._loop.time())
             await self._flows.wait()
             if not data:
                 break
             writer.write(data)
             await writer.drain()
-            if self.bytes_per_s is not None:
-                await asyncio.sleep(len(data) / self.bytes_per_s)
         if writer.can_write_eof() and not writer.is_closing():
             writer.write_eof()
