@@ -48,7 +48,7 @@ def create_app(context: HubContext) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        context.live.start(live_values(context.database))
+        context.live.start(live_values(context.database, context.ahead))
         yield
         await context.live.stop()
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from contract.event import Decision
+from hub.ahead import Ahead
 from hub.db import Database
 from hub.live import LiveBus
 
@@ -36,6 +37,11 @@ class HubContext:
     now_ms: Callable[[], int]
     secure: bool = False
     ready: Callable[[], bool] = always_ready
+
+    @property
+    def ahead(self) -> Ahead:
+        """What devices said ahead of the ledger."""
+        return self.live.ahead
 
 
 def hub_context(request: Request) -> HubContext:

@@ -165,7 +165,7 @@ class Ingest:
         faultpoint("hub_post_commit")
         self._answer(done.replies)
         self._show(group)
-        self._project(done.changes)
+        self._project([*done.changes, *_contacts(group)])
 
     def _pace(self, arrived: Sequence[Judged]) -> list[Judged]:
         """Hold hellos back while there are too many; a newer one of a device takes the older one's place."""
@@ -308,6 +308,12 @@ class _Done:
         self.facts += ledger.facts
         self.changes += [Change("incident", key) for key in ledger.incidents]
         self.changes += [Change("device", device) for device in ledger.contacts]
+
+
+def _contacts(group: Sequence[Judged]) -> list[Change]:
+    """Devices that spoke. A hello tells of itself: one that is played back is no contact."""
+    spoke = dict.fromkeys(j.device for j in group if isinstance(j, Heard) and not isinstance(j.message, Hello))
+    return [Change("contact", device) for device in spoke]
 
 
 def _facts_in(judged: Judged) -> int:

@@ -18,7 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hub.ahead import Ahead
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+CONTACT: Final = "contact"
+"""The topic of a change that is none of a row: an authentic message of a device came."""
+CONTACT_TOLD_MS: Final = 4_000
+"""Each time for a device that sends live values every 5 s, and no more often for one that uploads a backlog."""
 
 TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion")
 
@@ -45,7 +52,7 @@ class Changed(Protocol):
 
     @property
     def topic(self) -> str:
-        """One of TOPICS; changes of other topics are nobody's business here."""
+        """One of TOPICS, or CONTACT; changes of other topics are nobody's business here."""
 
     @property
     def key(self) -> str:
@@ -76,7 +83,9 @@ class LiveBus:
     """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.ahead = Ahead()
         self._now_ms = now_ms
+        self._told: dict[str, int] = {}
         self._epoch = f"{now_ms():x}"
         self._lock = Lock()
         self._changed: dict[str, dict[str, None]] = {}
@@ -97,15 +106,29 @@ class LiveBus:
         """Say what changed, after its commit; returns at once. Before `start` and after `close` nobody hears it."""
         with self._lock:
             for change in changes:
-                if change.topic in TOPICS:
+                if change.topic == CONTACT:
+                    self._hear(change.key)
+                elif change.topic in TOPICS:
                     self._changed.setdefault(change.topic, {})[change.key] = None
             self._schedule()
 
     def publish_ahead(self, topic: str, values: Mapping[str, Any]) -> None:
-        """Show values that ran ahead of their facts: marked `"kept": false`, stored nowhere."""
+        """Show values that ran ahead of their facts: marked `"kept": false`, stored nowhere.
+
+        Live values of sensors are remembered for pages that are rendered later.
+        """
+        if topic == "sensor":
+            self.ahead.take(values)
         with self._lock:
             self._ahead.setdefault(topic, {}).update(values)
             self._schedule()
+
+    def _hear(self, device: str) -> None:
+        now_ms = self._now_ms()
+        self.ahead.hear(device, now_ms)
+        if now_ms - self._told.get(device, 0) >= CONTACT_TOLD_MS:
+            self._told[device] = now_ms
+            self._ahead.setdefault("device", {})[device] = {"contact_ms": now_ms}
 
     def _schedule(self) -> None:
         if self._loop is None or self._closed or not self._viewers:

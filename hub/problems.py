@@ -20,10 +20,10 @@ MEDIA_TYPE: Final = "application/problem+json"
 class ProblemBody(BaseModel):
     """What is wrong with a request, as RFC 9457 section 3 lays it out."""
 
-    type: str = Field("about:blank", description="Names the kind of problem.")
+    type: str = Field(default="about:blank", description="Names the kind of problem.")
     title: str = Field(description="The kind of problem in a few words.")
     status: int = Field(description="The HTTP status, repeated for those who keep only the body.")
-    detail: str = Field("", description="What was wrong, what was expected, what to do.")
+    detail: str = Field(default="", description="What was wrong, what was expected, what to do.")
 
 
 class Problem(Exception):

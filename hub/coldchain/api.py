@@ -10,10 +10,11 @@ from contract.columns import FAULT, THINNED
 from contract.event import Quantity
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.ahead import Ahead
 from hub.coldchain.chart import ChartPoint
+from hub.coldchain.freshness import Freshness, freshness_of
 from hub.coldchain.queries import (
     MAX_PAGE,
-    Freshness,
     LatestView,
     SensorFilters,
     SensorView,
@@ -70,21 +71,26 @@ class SensorItem(BaseModel):
     device: str
     quantity: Quantity
     place: str = Field(description="Of its device.")
-    device_last_contact: datetime | None
-    freshness: Freshness = Field(description="Judged at `now` by how often the sensor is read.")
+    device_last_contact: datetime | None = Field(description="Any authentic message.")
+    freshness: Freshness = Field(
+        description="Judged at `now` by the newest value, live ones included, and the last contact: `fault` answers without a "
+        "value, `lost` has no readings though its device is in contact, `silent` has no contact, `late` is older than its "
+        "schedule allows."
+    )
     latest: LatestReading | None
     conflicts: int = Field(description="Readings that two blocks tell differently; one is shown, both are kept.")
 
     @classmethod
-    def fields_of(cls, view: SensorView, now_ms: int) -> dict[str, object]:
+    def fields_of(cls, view: SensorView, ahead: Ahead, now_ms: int) -> dict[str, object]:
         """From the query."""
+        seen = view.seen(ahead)
         return {
             "id": view.id,
             "device": view.device,
             "quantity": view.quantity,
             "place": view.place,
-            "device_last_contact": utc(view.contact_ms),
-            "freshness": view.freshness(now_ms),
+            "device_last_contact": utc(seen.contact_ms),
+            "freshness": freshness_of(seen, now_ms),
             "latest": LatestReading.of(view.latest) if view.latest else None,
             "conflicts": view.conflicts,
         }
@@ -163,7 +169,7 @@ def get_sensors(
     """In order of their ids; filters narrow each other down."""
     now_ms = hub.now_ms()
     page = sensors_page(reader, SensorFilters(q, device, place, quantity), cursor or None, limit)
-    items = [SensorItem.model_validate(SensorItem.fields_of(view, now_ms)) for view in page.items]
+    items = [SensorItem.model_validate(SensorItem.fields_of(view, hub.ahead, now_ms)) for view in page.items]
     return SensorList(items=items, next_cursor=page.next_cursor, now=utc(now_ms))
 
 
@@ -174,7 +180,7 @@ def get_sensor(reader: Reader, hub: Hub, sensor_id: str) -> SensorDetail:
     if view is None:
         raise NotFound("sensor", sensor_id)
     now_ms = hub.now_ms()
-    return SensorDetail.model_validate({**SensorItem.fields_of(view, now_ms), "now": utc(now_ms)})
+    return SensorDetail.model_validate({**SensorItem.fields_of(view, hub.ahead, now_ms), "now": utc(now_ms)})
 
 
 @router.get("/sensors/{sensor_id}/readings", summary="Readings of a sensor, thinned with every extreme kept")

@@ -1,7 +1,6 @@
 """What pages and the interface read about sensors."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
@@ -10,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
 from contract.columns import THINNED
 from contract.event import Quantity
-from contract.limits import DEFAULT_SEAL_S
+from hub.ahead import Ahead
 from hub.coldchain.chart import ChartPoint, thin
+from hub.coldchain.freshness import MISSED_READINGS, Seen
 from hub.coldchain.hours import HOUR_MS
 from hub.coldchain.tables import reading, reading_block, reading_conflict, reading_hour, sensor_latest
 from hub.coldchain.tables import sensor as sensor_table
@@ -19,32 +19,8 @@ from hub.tables import device, device_contact
 from hub.timeline import TimeSource
 
 MAX_PAGE: Final = 500
-MISSED_READINGS: Final = 3
-"""One late or lost poll is everyday on a bus; three are silence."""
-SEALED_AND_SENT_MS: Final = (DEFAULT_SEAL_S + 30) * 1000
-"""A reading waits that long for its block to be sealed and sent."""
-SILENT_AFTER_MS: Final = 15 * 60_000
-"""A sensor without news for that long needs somebody to look, however seldom it is read."""
 EXACT_RANGE_MS: Final = 7 * 86_400_000
 """Charts over longer ranges are drawn from hours."""
-
-
-class Freshness(StrEnum):
-    """What the age of the latest reading says, judged by how often the sensor is read."""
-
-    FRESH = "fresh"
-    LATE = "late"
-    SILENT = "silent"
-
-
-def fresh_ms(interval_ms: int) -> int:
-    """Up to this age the latest reading of a sensor is fresh."""
-    return interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS
-
-
-def silent_ms(interval_ms: int) -> int:
-    """Beyond this age of its latest reading a sensor is silent."""
-    return fresh_ms(interval_ms) + SILENT_AFTER_MS
 
 
 class LatestView(Struct, frozen=True):
@@ -71,14 +47,17 @@ class SensorView(Struct, frozen=True):
     conflicts: int
     """Readings that two blocks tell differently."""
 
-    def freshness(self, now_ms: int) -> Freshness:
-        """Fresh, late or silent at this instant."""
-        if self.latest is None:
-            return Freshness.SILENT
-        age_ms = now_ms - self.latest.at_ms
-        if age_ms <= fresh_ms(self.latest.interval_ms):
-            return Freshness.FRESH
-        return Freshness.LATE if age_ms <= silent_ms(self.latest.interval_ms) else Freshness.SILENT
+    def seen(self, ahead: Ahead) -> Seen:
+        """The newest that is known of it. A reading that came is a sign of its device's life too."""
+        latest, live = self.latest, ahead.reading(self.device, self.id)
+        known_ms = (latest.known_ms if latest else None, live.known_ms if live else None)
+        contact_ms = ahead.contact_ms(self.device, self.contact_ms, *known_ms)
+        if live is not None and (latest is None or live.at_ms > latest.at_ms):
+            every_ms = latest.interval_ms if latest else None
+            return Seen(live.at_ms, live.value, every_ms, contact_ms, live.known_ms, kept=False)
+        if latest is None:
+            return Seen(None, None, None, contact_ms)
+        return Seen(latest.at_ms, latest.value, latest.interval_ms, contact_ms, latest.known_ms)
 
 
 class SensorFilters(Struct, frozen=True):
@@ -113,15 +92,6 @@ class Chart(Struct, frozen=True):
     readings: int
     thinned: bool
     resolution_ms: int = 0
-
-
-class SensorCounts(Struct, frozen=True):
-    """Sensors by freshness; `faulty` are those whose latest reading is a fault, whatever their age."""
-
-    fresh: int
-    late: int
-    silent: int
-    faulty: int
 
 
 _conflicts: Final = (
@@ -205,6 +175,14 @@ def sensor(conn: Connection, sensor_id: str) -> SensorView | None:
     return None if row is None else _view(row)
 
 
+def measured_since(conn: Connection, sensor_id: str) -> int | None:
+    """When the oldest reading that the hub has of a sensor was measured."""
+    block = reading_block.c
+    own = select(sensor_table.c.number).where(sensor_table.c.sensor == sensor_id).scalar_subquery()
+    since_ms: int | None = conn.scalar(select(func.min(block.happened_ms)).where(block.sensor == own))
+    return since_ms
+
+
 def sensor_readings(conn: Connection, sensor_id: str, from_ms: int, to_ms: int, points: int = 1000) -> Chart:
     """Readings of a sensor, both ends included, thinned to about `points` with every extreme kept."""
     number = conn.scalar(select(sensor_table.c.number).where(sensor_table.c.sensor == sensor_id))
@@ -253,18 +231,3 @@ def _chart_of_hours(conn: Connection, number: int, from_ms: int, to_ms: int, poi
         readings += count
     kept = thin(told, from_ms, to_ms, points)
     return Chart(kept, _gaps(told, HOUR_MS), readings, thinned=True, resolution_ms=HOUR_MS)
-
-
-def sensor_counts(conn: Connection, now_ms: int) -> SensorCounts:
-    """Sensors by freshness, for headers."""
-    latest = sensor_latest.c
-    fresh = latest.at_ms >= now_ms - (latest.interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS)
-    late = latest.at_ms >= now_ms - (latest.interval_ms * MISSED_READINGS + SEALED_AND_SENT_MS + SILENT_AFTER_MS)
-    query = select(
-        func.count(),
-        func.count().filter(fresh),
-        func.count().filter(late),
-        func.count().filter(latest.value.is_(None)),
-    ).select_from(sensor_latest)
-    known, at_least_fresh, at_least_late, faulty = conn.execute(query).one()
-    return SensorCounts(at_least_fresh, at_least_late - at_least_fresh, known - at_least_late, faulty)

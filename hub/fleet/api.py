@@ -41,7 +41,7 @@ def _hex(data: bytes | None) -> str | None:
 
 
 class Backlog(BaseModel):
-    """What waits on the device, as it announced at its last contact."""
+    """What waits on the device, as it announced in its last hello."""
 
     facts: int
     attachments: int
@@ -88,7 +88,7 @@ class DeviceSummary(BaseModel):
     place: str
     enrolled_at: datetime
     revoked_at: datetime | None
-    last_contact: datetime | None
+    last_contact: datetime | None = Field(description="When any authentic message of it came last.")
     silent: bool = Field(description="No contact for longer than the schedule of hellos allows.")
     clock_offset_ms: int | None = Field(description="The device's clock minus the hub's.")
     version: str | None
@@ -105,8 +105,8 @@ class DeviceSummary(BaseModel):
             "place": row.place,
             "enrolled_at": utc(row.enrolled_ms),
             "revoked_at": utc(row.revoked_ms),
-            "last_contact": contact and utc(contact.at_ms),
-            "silent": is_silent(contact.at_ms if contact else None, now_ms),
+            "last_contact": utc(row.heard_ms),
+            "silent": is_silent(row.heard_ms, now_ms),
             "clock_offset_ms": contact and contact.clock_offset_ms,
             "version": contact and contact.version,
             "incarnation": contact and contact.incarnation.hex(),
@@ -248,7 +248,7 @@ def get_devices(
     reader: Reader, hub: Hub, q: Annotated[str, Query(max_length=64)] = "", cursor: Cursor = "", limit: Limit = 100
 ) -> DevicePage:
     """In order of their ids; `q` is a part of the id or place."""
-    rows = list_devices(reader, after=cursor, q=q, limit=limit)
+    rows = list_devices(reader, hub.ahead, after=cursor, q=q, limit=limit)
     now_ms = hub.now_ms()
     return DevicePage(
         items=[DeviceSummary(**DeviceSummary.of(row, now_ms)) for row in rows],
@@ -259,7 +259,7 @@ def get_devices(
 @router.get("/devices/{device_id}", tags=["fleet"], summary="One device with its lanes and missing ranges")
 def get_device(reader: Reader, hub: Hub, device_id: str) -> DeviceDetail:
     """Last contact, clock offset, versions, committed positions, what is missing and what it said it still keeps."""
-    row = find_device(reader, device_id)
+    row = find_device(reader, hub.ahead, device_id)
     if row is None:
         raise NotFound("device", device_id)
     lanes = [LaneState.of(lane) for lane in lanes_of(reader, device_id)]

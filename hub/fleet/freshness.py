@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from contract.limits import HELLO_INTERVAL_MS, HELLO_JITTER, UNANSWERED_BEFORE_RECONNECT
+from contract.limits import HELLO_INTERVAL_MS, HELLO_JITTER, RESEND_FIRST_MS
 
-SILENT_AFTER_MS: Final = int(UNANSWERED_BEFORE_RECONNECT * HELLO_INTERVAL_MS * (1 + HELLO_JITTER))
-"""A device says hello every minute, give or take a fifth; one lost message is no silence, three in a row are."""
+RESENT_TWICE_MS: Final = RESEND_FIRST_MS + 2 * RESEND_FIRST_MS
+"""A hello that nobody answers is sent again after the first wait, and after up to twice that once more."""
+SILENT_AFTER_MS: Final = int(HELLO_INTERVAL_MS * (1 + HELLO_JITTER)) + RESENT_TWICE_MS
+"""A device that has nothing else to say says hello by then; two lost messages are no silence."""
 
 
 def is_silent(contact_ms: int | None, now_ms: int) -> bool:

@@ -1,4 +1,4 @@
-"""What the ledger and the latest hellos say about devices. Read-only, typed, bounded."""
+"""What the ledger, the latest hellos and what came since say about devices. Read-only, typed, bounded."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
 from contract.event import Lane
-from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.ahead import Ahead
+from hub.fleet.freshness import SILENT_AFTER_MS, is_silent
 from hub.tables import branch, claim, device, device_contact, fact, gap, incident, position, quarantine, stream
 
 
@@ -34,6 +35,8 @@ class DeviceRow:
     place: str
     enrolled_ms: int
     revoked_ms: int | None
+    heard_ms: int | None
+    """When an authentic message of it came last."""
     contact: Contact | None
     incidents: int
 
@@ -104,6 +107,16 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RollCall:
+    """Which devices in use are in contact, both by their ids."""
+
+    silent: tuple[str, ...]
+    heard: tuple[str, ...]
+    next_silent_ms: int | None
+    """When the first of those in contact counts as silent, unless it is heard before; None where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class FleetTotals:
     """The fleet in figures."""
 
@@ -131,13 +144,7 @@ def _contact_of(row: object) -> Contact | None:
     )
 
 
-def _select_devices(
-    reader: Connection,
-    *where: ColumnElement[bool],
-    first: ColumnElement[bool] | None = None,
-    offset: int = 0,
-    limit: int,
-) -> list[DeviceRow]:
+def _select_devices(reader: Connection, ahead: Ahead, *where: ColumnElement[bool], limit: int) -> list[DeviceRow]:
     counted = (
         select(incident.c.device, func.count().label("incidents")).where(_open).group_by(incident.c.device).subquery()
     )
@@ -153,12 +160,20 @@ def _select_devices(
         .outerjoin(device_contact, device_contact.c.device == device.c.id)
         .outerjoin(counted, counted.c.device == device.c.id)
         .where(*where)
-        .order_by(*([] if first is None else [first.desc()]), device.c.id)
-        .offset(offset)
+        .order_by(device.c.id)
         .limit(limit)
     )
     return [
-        DeviceRow(row.id, row.place, row.enrolled_ms, row.revoked_ms, _contact_of(row), row.incidents) for row in rows
+        DeviceRow(
+            row.id,
+            row.place,
+            row.enrolled_ms,
+            row.revoked_ms,
+            ahead.contact_ms(row.id, row.contact_ms),
+            _contact_of(row),
+            row.incidents,
+        )
+        for row in rows
     ]
 
 
@@ -166,46 +181,44 @@ def _named(q: str) -> ColumnElement[bool]:
     return or_(device.c.id.contains(q, autoescape=True), device.c.place.contains(q, autoescape=True))
 
 
-def list_devices(reader: Connection, *, after: str = "", q: str = "", limit: int) -> list[DeviceRow]:
+def list_devices(reader: Connection, ahead: Ahead, *, after: str = "", q: str = "", limit: int) -> list[DeviceRow]:
     """Devices in order of their ids, from the one behind `after`; `q` is a part of the id or place."""
-    return _select_devices(reader, device.c.id > after, _named(q), limit=limit)
+    return _select_devices(reader, ahead, device.c.id > after, _named(q), limit=limit)
 
 
-def worst_devices(
-    reader: Connection, now_ms: int, *, q: str = "", only_silent: bool = False, offset: int = 0, limit: int
-) -> list[DeviceRow]:
-    """Devices in use, those that were not heard for longer than their schedule allows first."""
-    where = [_active, _named(q)] + ([_silent_at(now_ms)] if only_silent else [])
-    return _select_devices(reader, *where, first=_silent_at(now_ms), offset=offset, limit=limit)
-
-
-def count_devices(reader: Connection, now_ms: int, *, q: str = "", only_silent: bool = False) -> int:
-    """How many `worst_devices` has in all."""
-    where = [_active, _named(q)] + ([_silent_at(now_ms)] if only_silent else [])
+def roll_call(reader: Connection, ahead: Ahead, now_ms: int, *, q: str = "") -> RollCall:
+    """Devices in use by whether they are in contact; `q` is a part of the id or place."""
     joined = device.outerjoin(device_contact, device_contact.c.device == device.c.id)
-    return reader.scalar(select(func.count()).select_from(joined).where(*where)) or 0
+    told = select(device.c.id, device_contact.c.contact_ms).select_from(joined).where(_active, _named(q))
+    silent: list[str] = []
+    heard: list[str] = []
+    oldest_ms: int | None = None
+    for name, kept_ms in reader.execute(told.order_by(device.c.id)):
+        contact_ms = ahead.contact_ms(name, kept_ms)
+        if contact_ms is None or is_silent(contact_ms, now_ms):
+            silent.append(name)
+        else:
+            heard.append(name)
+            oldest_ms = contact_ms if oldest_ms is None else min(oldest_ms, contact_ms)
+    return RollCall(tuple(silent), tuple(heard), None if oldest_ms is None else oldest_ms + SILENT_AFTER_MS + 1)
 
 
-def devices_by_id(reader: Connection, ids: Sequence[str]) -> list[DeviceRow]:
-    """These devices, where they exist."""
-    return _select_devices(reader, device.c.id.in_(ids), limit=len(ids))
+def devices_by_id(reader: Connection, ahead: Ahead, ids: Sequence[str]) -> list[DeviceRow]:
+    """These devices in this order, where they exist."""
+    found = {row.id: row for row in _select_devices(reader, ahead, device.c.id.in_(ids), limit=len(ids))}
+    return [found[name] for name in ids if name in found]
 
 
-def find_device(reader: Connection, name: str) -> DeviceRow | None:
+def find_device(reader: Connection, ahead: Ahead, name: str) -> DeviceRow | None:
     """One device."""
-    return next(iter(devices_by_id(reader, [name])), None)
+    return next(iter(devices_by_id(reader, ahead, [name])), None)
 
 
-def _silent_at(now_ms: int) -> ColumnElement[bool]:
-    heard = device_contact.c.contact_ms
-    return or_(heard.is_(None), heard < now_ms - SILENT_AFTER_MS)
-
-
-def fleet_totals(reader: Connection, now_ms: int) -> FleetTotals:
-    """Counts for the head of pages."""
+def fleet_totals(reader: Connection, roll: RollCall) -> FleetTotals:
+    """Counts for the head of pages; `roll` is that of all devices."""
     return FleetTotals(
-        devices=count_devices(reader, now_ms),
-        silent=count_devices(reader, now_ms, only_silent=True),
+        devices=len(roll.silent) + len(roll.heard),
+        silent=len(roll.silent),
         open_incidents=reader.scalar(select(func.count()).select_from(incident).where(_open)) or 0,
         held=reader.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.state == "held")) or 0,
     )

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
 from hub.context import Hub, Reader
-from hub.fleet.queries import count_devices, find_device, fleet_totals, lanes_of, list_incidents, worst_devices
+from hub.fleet.queries import devices_by_id, find_device, fleet_totals, lanes_of, list_incidents, roll_call
 from hub.problems import NotFound
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
 from hub.web.render import page
@@ -31,13 +31,15 @@ def devices_page(
     """Silent devices first, then by id."""
     now_ms = hub.now_ms()
     only_silent = only == "silent"
-    rows = worst_devices(reader, now_ms, q=q, only_silent=only_silent, offset=(number - 1) * ROWS, limit=ROWS)
+    everybody = roll_call(reader, hub.ahead, now_ms)
+    roll = roll_call(reader, hub.ahead, now_ms, q=q) if q else everybody
+    ids = roll.silent if only_silent else roll.silent + roll.heard
     return page(
         request,
         "devices.html",
-        rows=rows,
-        found=count_devices(reader, now_ms, q=q, only_silent=only_silent),
-        totals=fleet_totals(reader, now_ms),
+        rows=devices_by_id(reader, hub.ahead, ids[(number - 1) * ROWS : number * ROWS]),
+        found=len(ids),
+        totals=fleet_totals(reader, everybody),
         q=q,
         only=only,
         number=number,
@@ -46,9 +48,9 @@ def devices_page(
 
 
 @router.get("/devices/{device_id}")
-def device_page(request: Request, reader: Reader, device_id: str) -> Response:
+def device_page(request: Request, reader: Reader, hub: Hub, device_id: str) -> Response:
     """One device: lanes, what is missing, incidents."""
-    row = find_device(reader, device_id)
+    row = find_device(reader, hub.ahead, device_id)
     if row is None:
         raise NotFound("device", device_id)
     incidents = list_incidents(reader, device_id=device_id, also_closed=True, limit=ROWS)

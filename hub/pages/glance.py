@@ -1,20 +1,24 @@
 """All sensors at one glance: what state each is in, by device, trouble first."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
+from contract.event import Quantity
+from hub.ahead import Ahead
+from hub.coldchain.freshness import TROUBLE, TROUBLE_FIRST, Freshness, Seen, freshness_of
 from hub.coldchain.queries import SensorFilters, SensorView, sensors_page
-from hub.web.reading import READING_ORDER, TROUBLE, ReadingState, Seen, state_of
 
 MAX_SENSORS: Final = 5_000
 """Read for one page; a larger fleet is searched by place."""
 READ_AT_ONCE: Final = 500
 NODES_PER_GROUP: Final = 7
 NODES_PER_CELL: Final = 2
+_QUANTITIES: Final = (Quantity.TEMPERATURE_C, Quantity.HUMIDITY_RH)
+"""In the order in which they are read."""
 MAX_NODES: Final = 4_700
 """What a page may hold in its document and still answer at once on a wall display's small computer."""
 
@@ -24,9 +28,18 @@ class Cell:
     """One sensor."""
 
     view: SensorView
-    name: str
-    """Its id without the device, which heads the group, and without what it measures, which the unit says."""
-    state: ReadingState
+    seen: Seen
+    freshness: Freshness
+
+    @property
+    def probe(self) -> str:
+        """What it belongs to on its device; its quantities stand side by side."""
+        return probe_of(self.view)
+
+    @property
+    def order(self) -> int:
+        """Its place in the order of trouble."""
+        return TROUBLE_FIRST[self.freshness]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +52,14 @@ class Group:
     cells: tuple[Cell, ...]
 
     @property
+    def paired(self) -> bool:
+        """Whether probes of it measure two quantities, which then stand side by side."""
+        return any(cell.view.quantity is not _QUANTITIES[0] for cell in self.cells)
+
+    @property
     def worst(self) -> int:
         """Its worst cell's place in the order of trouble."""
-        return min(READING_ORDER[cell.state] for cell in self.cells)
+        return min(cell.order for cell in self.cells)
 
 
 def all_sensors(reader: Connection, q: str = "") -> list[SensorView]:
@@ -57,49 +75,35 @@ def all_sensors(reader: Connection, q: str = "") -> list[SensorView]:
     return views
 
 
-def seen(view: SensorView) -> Seen:
-    """What is known of a sensor's freshness. A reading that came is a sign of its device's life too."""
-    latest = view.latest
-    known = (view.contact_ms, latest.known_ms if latest else None)
-    return Seen(
-        at_ms=latest.at_ms if latest else None,
-        value=latest.value if latest else None,
-        every_ms=latest.interval_ms if latest else None,
-        contact_ms=max((ms for ms in known if ms is not None), default=None),
-    )
+def probe_of(view: SensorView) -> str:
+    """Its id in words, without its device and without what it measures."""
+    own = view.id.removeprefix(f"{view.device}.").removesuffix(f".{view.quantity.value}")
+    return own.replace(".", " ").replace("_", " ")
 
 
-def short_name(view: SensorView) -> str:
-    """Its id without what it measures, which the unit says."""
-    return view.id.removesuffix(f".{view.quantity.value}")
-
-
-def count_states(views: Iterable[SensorView], now_ms: int) -> Counter[ReadingState]:
-    """How many sensors are in each state."""
-    return Counter(state_of(seen(view), now_ms) for view in views)
-
-
-def grouped(views: Iterable[SensorView], now_ms: int, *, only_trouble: bool = False) -> list[Group]:
+def grouped(views: Iterable[SensorView], ahead: Ahead, now_ms: int, *, only_trouble: bool = False) -> list[Group]:
     """Sensors by device, the device with the worst trouble first."""
-    by_device: defaultdict[str, list[SensorView]] = defaultdict(list)
+    by_device: defaultdict[str, list[Cell]] = defaultdict(list)
     for view in views:
-        by_device[view.device].append(view)
-    groups = [_group(device, members, now_ms, only_trouble=only_trouble) for device, members in by_device.items()]
+        seen = view.seen(ahead)
+        by_device[view.device].append(Cell(view, seen, freshness_of(seen, now_ms)))
+    groups = [_group(cells, only_trouble=only_trouble) for cells in by_device.values()]
     return sorted((g for g in groups if g.cells), key=lambda group: (group.worst, group.place, group.device))
 
 
-def _group(device: str, members: Sequence[SensorView], now_ms: int, *, only_trouble: bool) -> Group:
-    contacts = [seen(view).contact_ms for view in members]
-    states = ((view, state_of(seen(view), now_ms)) for view in members)
+def _group(cells: Sequence[Cell], *, only_trouble: bool) -> Group:
+    first = cells[0]
+    worst: defaultdict[str, int] = defaultdict(lambda: len(TROUBLE_FIRST))
+    for cell in cells:
+        worst[cell.probe] = min(worst[cell.probe], cell.order)
+    shown = [cell for cell in cells if cell.freshness in TROUBLE or not only_trouble]
+    shown.sort(key=lambda cell: (worst[cell.probe], cell.probe, _QUANTITIES.index(cell.view.quantity), cell.view.id))
+    contacts = (cell.seen.contact_ms for cell in cells)
     return Group(
-        device,
-        members[0].place,
+        first.view.device,
+        first.view.place,
         max((ms for ms in contacts if ms is not None), default=None),
-        tuple(
-            Cell(view, short_name(view).removeprefix(f"{device}."), state)
-            for view, state in states
-            if state in TROUBLE or not only_trouble
-        ),
+        tuple(shown),
     )
 
 

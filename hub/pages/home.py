@@ -10,13 +10,14 @@ from fastapi.responses import Response
 from contract.escape import escape_id
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.ahead import Ahead
+from hub.coldchain.freshness import Freshness, freshness_of, sensor_counts
 from hub.coldchain.queries import SensorView
 from hub.context import Hub, Reader
-from hub.fleet.queries import DeviceRow, IncidentRow, fleet_totals, list_incidents, worst_devices
-from hub.pages.glance import all_sensors, count_states, seen, short_name
+from hub.fleet.queries import DeviceRow, IncidentRow, devices_by_id, fleet_totals, list_incidents, roll_call
+from hub.pages.glance import all_sensors, probe_of
 from hub.tracking.queries import parcel_counts
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
-from hub.web.reading import ReadingState, state_of
 from hub.web.render import page
 
 router = APIRouter()
@@ -37,18 +38,25 @@ class Finding:
     todo: str
     href: str
     since_ms: int | None
-    contact: bool = False
-    """The sentence is about contact: the browser goes on counting it."""
+    silent_device: str = ""
+    """The sentence is about this device's contact: the browser goes on counting it."""
+    waiting: int = 0
+    """Facts that the silent device still had to send when it was heard last."""
+    quantity: str = ""
+    """What the sensor measures that this is about."""
     values: dict[str, object] = field(default_factory=dict)
 
 
 def _silence(row: DeviceRow) -> Finding:
     href = f"/devices?q={escape_id(row.id)}"
-    if row.contact is None:
+    if row.heard_ms is None:
         what = "has not been in contact since it was registered"
         return Finding("silence", row.id, what, "Start its agent, or check its credential", href, row.enrolled_ms)
     what = "no contact for {age}, readings are kept on the device"
-    return Finding("silence", row.id, what, "Ask whoever has it", href, row.contact.at_ms, contact=True)
+    waiting = row.contact.backlog_facts if row.contact else 0
+    return Finding(
+        "silence", row.id, what, "Ask whoever has it", href, row.heard_ms, silent_device=row.id, waiting=waiting
+    )
 
 
 def _incident(row: IncidentRow) -> Finding:
@@ -58,28 +66,36 @@ def _incident(row: IncidentRow) -> Finding:
     return Finding(words.level, row.device, words.what, words.todo, href, row.last_ms, values=values)
 
 
-def _sensor(view: SensorView, state: ReadingState) -> Finding:
-    href = f"/temperature/{escape_id(view.id)}"
-    at_ms = view.latest.at_ms if view.latest else None
-    if state is ReadingState.FAULT:
-        return Finding(
-            "attention", view.id, "sensor fault: it answers, but not with a value", "Check the sensor", href, at_ms
-        )
-    what = "sensor lost: its device is in contact but has no readings of it"
-    return Finding("attention", short_name(view), what, "Check the sensor and its cable", href, at_ms)
+_SENSOR_WORDS: Final = {
+    Freshness.FAULT: ("sensor fault: it answers, but not with a value", "Check the sensor"),
+    Freshness.LOST: (
+        "sensor lost: its device is in contact but has no readings of it",
+        "Check the sensor and its cable",
+    ),
+}
 
 
-def sensor_trouble(views: Iterable[SensorView], now_ms: int) -> list[Finding]:
+def _sensor(view: SensorView, freshness: Freshness, at_ms: int | None) -> Finding:
+    what, todo = _SENSOR_WORDS[freshness]
+    subject, href = f"{view.device} {probe_of(view)}", f"/temperature/{escape_id(view.id)}"
+    return Finding("attention", subject, what, todo, href, at_ms, quantity=view.quantity.value)
+
+
+def sensor_trouble(views: Iterable[SensorView], ahead: Ahead, now_ms: int) -> list[Finding]:
     """Sensors that somebody can repair; those of silent devices are told by their device."""
-    states = ((view, state_of(seen(view), now_ms)) for view in views)
-    return [_sensor(view, state) for view, state in states if state in {ReadingState.FAULT, ReadingState.LOST}]
+    told = ((view, view.seen(ahead)) for view in views)
+    judged = ((view, freshness_of(seen, now_ms), seen.at_ms) for view, seen in told)
+    return [_sensor(*one) for one in judged if one[1] in _SENSOR_WORDS]
 
 
 def findings(
     silent: Sequence[DeviceRow], incidents: Sequence[IncidentRow], sensors: Sequence[Finding] = ()
 ) -> list[Finding]:
-    """Worst first: what is wrong now, then what is unknown, then what was wrong; inside each the newest first."""
-    order: dict[str, int] = {"alarm": 0, "attention": 1, "silence": 2, "past": 3}
+    """What is out of limits now, then what nobody knows any more, then what needs repair, then what was wrong.
+
+    Inside each the newest comes first.
+    """
+    order: dict[str, int] = {"alarm": 0, "silence": 1, "attention": 2, "past": 3}
     found = [*sensors, *map(_incident, incidents), *map(_silence, silent)]
     return sorted(found, key=lambda f: (order[f.level], -(f.since_ms or 0), f.subject))
 
@@ -88,15 +104,17 @@ def findings(
 def home(request: Request, reader: Reader, hub: Hub) -> Response:
     """Findings, and the figures behind them."""
     now_ms = hub.now_ms()
-    silent = worst_devices(reader, now_ms, only_silent=True, limit=MAX_FINDINGS)
+    roll = roll_call(reader, hub.ahead, now_ms)
+    silent = devices_by_id(reader, hub.ahead, roll.silent[:MAX_FINDINGS])
     incidents = list_incidents(reader, limit=MAX_FINDINGS)
     views = all_sensors(reader)
     return page(
         request,
         "home.html",
-        findings=findings(silent, incidents, sensor_trouble(views, now_ms)[:MAX_FINDINGS]),
-        totals=fleet_totals(reader, now_ms),
+        findings=findings(silent, incidents, sensor_trouble(views, hub.ahead, now_ms)[:MAX_FINDINGS]),
+        totals=fleet_totals(reader, roll),
+        next_silent_ms=roll.next_silent_ms,
         parcels=parcel_counts(reader),
-        sensors=count_states(views, now_ms),
+        sensors=sensor_counts((view.seen(hub.ahead) for view in views), now_ms),
         shown_of_each=MAX_FINDINGS,
     )

@@ -1,5 +1,6 @@
 """`/tracking`: where is everything? And the chain of custody of one parcel."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -10,7 +11,8 @@ from contract.escape import escape_id, unescape_id
 from contract.identity import display
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
-from hub.context import Reader
+from hub.ahead import Ahead
+from hub.context import Hub, Reader
 from hub.problems import BadRequest, NotFound
 from hub.tracking.custody import ParcelStatus
 from hub.tracking.queries import (
@@ -28,14 +30,13 @@ router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
 
 ROWS: Final = 100
 PARCEL_PREFIX: Final = "/tracking/"
-LATE_KNOWN_MS: Final = 120_000
-"""A fact that the hub learnt more than this later is told with both times; less is the way over the air."""
 
 
 @router.get("/tracking")
 def tracking_page(
     request: Request,
     reader: Reader,
+    hub: Hub,
     *,
     q: Annotated[str, Query(max_length=512)] = "",
     status: Annotated[str, Query(max_length=32)] = "",
@@ -63,13 +64,12 @@ def tracking_page(
         status=status,
         first=not cursor,
         kept_query=without(request.query_params, "cursor", "lang"),
-        late_known_ms=LATE_KNOWN_MS,
-        heard_ms=heard_ms,
+        heard_ms=partial(heard_ms, hub.ahead),
     )
 
 
 @router.get("/tracking/{segment:path}")
-def parcel_page(request: Request, reader: Reader, segment: str) -> Response:
+def parcel_page(request: Request, reader: Reader, hub: Hub, segment: str) -> Response:
     """The chain of custody of one parcel, oldest first."""
     key = _key(request, segment)
     row = parcel(reader, key)
@@ -80,15 +80,14 @@ def parcel_page(request: Request, reader: Reader, segment: str) -> Response:
         "parcel.html",
         row=row,
         events=parcel_events(reader, key),
-        late_known_ms=LATE_KNOWN_MS,
-        heard_ms=heard_ms,
+        heard_ms=partial(heard_ms, hub.ahead),
         display=display,
     )
 
 
-def heard_ms(row: ParcelView) -> int:
+def heard_ms(ahead: Ahead, row: ParcelView) -> int | None:
     """When the device that saw it last was heard: what it told of this parcel is a sign of life too."""
-    return max(row.contact_ms or 0, row.seen.known_ms)
+    return ahead.contact_ms(row.seen_device, row.contact_ms, row.seen.known_ms)
 
 
 def _key(request: Request, segment: str) -> str:

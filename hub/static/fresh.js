@@ -1,12 +1,12 @@
 // How fresh every figure is. Ages count by the hub's clock, carried on by the browser's monotonic clock, so a browser whose
-// wall clock is wrong still tells the truth. The rules are those of hub/web/reading.py, the forms those of hub/web/formats.py.
+// wall clock is wrong still tells the truth. The rules are those of hub/coldchain/freshness.py, the forms those of hub/web/formats.py.
 
 const words = JSON.parse(document.getElementById("words").textContent);
 export const t = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 const silentAfterMs = Number(document.body.dataset.silentAfter);
-const missedReadings = 3;
-const onItsWayMs = 120_000;
+const missedReadings = Number(document.body.dataset.missedReadings);
+const onItsWayMs = Number(document.body.dataset.onItsWay);
 
 let offset = 0;
 export const now = () => performance.now() + offset;
@@ -70,15 +70,17 @@ export function paintReading(element) {
   const state = readingState({ at: Number(at ?? 0), value: known, every: Number(every ?? 0), contact: contactOf(element) });
   set(element, "state", state);
   const figure = known === null ? "–" : hundredths(known);
-  const age = at ? span(now() - Number(at)) : "";
   if ("key" in element.dataset) {
     setText(element.firstElementChild, figure);
-    setText(element.lastElementChild, kept === "no" ? t("on its way to the hub") : t(`reading ${state}`));
+    setText(element.lastElementChild, kept === "no" && state === "fresh" ? t("on its way to the hub") : t(`reading ${state}`));
     return;
   }
-  const tail = kept === "no" && state === "fresh" ? t("{age}, on its way", { age }) : age;
-  const shown = state === "fault" ? t("fault") : figure;
-  setText(element, `${signs[state]}${shown}${unit && known !== null ? ` ${unit}` : ""}\n${tail ? `${tail} · ` : ""}${name}`);
+  const shown = state === "fault" ? t("fault") : known === null ? figure : `${figure}\u00a0${unit}`;
+  setText(element, `${signs[state]}${shown}\n${name}`);
+  set(element, "aged", at ? span(now() - Number(at)) : "");
+  const { sensor } = element.dataset;
+  const title = kept === "no" ? t("{id}, on its way to the hub", { id: sensor }) : sensor;
+  if (element.title !== title) element.title = title;
 }
 
 const clockForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -88,7 +90,8 @@ const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateSt
 
 function paintMoment(element) {
   const ms = Number(element.dataset.moment);
-  const form = "seconds" in element.dataset ? secondsForm : dayForm;
+  const today = now() - ms < 12 * 3_600_000;
+  const form = "seconds" in element.dataset ? secondsForm : "clock" in element.dataset && today ? clockForm : dayForm;
   setText(element, form.format(ms));
   element.dateTime = new Date(ms).toISOString();
   element.title = fullForm.format(ms);

@@ -25,6 +25,9 @@ function open(after) {
     source.addEventListener(topic, (event) => {
       const message = { type: "change", topic, ...JSON.parse(event.data) };
       const name = `${topic} ${message.key}`;
+      // What runs ahead says only what is new.
+      const before = latest.get(name)?.value;
+      if (!message.kept && before) message.value = { ...before, ...message.value };
       latest.delete(name);
       latest.set(name, message);
       if (latest.size > latestKeys) latest.delete(latest.keys().next().value);

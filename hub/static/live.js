@@ -5,7 +5,7 @@ import { now, paintAll, paintMoments, paintReading, setServerTime, span, t } fro
 const quietMs = 30_000;
 const pollMs = 30_000;
 const totalsMs = 60_000;
-const lateKnownMs = 120_000;
+const lateKnownMs = Number(document.body.dataset.lateKnown);
 
 let main = null;
 let index = new Map();
@@ -13,6 +13,7 @@ let heard = 0;
 let state = "waiting";
 let elsewhere = new Set();
 let refetching = false;
+let asked = false;
 
 function put(key, element) {
   const there = index.get(key);
@@ -54,6 +55,7 @@ function hearFrom(element, contact) {
 const show = {
   sensor(key, value, kept) {
     if (!value) return;
+    document.dispatchEvent(new CustomEvent("reading", { detail: { key, kept, at: value.at_ms, value: value.value } }));
     for (const element of elements("sensor", key)) {
       // Late readings come after newer ones; the latest stays.
       if (Number(element.dataset.at ?? 0) > value.at_ms) continue;
@@ -73,6 +75,9 @@ const show = {
   device(key, value) {
     if (!value) return;
     for (const element of elements("device", key)) hearFrom(element, value.contact_ms);
+    if (elements("device", key).some((e) => e.matches(".findings li"))) refetchSoon();
+    // A sign of life that ran ahead says nothing of the rest.
+    if (value.backlog === undefined) return;
     for (const row of elements("device-row", key)) {
       cell(row, "backlog", String(value.backlog ?? ""));
       cell(row, "incidents", value.incidents ? String(value.incidents) : "");
@@ -104,11 +109,10 @@ const show = {
 };
 
 function count(key) {
-  const strip = document.querySelector('#strip[data-topic="parcel"]');
-  if (!strip) return;
+  if (strip()?.dataset.topic !== "parcel") return;
   elsewhere.add(key);
-  strip.hidden = false;
-  strip.firstElementChild.textContent = t("New or moved outside this page: {n}. Show the latest", { n: elsewhere.size });
+  strip().hidden = false;
+  strip().firstElementChild.textContent = t("New or moved outside this page: {n}. Show the latest", { n: elsewhere.size });
 }
 
 let soon = null;
@@ -139,11 +143,27 @@ async function refetch() {
   }
 }
 
+// Rows must not move under a pointer or the focus: then a button says that there is something new.
+const inUse = (part) => part.contains(document.activeElement) || part.matches(":hover");
+const offer = (hidden) => { if (strip()?.querySelector("button")) strip().hidden = hidden; };
+const strip = () => document.getElementById("strip");
+// What is told of a list, without what only counts on.
+const told = (part) => [...part.children].map((e) => `${e.dataset.level} ${e.querySelector("b")?.textContent} ${e.querySelector("a")?.href}`).join("\n");
+
 function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const other = fresh.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
-    if (other && !part.contains(document.activeElement)) part.innerHTML = other.innerHTML;
+    if (!other) continue;
+    const list = part.matches(".findings");
+    if (list && inUse(part) && !asked) {
+      offer(told(part) === told(other));
+    } else if (list || !part.contains(document.activeElement)) {
+      part.innerHTML = other.innerHTML;
+      if (list) offer(true);
+    }
+    if ("due" in other.dataset) part.dataset.due = other.dataset.due;
   }
+  asked = false;
   const others = new Map([...fresh.querySelectorAll("[data-sensor], tr[data-key]")].map((e) => [e.dataset.sensor ?? e.dataset.key, e]));
   for (const element of document.querySelectorAll("[data-sensor], tr[data-key]")) {
     const other = others.get(element.dataset.sensor ?? element.dataset.key);
@@ -201,6 +221,14 @@ function shared(after) {
   });
 }
 
+// Nobody tells that a device has fallen silent: nothing comes. The page knows when the next one would, and asks.
+function lookAtDue() {
+  const part = document.querySelector("[data-due]");
+  if (!part?.dataset.due || now() < Number(part.dataset.due)) return;
+  part.dataset.due = "";
+  refetchSoon();
+}
+
 export function follow(after) {
   heard = now();
   elements("", "");
@@ -213,6 +241,9 @@ export function follow(after) {
     }
   }, pollMs);
   setInterval(() => { if (state === "open") refetch(); }, totalsMs);
+  setInterval(lookAtDue, 1000);
+  strip()?.querySelector("button")?.addEventListener("click", () => { asked = true; refetch(); });
+  document.querySelector(".findings")?.addEventListener("pointerleave", () => { if (strip() && !strip().hidden) refetchSoon(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refetchSoon(); });
 }
 

@@ -8,6 +8,9 @@ from hub.web.i18n import Words
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
+YEAR_S: Final = 366 * DAY_S
+LATE_KNOWN_MS: Final = 120_000
+"""A fact that the hub learnt more than this later is told with both times; less is the way over the air."""
 MINUS: Final = "\u2212"
 
 
@@ -26,6 +29,19 @@ def span(words: Words, length_ms: int) -> str:
     if seconds < 2 * DAY_S:
         return words("{n} h", n=seconds // HOUR_S)
     return words("{n} d", n=seconds // DAY_S)
+
+
+def room(words: Words, length_s: int | None) -> str:
+    """How long the storage of a device still lasts; None where it fills so slowly that the device does not say."""
+    if length_s is None:
+        return words("plenty")
+    return words("over 1 year") if length_s >= YEAR_S else span(words, length_s * 1000)
+
+
+def in_words(name: str) -> str:
+    """A technical name as a title: `van-1` is `Van 1`."""
+    spaced = name.replace("-", " ").replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]
 
 
 def hundredths(value: int) -> str:

@@ -6,16 +6,17 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from contract.messages import LatestReading
+from hub.ahead import Ahead, LiveReading
 from hub.coldchain.queries import sensor
 from hub.db import Database
 from hub.fleet.queries import devices_by_id, incidents_by_key
 from hub.live import Values
 from hub.tracking.queries import parcel
 
-Loader = Callable[[Connection, Sequence[str]], Mapping[str, Any]]
+Loader = Callable[[Connection, Ahead, Sequence[str]], Mapping[str, Any]]
 
 
-def _parcels(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+def _parcels(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
     found = {key: row for key in keys if (row := parcel(reader, key)) is not None}
     return {
         key: {
@@ -26,13 +27,13 @@ def _parcels(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
             "actor": row.step_actor,
             "happened_ms": (row.stepped or row.seen).at_ms,
             "known_ms": (row.stepped or row.seen).known_ms,
-            "contact_ms": max(row.contact_ms or 0, row.seen.known_ms),
+            "contact_ms": ahead.contact_ms(row.seen_device, row.contact_ms, row.seen.known_ms),
         }
         for key, row in found.items()
     }
 
 
-def _sensors(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+def _sensors(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
     found = {key: row for key in keys if (row := sensor(reader, key)) is not None}
     return {
         key: {
@@ -41,26 +42,27 @@ def _sensors(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
             "known_ms": row.latest.known_ms,
             "value": row.latest.value,
             "every_ms": row.latest.interval_ms,
-            "contact_ms": row.contact_ms,
+            "contact_ms": ahead.contact_ms(row.device, row.contact_ms, row.latest.known_ms),
         }
         for key, row in found.items()
         if row.latest is not None
     }
 
 
-def _devices(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+def _devices(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
     return {
         row.id: {
-            "contact_ms": row.contact and row.contact.at_ms,
+            "contact_ms": row.heard_ms,
             "backlog": row.contact and row.contact.backlog_facts,
             "oldest_ms": row.contact and row.contact.oldest_at_ms,
             "incidents": row.incidents,
         }
-        for row in devices_by_id(reader, keys)
+        for row in devices_by_id(reader, ahead, keys)
     }
 
 
-def _incidents(reader: Connection, keys: Sequence[str]) -> Mapping[str, Any]:
+def _incidents(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
+    del ahead
     return {
         row.key: {"kind": row.kind, "device": row.device, "last_ms": row.last_ms, "open": row.closed_ms is None}
         for row in incidents_by_key(reader, keys)
@@ -75,7 +77,7 @@ LOADERS: Final[Mapping[str, Loader]] = {
 }
 
 
-def live_values(database: Database) -> Values:
+def live_values(database: Database, ahead: Ahead) -> Values:
     """The reader of values for the live bus of a hub."""
 
     def values(topic: str, keys: Sequence[str]) -> Mapping[str, Any]:
@@ -84,23 +86,18 @@ def live_values(database: Database) -> Values:
             # Pages that show such things fetch them when they hear that one changed.
             return dict.fromkeys(keys)
         with database.read() as reader:
-            return loader(reader, keys)
+            return loader(reader, ahead, keys)
 
     return values
 
 
-def values_ahead(device: str, readings: Sequence[LatestReading], now_ms: int) -> dict[str, Any]:
+def values_ahead(device: str, readings: Sequence[LatestReading], now_ms: int) -> dict[str, LiveReading]:
     """Latest values that a device sent ahead of their facts, for `LiveBus.publish_ahead("sensor", ...)`.
 
-    A device clock that runs ahead must not make a reading look newer than now.
+    A device speaks for its own sensors only, and a clock that runs ahead must not make a reading look newer than now.
     """
     return {
-        reading.sensor: {
-            "device": device,
-            "at_ms": min(reading.at_ms, now_ms),
-            "known_ms": now_ms,
-            "value": reading.value,
-            "contact_ms": now_ms,
-        }
+        reading.sensor: LiveReading(device, min(reading.at_ms, now_ms), now_ms, reading.value)
         for reading in readings
+        if reading.sensor.startswith(f"{device}.")
     }

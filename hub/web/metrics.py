@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from starlette.types import Scope
 
 from hub.context import HubContext
-from hub.fleet.queries import fleet_totals
+from hub.fleet.queries import fleet_totals, roll_call
 from hub.tables import fact
 
 
@@ -50,7 +50,8 @@ class _HubState(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         with self._context.database.read() as reader:
-            totals = fleet_totals(reader, self._context.now_ms())
+            roll = roll_call(reader, self._context.ahead, self._context.now_ms())
+            totals = fleet_totals(reader, roll)
             last_seq = reader.scalar(select(func.max(fact.c.seq))) or 0
         for name, text, value in (
             ("devices", "Devices in use.", totals.devices),

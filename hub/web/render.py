@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.escape import escape_id
 from hub.accounts.csrf import csrf_token
+from hub.coldchain.freshness import MISSED_READINGS, ON_ITS_WAY_MS
 from hub.context import hub_context
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.web import formats
@@ -37,11 +38,16 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
         csrf=csrf_token(caller.secret) if caller and caller.secret else "",
         now_ms=now_ms,
         silent_after_ms=SILENT_AFTER_MS,
+        missed_readings=MISSED_READINGS,
+        on_its_way_ms=ON_ITS_WAY_MS,
+        late_known_ms=formats.LATE_KNOWN_MS,
         live_after=getattr(request.state, "live_position", hub.live.position),
         wall=request.query_params.get("wall") == "1",
         here=request.url.path,
         age=lambda then_ms: formats.age(words, then_ms, now_ms),
         span=lambda length_ms: formats.span(words, length_ms),
+        room=lambda length_s: formats.room(words, length_s),
+        in_words=formats.in_words,
         hundredths=formats.hundredths,
         clock=formats.clock,
         count=formats.count,

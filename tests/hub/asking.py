@@ -8,6 +8,7 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import Connection, Engine
 
+from hub.ahead import Ahead
 from hub.context import hub_context, read_connection
 from hub.problems import install_problems
 
@@ -15,6 +16,7 @@ from hub.problems import install_problems
 @dataclass
 class StillHub:
     now: int
+    ahead: Ahead
 
     def now_ms(self) -> int:
         return self.now
@@ -32,7 +34,7 @@ def app_of(router: APIRouter, database: Engine, now_ms: int) -> FastAPI:
     for dependency in router.dependencies:
         assert dependency.dependency is not None
         app.dependency_overrides[dependency.dependency] = lambda: None
-    app.dependency_overrides[hub_context] = lambda: StillHub(now_ms)
+    app.dependency_overrides[hub_context] = lambda: StillHub(now_ms, Ahead())
     app.dependency_overrides[read_connection] = connection
     return app
 

@@ -365,7 +365,11 @@ def test_live_values_and_changes_reach_the_displays(tmp_path: Path) -> None:
         desk.settle(device)
 
         assert desk.live == [("van-1", (reading,))]
-        assert desk.changes[1:] == [Change("parcel", made.hex())]
+        assert desk.changes[1:] == [
+            Change("contact", "van-1"),
+            Change("contact", "van-1"),
+            Change("parcel", made.hex()),
+        ]
 
 
 def test_documents_travel_in_parts_until_the_device_says_it_has_them(tmp_path: Path) -> None:

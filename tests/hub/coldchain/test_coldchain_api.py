@@ -35,7 +35,7 @@ def test_a_sensor_tells_its_latest_value_when_it_was_measured_and_when_it_was_kn
         "device": "van-1",
         "quantity": "temperature_c",
         "place": "",
-        "device_last_contact": None,
+        "device_last_contact": "2026-05-28T20:27:40Z",
         "freshness": "fresh",
         "latest": {
             "measured_at": "2026-05-28T20:27:00Z",

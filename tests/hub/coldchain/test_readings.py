@@ -10,17 +10,15 @@ from sqlalchemy import Connection, insert, select
 from contract.columns import FAULT, THINNED
 from contract.event import Readings
 from contract.fact import Clock
+from hub.ahead import Ahead, LiveReading
+from hub.coldchain.freshness import Seen
 from hub.coldchain.projection import ColdChainProjection
 from hub.coldchain.queries import (
-    Freshness,
-    SensorCounts,
     SensorFilters,
-    fresh_ms,
+    measured_since,
     sensor,
-    sensor_counts,
     sensor_readings,
     sensors_page,
-    silent_ms,
 )
 from hub.coldchain.tables import reading, reading_conflict, reading_hour
 from hub.errors import ProjectionError
@@ -214,23 +212,24 @@ def test_p3_a_block_that_is_folded_again_counts_once(tx: Connection) -> None:
 # -- queries ---------------------------------------------------------------------------------------------------------------
 
 
-def test_sensors_are_fresh_late_and_silent_by_their_own_schedule(tx: Connection) -> None:
-    put(tx, block([(0, 1)], base_at_ms=START))
-    view = sensor(tx, AIR)
+def test_a_live_value_is_shown_until_the_ledger_has_a_newer_one(tx: Connection) -> None:
+    put(tx, block([(0, 1)], base_at_ms=START), received_ms=START + 20_000)
+    view, ahead = sensor(tx, AIR), Ahead()
     assert view is not None
-    limits = (fresh_ms(10_000), silent_ms(10_000))
+    kept = Seen(START, 1, 10_000, START + 20_000, START + 20_000)
+    assert view.seen(ahead) == kept
+    ahead.take({AIR: LiveReading("van-1", START + 30_000, START + 31_000, 7)})
+    assert view.seen(ahead) == Seen(START + 30_000, 7, 10_000, START + 31_000, START + 31_000, kept=False)
+    ahead.take({AIR: LiveReading("van-1", START - 1, START + 40_000, 5)})
+    assert view.seen(ahead) == Seen(START, 1, 10_000, START + 40_000, START + 20_000)
+    ahead.hear("van-1", START + 50_000)
+    assert view.seen(ahead).contact_ms == START + 50_000
 
-    assert [view.freshness(START + age) for age in (limits[0], limits[0] + 1, limits[1], limits[1] + 1)] == [
-        Freshness.FRESH,
-        Freshness.LATE,
-        Freshness.LATE,
-        Freshness.SILENT,
-    ]
-    assert [sensor_counts(tx, START + age) for age in (limits[0], limits[1], limits[1] + 1)] == [
-        SensorCounts(1, 0, 0, 0),
-        SensorCounts(0, 1, 0, 0),
-        SensorCounts(0, 0, 1, 0),
-    ]
+
+def test_the_oldest_reading_says_how_far_a_chart_can_reach_back(tx: Connection) -> None:
+    put(tx, block([(0, 500)], base_at_ms=START + HOUR), block([(0, 1), (10_000, 2)], base_at_ms=START))
+
+    assert (measured_since(tx, AIR), measured_since(tx, "nobody")) == (START, None)
 
 
 def test_sensors_are_listed_by_id_and_found_by_place(tx: Connection) -> None:

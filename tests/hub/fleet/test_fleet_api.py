@@ -7,6 +7,8 @@ from contract.columns import Reading, pack_readings
 from contract.event import Quantity, Readings, Scan, Step
 from contract.fact import CORE_VERSION, Clock, Fact, encode_core, fact_id
 from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.live import CONTACT
+from hub.projector import Change
 from hub.tables import branch, claim, fact, gap, position, quarantine, stream
 from tests.hub.web.seeded import NOW_MS, SeededHub, add_device, add_incident
 
@@ -115,13 +117,25 @@ def test_a_device_tells_what_has_come_what_is_on_its_way_and_what_is_gone_for_ev
 
 
 @pytest.mark.parametrize(("age_ms", "silent"), [(0, False), (SILENT_AFTER_MS, False), (SILENT_AFTER_MS + 1, True)])
-def test_a_device_is_silent_when_three_of_its_hellos_are_missing(hub: SeededHub, age_ms: int, silent: bool) -> None:
+def test_a_device_is_silent_when_its_hello_and_two_repetitions_are_missing(
+    hub: SeededHub, age_ms: int, silent: bool
+) -> None:
     with hub.database.write() as tx:
         add_device(tx, "van-1", contact_ms=NOW_MS - age_ms)
         add_device(tx, "van-2", contact_ms=None)
     first, never = hub.signed_in().get("/api/v1/devices").json()["items"]
     assert first["silent"] is silent
     assert (never["silent"], never["last_contact"], never["backlog"]) == (True, None, None)
+
+
+def test_any_authentic_message_is_contact(hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=NOW_MS - 2 * SILENT_AFTER_MS)
+    hub.live.publish([Change(CONTACT, "van-1")])
+    client = hub.signed_in()
+    told = client.get("/api/v1/devices/van-1").json()
+    assert (told["silent"], told["last_contact"]) == (False, "2026-05-28T20:26:40Z")
+    assert "holdfast_devices_silent 0.0" in client.get("/metrics").text
 
 
 def test_f078_a_search_takes_wildcards_and_quotes_as_letters(hub: SeededHub) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, insert
@@ -41,6 +42,16 @@ class HubClock:
 
     def __call__(self) -> int:
         return self.ms
+
+
+@dataclass
+class RunningClock(HubClock):
+    """A clock that also goes on by itself."""
+
+    began_s: float = field(default_factory=monotonic)
+
+    def __call__(self) -> int:
+        return self.ms + int((monotonic() - self.began_s) * 1000)
 
 
 @dataclass
@@ -162,7 +173,13 @@ class Story:
         self._add(Proof("stop-17", outcome, got, refused, recipient=recipient), at_ms, known_ms, device, actor)
 
     def readings(
-        self, sensor: str, values: Sequence[int | None] = (520,), *, at_ms: int = NOW_MS, known_ms: int | None = None
+        self,
+        sensor: str,
+        values: Sequence[int | None] = (520,),
+        *,
+        at_ms: int = NOW_MS,
+        known_ms: int | None = None,
+        quantity: Quantity = Quantity.TEMPERATURE_C,
     ) -> None:
         """One value every 10 s in hundredths, the last at `at_ms`; None is a fault."""
         for start in range(0, len(values), MAX_BLOCK_READINGS):
@@ -170,7 +187,7 @@ class Story:
             base = at_ms - (len(values) - 1 - start) * EVERY_MS
             offsets = (Reading(i * EVERY_MS, v, FAULT if v is None else 0) for i, v in enumerate(part))
             columns = pack_readings(list(offsets), EVERY_MS)
-            block = Readings(sensor, Quantity.TEMPERATURE_C, base, base - BOOTED_MS, EVERY_MS, len(part), columns)
+            block = Readings(sensor, quantity, base, base - BOOTED_MS, EVERY_MS, len(part), columns)
             last = base + (len(part) - 1) * EVERY_MS
             self._add(block, last, known_ms, sensor.partition(".")[0], "")
 

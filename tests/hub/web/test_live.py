@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from contract.event import Quantity
+from contract.limits import MAX_SNAPSHOT_SENSORS
 from contract.messages import LatestReading
-from hub.live import FLUSH_KEYS, HISTORY_CHUNKS, VIEWER_CHUNKS, LiveBus, LiveResponse
+from hub.ahead import Ahead, LiveReading
+from hub.live import CONTACT, CONTACT_TOLD_MS, FLUSH_KEYS, HISTORY_CHUNKS, VIEWER_CHUNKS, LiveBus, LiveResponse
 from hub.projector import Change
 from hub.web.live_values import values_ahead
-from tests.hub.web.seeded import NOW_MS
+from tests.hub.web.seeded import NOW_MS, HubClock
 
 Event = tuple[str, Any]
 
@@ -134,6 +136,45 @@ def test_a_value_ahead_of_its_fact_is_marked_as_not_yet_kept() -> None:
         assert rows.reads == 0
 
     on_loop(work)
+
+
+def test_an_authentic_message_is_told_as_contact_at_once_and_then_not_too_often() -> None:
+    clock = HubClock()
+
+    async def work() -> None:
+        bus = LiveBus(clock)
+        bus.start(Rows({}))
+        page = await opened(bus)
+        for _ in range(20):
+            bus.publish([Change(CONTACT, "van-1")])
+            clock.ms += CONTACT_TOLD_MS // 10
+        bus.publish([Change("incident", "end")])
+        bus.publish_ahead("excursion", {"end": 1})
+        await page.until(lambda p: any(topic == "excursion" for topic, _ in p.changes()))
+        await bus.stop()
+        told = [value for topic, value in page.changes() if topic == "device"]
+        assert told[-1] == {"key": "van-1", "kept": False, "value": {"contact_ms": NOW_MS + CONTACT_TOLD_MS}}
+        assert len(told) <= 2
+        assert bus.ahead.contact_ms("van-1") == NOW_MS + CONTACT_TOLD_MS // 10 * 19
+
+    asyncio.run(work())
+
+
+def test_live_values_are_remembered_for_pages_that_are_rendered_later() -> None:
+    bus = LiveBus(now_ms)
+    reading = LatestReading("van-1.rear.temperature_c", Quantity.TEMPERATURE_C, NOW_MS - 5, 912)
+    bus.publish_ahead("sensor", values_ahead("van-1", [reading], NOW_MS))
+    assert bus.ahead.reading("van-1", "van-1.rear.temperature_c") == LiveReading("van-1", NOW_MS - 5, NOW_MS, 912)
+
+
+def test_a_device_speaks_live_for_its_own_sensors_only_and_fills_no_memory() -> None:
+    foreign = LatestReading("van-10.rear.temperature_c", Quantity.TEMPERATURE_C, NOW_MS, 912)
+    assert values_ahead("van-1", [foreign], NOW_MS) == {}
+    ahead = Ahead()
+    for n in range(3 * MAX_SNAPSHOT_SENSORS):
+        ahead.take({f"van-1.made-up-{n}": LiveReading("van-1", NOW_MS, NOW_MS, n)})
+    known = [n for n in range(3 * MAX_SNAPSHOT_SENSORS) if ahead.reading("van-1", f"van-1.made-up-{n}")]
+    assert 0 < len(known) <= MAX_SNAPSHOT_SENSORS
 
 
 def test_a_page_follows_from_where_it_was_rendered_and_misses_nothing() -> None:

@@ -12,16 +12,20 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import update
 
-from contract.event import Outcome, Step
+from contract.event import Outcome, Quantity, Step
 from hub.accounts.deps import SESSION_COOKIE
 from hub.accounts.roles import Role
+from hub.ahead import LiveReading
 from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.live import CONTACT
+from hub.projector import Change
 from hub.tables import device_contact
 from tests.hub.web.seeded import (
     MINUTE_MS,
     NOW_MS,
     PASSWORD,
     HubClock,
+    RunningClock,
     SeededHub,
     Story,
     add_device,
@@ -78,19 +82,24 @@ class Site:
 
 
 @contextmanager
+def visit(browser: Browser, hub: SeededHub, address: str, **options: Any) -> Iterator[Site]:
+    opened = Site(browser, hub, address, **options)
+    try:
+        yield opened
+        assert opened.wrong == []
+    finally:
+        opened.context.close()
+
+
+@contextmanager
 def site(browser: Browser, hub: SeededHub, **options: Any) -> Iterator[Site]:
-    with served(hub) as address:
-        opened = Site(browser, hub, address, **options)
-        try:
-            yield opened
-            assert opened.wrong == []
-        finally:
-            opened.context.close()
+    with served(hub) as address, visit(browser, hub, address, **options) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
-    """10,000 parcels, and 1,200 sensors on 300 devices."""
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SeededHub, str]]:
+    """10,000 parcels, and 1,200 sensors on 300 devices, served at an address."""
     with seeded_hub(tmp_path_factory.mktemp("full"), HubClock()) as hub:
         with hub.database.write() as tx:
             story = Story()
@@ -98,8 +107,10 @@ def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
                 silent = n % 10 == 0
                 contact = NOW_MS - (42 * MINUTE_MS if silent else 20_000)
                 add_device(tx, f"van-{n:03d}", contact_ms=contact, place=f"Route {n % 20}", backlog=n % 7)
-                for name in ("front", "rear", "door", "top"):
+                for name in ("front", "rear"):
                     story.readings(f"van-{n:03d}.{name}.temperature_c", [500 + n % 90], at_ms=contact - 5_000)
+                    humidity = f"van-{n:03d}.{name}.humidity_rh"
+                    story.readings(humidity, [6_190], at_ms=contact - 5_000, quantity=Quantity.HUMIDITY_RH)
             for n in range(10_000):
                 silent = n % 10 == 0
                 at_ms = NOW_MS - n * 100 - (42 * MINUTE_MS if silent else 1_000)
@@ -114,7 +125,8 @@ def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
             story.tell(tx)
             for n in range(100):
                 add_incident(tx, "gap", f"van-{n:03d}")
-        yield hub
+        with served(hub) as address:
+            yield hub, address
 
 
 @pytest.mark.parametrize(
@@ -129,10 +141,9 @@ def full_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededHub]:
 )
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sensors(
-    browser: Browser, full_hub: SeededHub, path: str, width: int
+    browser: Browser, full: tuple[SeededHub, str], path: str, width: int
 ) -> None:
-    full_hub.live = type(full_hub.live)(full_hub.clock)
-    with site(browser, full_hub, viewport={"width": width, "height": 1080}) as opened:
+    with visit(browser, *full, viewport={"width": width, "height": 1080}) as opened:
         began = time.monotonic()
         page = opened.go(path)
         assert time.monotonic() - began < ANSWERS_WITHIN_S
@@ -140,17 +151,15 @@ def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sens
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_all_1_200_sensors_are_on_one_page(browser: Browser, full_hub: SeededHub) -> None:
-    full_hub.live = type(full_hub.live)(full_hub.clock)
-    with site(browser, full_hub) as opened:
+def test_all_1_200_sensors_are_on_one_page(browser: Browser, full: tuple[SeededHub, str]) -> None:
+    with visit(browser, *full) as opened:
         page = opened.go("/temperature")
         assert page.locator("[data-sensor]").count() == 1_200
         assert page.locator("section").first.get_by_text("no contact for 42 min").count() == 1
 
 
-def test_all_10_000_parcels_can_be_reached_page_by_page(browser: Browser, full_hub: SeededHub) -> None:
-    full_hub.live = type(full_hub.live)(full_hub.clock)
-    with site(browser, full_hub) as opened:
+def test_all_10_000_parcels_can_be_reached_page_by_page(browser: Browser, full: tuple[SeededHub, str]) -> None:
+    with visit(browser, *full) as opened:
         page = opened.go("/tracking")
         first = page.locator("tr[data-key]").first.get_attribute("data-key")
         page.get_by_role("link", name="next 100").click()
@@ -206,9 +215,9 @@ def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, h
     with site(browser, hub) as opened:
         page = opened.go("/temperature")
         cell = page.locator("[data-sensor]")
-        assert cell.get_attribute("data-state") == "late"
+        assert cell.get_attribute("data-state") == "fresh"
         expect(cell).to_have_attribute("data-state", "silent", timeout=10_000)
-        expect(page.locator(".contact")).to_have_text("no contact for 3 min, readings are kept on the device")
+        expect(page.locator(".contact")).to_have_text("no contact for 1 min, readings are kept on the device")
 
 
 def test_a_browser_whose_clock_is_wrong_shows_true_ages(browser: Browser, hub: SeededHub) -> None:
@@ -217,6 +226,52 @@ def test_a_browser_whose_clock_is_wrong_shows_true_ages(browser: Browser, hub: S
     with site(browser, hub) as opened:
         opened.page.clock.set_system_time("2001-01-01")
         assert opened.go("/devices").locator(".contact").inner_text() == "1 min"
+
+
+def test_a_device_that_is_cut_off_comes_first_in_a_sentence_until_it_is_heard_again(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """While the page is open, without a reload: silence is told by nobody, so the page must notice it by itself."""
+    clock = RunningClock()
+    with seeded_hub(tmp_path, clock) as hub:
+        with hub.database.write() as tx:
+            add_device(tx, "van-2", contact_ms=clock() + SILENT_AFTER_MS)
+            add_device(tx, "van-3", contact_ms=clock() - SILENT_AFTER_MS + 1_000, backlog=145)
+            add_incident(tx, "fork", "van-2")
+        with site(browser, hub) as opened:
+            hub.live.publish([Change(CONTACT, "van-3")])
+            page, devices = opened.go("/"), opened.context.new_page()
+            first = page.locator(".findings li").first
+            expect(first).to_contain_text("speaks with two voices")
+            devices.goto(opened.address + "/devices")
+            contact = devices.locator('[data-device="van-3"] .contact')
+            expect(contact).to_have_text(re.compile(r"^\d s$"))
+            clock.ms += SILENT_AFTER_MS - 4_000
+            hub.live.publish([Change("excursion", "carries the hub's time to the pages")])
+            sentence = "no contact for 1 min, readings are kept on the device"
+            expect(first).to_contain_text(f"van-3 {sentence}; last heard", timeout=15_000)
+            expect(first).to_contain_text("145 facts waiting when last heard")
+            expect(contact).to_have_text(sentence)
+            hub.live.publish([Change(CONTACT, "van-3")])
+            expect(first).to_contain_text("speaks with two voices")
+            expect(contact).to_have_text(re.compile(r"^\d s$"))
+
+
+def test_findings_do_not_move_under_the_pointer(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        add_device(tx, "van-2")
+        add_incident(tx, "fork", "van-1")
+    with site(browser, hub) as opened:
+        page = opened.go("/")
+        page.locator(".findings li").hover()
+        with hub.database.write() as tx:
+            add_incident(tx, "fork", "van-2", last_ms=NOW_MS)
+        hub.live.publish([Change("incident", "fork:van-2")])
+        expect(page.locator("#strip button")).to_be_visible()
+        expect(page.locator(".findings b")).to_have_text(["van-1"])
+        page.locator("#strip button").click()
+        expect(page.locator(".findings b")).to_have_text(["van-2", "van-1"])
 
 
 def test_a_live_change_is_put_in_its_place_and_moves_nothing(browser: Browser, hub: SeededHub) -> None:
@@ -239,10 +294,13 @@ def test_a_live_change_is_put_in_its_place_and_moves_nothing(browser: Browser, h
         expect(page.locator("#strip")).to_contain_text("outside this page: 1")
         assert page.locator("tr[data-key]").evaluate_all("rows => rows.map(r => r.dataset.key)") == order
         page = opened.go("/temperature")
-        value = {"at_ms": NOW_MS, "known_ms": NOW_MS, "contact_ms": NOW_MS, "value": 912}
-        hub.live.publish_ahead("sensor", {"van-1.rear.temperature_c": value})
-        expect(page.locator("[data-sensor]")).to_contain_text("9.1")
-        expect(page.locator("[data-sensor]")).to_contain_text("on its way")
+        hub.live.publish_ahead("sensor", {"van-1.rear.temperature_c": LiveReading("van-1", NOW_MS + 1, NOW_MS, 912)})
+        cell = page.locator("[data-sensor]")
+        for _ in ("live", "rendered anew"):
+            expect(cell).to_have_text("9.1\u00a0°C\nrear temperature")
+            expect(cell).to_have_attribute("title", "van-1.rear.temperature_c, on its way to the hub")
+            assert cell.evaluate("e => getComputedStyle(e, '::after').fontStyle") == "italic"
+            page.reload()
 
 
 def test_seven_tabs_share_one_stream_and_all_are_live(browser: Browser, hub: SeededHub) -> None:
@@ -256,7 +314,7 @@ def test_seven_tabs_share_one_stream_and_all_are_live(browser: Browser, hub: See
         assert hub.live.viewers == 1
         with hub.database.write() as tx:
             tx.execute(update(device_contact).values(contact_ms=NOW_MS))
-        hub.live.publish([type("Changed", (), {"topic": "device", "key": "van-1"})()])
+        hub.live.publish([Change("device", "van-1")])
         for tab in tabs:
             expect(tab.locator(".contact")).to_have_attribute("data-state", "heard")
 
@@ -319,7 +377,7 @@ def test_signing_in_by_hand(browser: Browser, hub: SeededHub) -> None:
         expect(opened.page.locator("h1")).to_have_text("Sign in")
 
 
-def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: SeededHub, tmp_path: Path) -> None:
+def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: SeededHub) -> None:
     with hub.database.write() as tx:
         add_device(tx, "van-1")
         story = Story()
@@ -328,6 +386,20 @@ def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: Se
         story.tell(tx)
     with site(browser, hub) as opened:
         page = opened.go("/temperature/van-1%2Erear%2Etemperature_c")
-        expect(page.locator("figcaption")).to_have_text("600 readings, lowest 5.0, highest 5.2, 1 gaps")
+        caption = page.locator("figcaption")
+        expect(caption).to_have_text("600 readings, lowest 5.0\u00a0°C, highest 5.2\u00a0°C, 1 gaps")
         assert page.locator(".u-wrap canvas").count() == 1
-        page.screenshot(path=str(tmp_path / "chart.png"))
+        expect(page.locator("h1")).to_have_text("Van 1 · rear · temperature")
+        # 100 minutes and 50 before them: 6 h is the shortest stretch that holds both.
+        expect(page.locator('.filters [aria-current="true"]')).to_have_text("6 h")
+        over = page.locator(".u-over")
+        box = over.bounding_box()
+        assert box is not None
+        over.hover(position={"x": box["width"] - 4, "y": 40})
+        expect(page.locator(".crosshair")).to_contain_text("5.2\u00a0°C")
+        hub.live.publish_ahead(
+            "sensor", {"van-1.rear.temperature_c": LiveReading("van-1", NOW_MS + 15_000, NOW_MS, -912)}
+        )
+        expect(page.locator(".key")).to_contain_text("\u22129.1 °C")
+        over.hover(position={"x": box["width"] - 1, "y": 50})
+        expect(page.locator(".crosshair")).to_contain_text("\u22129.1\u00a0°C")

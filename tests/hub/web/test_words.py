@@ -6,12 +6,12 @@ from importlib.resources import files
 import pytest
 
 from contract.delivery.hub_actions import IncidentKind
-from contract.event import Lane
+from contract.event import Lane, Quantity
+from hub.coldchain.freshness import Freshness
 from hub.tracking.custody import Deed, ParcelStatus
 from hub.web.chinese import BROWSER_WORDS, CHINESE, CODES_ENGLISH
 from hub.web.i18n import Words
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
-from hub.web.reading import ReadingState
 
 SAID = re.compile(r"""\bt\(\s*(["'])((?:(?!\1).)+)\1\s*[,)]""")
 
@@ -38,8 +38,9 @@ def test_every_code_of_the_records_has_a_word() -> None:
     codes = [
         *(f"state {status}" for status in ParcelStatus),
         *(f"step {deed}" for deed in Deed),
-        *(f"reading {state}" for state in ReadingState),
+        *(f"reading {state}" for state in Freshness),
         *(f"lane {lane}" for lane in Lane),
+        *(f"quantity {quantity}" for quantity in Quantity),
     ]
     for code in codes:
         assert code in CODES_ENGLISH
