@@ -1,0 +1,241 @@
+"""Copies of real folders come back to life: clones, restored devices, restored hubs. Nothing is lost, and it shows."""
+
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract.topics import down_topic
+from firmware_sim.processes import AgentProcess, run_command
+from tests.journeys.visitors import listening, publish
+from tests.journeys.world import Site, copy_folder, credential_of, is_drained, scan, wait_until
+
+pytestmark = pytest.mark.slow
+
+SECOND_SELF = {"fork", "device_regressed"}
+"""How it shows that a device met its own past or its clone; whoever comes second and shorter cannot tell them apart."""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Site(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def van(site: Site) -> AgentProcess:
+    return site.add_device("van-1")
+
+
+def arrived_once(site: Site, *codes: str) -> None:
+    """All these scans are at the hub, each as one fact, and nothing else is."""
+    wait_until(lambda: set(codes) <= set(site.scanned()), f"the hub has {codes}", 60)
+    assert sorted(site.scanned()) == sorted(codes)
+
+
+def drained(*agents: AgentProcess) -> None:
+    for agent in agents:
+        wait_until(lambda agent=agent: is_drained(agent), "the device has nothing left to send", 60)
+
+
+def put_back(folder: Path, copy: Path) -> None:
+    """Restore a folder from a copy of it, literally."""
+    shutil.rmtree(folder)
+    copy_folder(copy, folder)
+
+
+def kinds(site: Site) -> set[str]:
+    return {incident["kind"] for incident in site.incidents()}
+
+
+# -- the hub ---------------------------------------------------------------------------------------------------------
+
+
+def test_p2_p6_f047_hub_restored_by_its_tool_gets_everything_back_and_says_so(
+    site: Site, van: AgentProcess, tmp_path: Path
+) -> None:
+    backup = tmp_path / "hub.tar"
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+        run_command("holdfast-hub", "backup", str(backup), "--data", str(site.hub.data))
+        scan(van.config, "AFTER-1", "loaded")
+        scan(van.config, "AFTER-2", "loaded")
+        drained(van)
+        assert site.hub.stop() == 0
+        run_command("holdfast-hub", "restore", str(backup), "--data", str(site.hub.data))
+        scan(van.config, "MEANWHILE", "loaded")
+        site.restart_hub()
+        arrived_once(site, "BEFORE", "AFTER-1", "AFTER-2", "MEANWHILE")
+        assert kinds(site) == {"hub_regressed"}
+        assert site.get("parcels/AFTER-1")["step"]["step"] == "loaded"
+        drained(van)
+    run_command("holdfast-hub", "verify", "--data", str(site.hub.data))
+
+
+def test_p2_p6_f048_hub_restored_by_plain_copy_gets_everything_back_from_a_quiet_device(
+    site: Site, van: AgentProcess, tmp_path: Path
+) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+        assert site.hub.stop() == 0
+        copy = copy_folder(site.hub.data, tmp_path / "copy")
+        site.restart_hub()
+        scan(van.config, "AFTER-1", "loaded")
+        scan(van.config, "AFTER-2", "loaded")
+        drained(van)
+        site.hub.kill()
+        put_back(site.hub.data, copy)
+        site.restart_hub()
+        arrived_once(site, "BEFORE", "AFTER-1", "AFTER-2")
+        assert kinds(site) == {"hub_regressed"}
+        drained(van)
+    run_command("holdfast-hub", "verify", "--data", str(site.hub.data))
+
+
+def test_p7_f030_acknowledgement_from_before_a_hub_restore_frees_nothing(
+    site: Site, van: AgentProcess, tmp_path: Path
+) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+        assert site.hub.stop() == 0
+        copy = copy_folder(site.hub.data, tmp_path / "copy")
+        site.restart_hub()
+        with listening(site.hub.mqtt_port, credential_of(van.config), down_topic("van-1")) as tap:
+            scan(van.config, "FORGOTTEN")
+            drained(van)
+            stale = [payload for _, payload in tap.heard]
+        assert stale
+        site.hub.kill()
+        put_back(site.hub.data, copy)
+        site.restart_hub()
+        for payload in stale:
+            assert publish(site.hub.mqtt_port, site.insider(), down_topic("van-1"), payload)
+        arrived_once(site, "BEFORE", "FORGOTTEN")
+        drained(van)
+        assert van.status()["lanes"]["custody"]["released"] == 0
+    assert kinds(site) == {"hub_regressed"}
+
+
+# -- devices ---------------------------------------------------------------------------------------------------------
+
+
+def test_p2_p6_f054_f057_device_and_clone_that_both_scan_offline_are_both_kept_and_shown(
+    site: Site, van: AgentProcess
+) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+    clone = site.agent("van-1", copy_folder(van.config.parent, site.folder / "clone") / "agent.toml")
+    for code in ("ORIGINAL-1", "ORIGINAL-2"):
+        scan(van.config, code)
+    for code in ("CLONE-1", "CLONE-2", "CLONE-3"):
+        scan(clone.config, code)
+    with site.running(van), site.running(clone):
+        drained(van, clone)
+        # Both go on side by side, each in a record of its own by now.
+        scan(van.config, "ORIGINAL-3")
+        scan(clone.config, "CLONE-4")
+        drained(van, clone)
+        assert van.status()["incarnation"] != clone.status()["incarnation"]
+    codes = [*(f"ORIGINAL-{i}" for i in (1, 2, 3)), *(f"CLONE-{i}" for i in (1, 2, 3, 4))]
+    arrived_once(site, "BEFORE", *codes)
+    assert SECOND_SELF & kinds(site)
+
+
+def test_p2_f055_device_cloned_before_its_first_contact_loses_nothing_of_either(site: Site, van: AgentProcess) -> None:
+    scan(van.config, "BOTH")
+    clone = site.agent("van-1", copy_folder(van.config.parent, site.folder / "clone") / "agent.toml")
+    scan(van.config, "ORIGINAL")
+    scan(clone.config, "CLONE")
+    with site.running(van), site.running(clone):
+        drained(van, clone)
+    arrived_once(site, "BOTH", "ORIGINAL", "CLONE")
+    assert SECOND_SELF & kinds(site)
+
+
+def test_p2_p6_f053_device_restored_from_a_whole_image_loses_and_doubles_nothing_and_shows(
+    site: Site, van: AgentProcess, tmp_path: Path
+) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+    image = copy_folder(van.config.parent, tmp_path / "image")
+    with site.running(van):
+        scan(van.config, "FORGOTTEN")
+        drained(van)
+    put_back(van.config.parent, image)
+    scan(van.config, "AFTER")
+    with site.running(van):
+        drained(van)
+    arrived_once(site, "BEFORE", "FORGOTTEN", "AFTER")
+    assert SECOND_SELF & kinds(site)
+
+
+def test_p6_f053_database_set_back_behind_its_witness_shows(site: Site, van: AgentProcess, tmp_path: Path) -> None:
+    database = van.config.parent / "device.db"
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+    shutil.copy(database, tmp_path / "device.db")
+    with site.running(van):
+        scan(van.config, "FORGOTTEN")
+        drained(van)
+    shutil.copy(tmp_path / "device.db", database)
+    with site.running(van):
+        scan(van.config, "AFTER")
+        drained(van)
+    arrived_once(site, "BEFORE", "FORGOTTEN", "AFTER")
+    [incident] = site.incidents("device_damage", "van-1")
+    assert "database_behind_witness" in incident["detail"]
+
+
+def test_p4_p6_f015_device_database_gone_shows_and_the_device_goes_on(site: Site, van: AgentProcess) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+    scan(van.config, "LOST-WITH-THE-DISK")
+    for file in van.config.parent.glob("device.db*"):
+        file.unlink()
+    with site.running(van):
+        scan(van.config, "AFTER")
+        drained(van)
+    arrived_once(site, "BEFORE", "AFTER")
+    [incident] = site.incidents("device_damage", "van-1")
+    assert "database_lost" in incident["detail"]
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.7])
+def test_p2_f014_write_ahead_log_gone_or_cut_short_keeps_what_can_be_read(
+    site: Site, van: AgentProcess, left: float
+) -> None:
+    with site.running(van):
+        scan(van.config, "BEFORE")
+        drained(van)
+    # Kept offline, and killed before the log was folded into the database.
+    site.hub.kill()
+    codes = [f"IN-THE-LOG-{i}" for i in range(12)]
+    van.start().wait_ready()
+    for code in codes:
+        scan(van.config, code)
+    van.kill()
+    assert van.exit_status == -signal.SIGKILL
+    log = van.config.parent / "device.db-wal"
+    size = log.stat().st_size
+    with log.open("r+b") as file:
+        file.truncate(int(size * left))
+    site.restart_hub()
+    with site.running(van):
+        scan(van.config, "AFTER")
+        drained(van)
+    found = site.scanned()
+    assert len(found) == len(set(found))
+    assert {"BEFORE", "AFTER"} <= set(found)
+    # A log is read from its front: what it still holds is a beginning of what was kept.
+    survivors = [code for code in codes if code in found]
+    assert survivors == codes[: len(survivors)]
+    assert site.incidents("device_damage", "van-1")
