@@ -119,7 +119,7 @@ class BlobStore:
         with path.open("rb") as file:
             picture = picture_of(file.read(HEAD_BYTES))
         row = {
-            "seq": (tx.execute(select(func.max(c.seq))).scalar() or 0) + 1,
+            "seq": _next_seq(tx),
             "sha256": digest,
             "size": path.stat().st_size,
             "media_type": picture.media_type if picture is not None else "",
@@ -127,6 +127,12 @@ class BlobStore:
             "kept_ms": now_ms,
         }
         tx.execute(insert(tx, t.blob).on_conflict_do_nothing(), row)
+
+
+def _next_seq(tx: Connection) -> int:
+    # Rows whose files were lost are gone, and what takes their number would pass for backed up.
+    given = [tx.execute(select(func.max(c))).scalar() or 0 for c in (t.blob.c.seq, t.backup.c.blob_seq)]
+    return max(given) + 1
 
 
 class _Part:

@@ -3,7 +3,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from contract.delivery.device_states import Connected, Disconnected
 from contract.limits import SAFE_AGE_MS
@@ -11,6 +11,7 @@ from contract.messages import AUDIT_SAFE, Blob, Fill, Welcome
 from hub import tables as t
 from hub.backup import KEEP, make_backup, note_missing, prune, restore_backup, scheduled_name
 from hub.errors import Refused
+from hub.ledger.safety import read_safety
 from tests.contract.delivery.memory import Device
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
 
@@ -137,6 +138,23 @@ def test_p2_f049_safe_is_what_each_of_the_two_newest_backups_holds(tmp_path: Pat
         with desk.centre.db.write() as tx:
             assert note_missing(tx, NOW_MS) == 2
         assert _hello_again(desk, device).safe == ()
+
+
+def test_p7_a_photo_is_not_safe_by_the_number_of_one_whose_file_was_lost(tmp_path: Path) -> None:
+    other = PHOTO + b"other"
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        connected(desk)
+        _send_photo(desk)
+        _back_up(desk, tmp_path, 1)
+        _back_up(desk, tmp_path, 2)
+        desk.centre.blobs.path(DIGEST).unlink()
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        digest = sha256(other).digest()
+        desk.say("van-1", Blob(digest, len(other), 0, other, digest))
+        with desk.centre.db.read() as tx:
+            safety = read_safety(tx, NOW_MS, with_backups=True)
+            kept = tx.execute(select(t.blob.c.seq, t.blob.c.kept_ms)).one()
+        assert not safety.blob(*kept)
 
 
 def test_content_that_replaced_a_tombstone_is_safe_only_with_later_backups(tmp_path: Path) -> None:
