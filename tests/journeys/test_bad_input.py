@@ -16,7 +16,7 @@ import pytest
 
 from contract.escape import escape_id
 from contract.event import Lane, Scan, Step
-from contract.fact import Clock, Fact, encode_core, root_hash
+from contract.fact import Clock, Fact, encode_core, fact_id, next_hash, root_hash
 from contract.identity import identify
 from contract.limits import MAX_WIRE_BYTES
 from contract.messages import MARK_HASH_BYTES, Batch, encode_message
@@ -234,10 +234,14 @@ class Rogue:
         }
         return encode_core(Fact(**(fields | changes)))
 
-    def batch(self, items: Sequence[bytes]) -> bytes:
-        """The first batch of its custody lane."""
-        root = root_hash(self.name, self.incarnation, Lane.CUSTODY)[:MARK_HASH_BYTES]
-        return encode_message(Batch(self.incarnation, Lane.CUSTODY, 1, root, tuple(items)))
+    def batch(self, items: Sequence[bytes], after: Sequence[bytes] = ()) -> bytes:
+        """A batch of its custody lane, behind the cores `after`."""
+        end = root_hash(self.name, self.incarnation, Lane.CUSTODY)
+        for n, core in enumerate(after, 1):
+            end = next_hash(end, n, fact_id(core))
+        return encode_message(
+            Batch(self.incarnation, Lane.CUSTODY, len(after) + 1, end[:MARK_HASH_BYTES], tuple(items))
+        )
 
     def sealed(self, body: bytes) -> bytes:
         return seal(self.key, Direction.UP, self.name, body)
@@ -340,6 +344,21 @@ def test_p5_f061_f071_poison_in_a_batch_goes_to_quarantine_and_its_neighbours_to
     assert [row["problem"] is None for row in rows] == [True, False, False, False, True]
     wait_until(lambda: site.get("parcels/GOOD-2")["step"]["step"] == "loaded", "the neighbours are shown")
     others_flow_on(site)
+
+
+def test_p3_f023_f024_batches_out_of_order_and_doubled_come_out_in_order_and_once(site: Site) -> None:
+    rogue = Rogue(site, "shuffler")
+    cores = [rogue.core(f"TURN-{i}") for i in range(4)]
+    batches = [rogue.sealed(rogue.batch([core], after=cores[:i])) for i, core in enumerate(cores)]
+    # Nothing can be appended behind what is unknown; the device is told and says it again.
+    for i in (3, 1, 2, 0, 0, 2, 1, 1, 3, 2, 0, 3):
+        rogue.say(batches[i])
+    wait_until(lambda: len(site.rows(device="shuffler")) == 4, "all four are at the hub")
+    rows = site.rows(device="shuffler")
+    assert [bytes.fromhex(row["core"]) for row in rows] == cores
+    assert [row["position"] for row in rows] == [1, 2, 3, 4]
+    assert {row["branch"] for row in rows} == {0}
+    assert site.incidents(device="shuffler") == []
 
 
 def test_message_that_no_device_may_send_is_cut_off_at_the_broker(site: Site) -> None:

@@ -82,6 +82,7 @@ def test_every_fault_point_has_a_journey_that_dies_there() -> None:
     assert not IN_THE_STORM & PROVOKED.keys()
 
 
+@pytest.mark.timeout(400)
 def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_and_double_nothing(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
