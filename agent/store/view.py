@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shutil import disk_usage
 from typing import Final
 
-from agent.clock import DeviceClock
+from agent.clock import MAX_AT_MS, DeviceClock
 from agent.room import Growth, Level, at_least, time_left_s
 from agent.store import blobs, chain
 from agent.store.blobs import BlobFiles
@@ -78,8 +78,8 @@ class StoreView:
     @property
     def _release_until_ms(self) -> int:
         """D8: older than this, or anything under pressure, should go once it is safe."""
-        at_ms = self.clock.now().at_ms
-        return at_ms if at_least(self.level, Level.RELEASING) else at_ms - self.hold_ms
+        # Under pressure without a look at the date: a clock that ran ahead must not keep a lane full for ever.
+        return MAX_AT_MS if at_least(self.level, Level.RELEASING) else self.clock.now().at_ms - self.hold_ms
 
     def release_candidates(self, most: int) -> Sequence[bytes]:
         """D8: identities whose content should go as soon as it is safe, oldest first."""

@@ -83,6 +83,19 @@ def test_what_is_safe_may_go_early_under_pressure(bench: Bench) -> None:
     assert details(outbox)[-1] == StoragePressure("releasing", outbox.room_bytes())
 
 
+def test_what_a_clock_that_ran_ahead_has_dated_may_go_under_pressure(bench: Bench) -> None:
+    outbox = bench.open(budget_bytes=BUDGET_BYTES)
+    bench.time.epoch_ms += 10_000 * DAY_MS
+    (one,) = keep(outbox, 1)
+    bench.time.epoch_ms -= 10_000 * DAY_MS
+    outbox.apply([SetAcked(Lane.CUSTODY, 1)])
+
+    fill_with_custody(bench, outbox, 0.72)
+    outbox.maintain()
+
+    assert one in outbox.release_candidates(9)
+
+
 def test_f011_thinned_block_replaces_the_old_one_in_one_step(bench: Bench) -> None:
     outbox = bench.open(budget_bytes=BUDGET_BYTES)
     fill_with_custody(bench, outbox, 0.8)
