@@ -212,7 +212,7 @@ class Database:
             while not task.finished:
                 self._lead()
         if task.error is not None:
-            raise self._told(task.error)
+            raise task.error
         return task.result  # type: ignore[return-value]  # None only where T allows it
 
     def _told(self, error: BaseException) -> BaseException:
@@ -241,6 +241,8 @@ class Database:
         finally:
             self._owner = None
             for task in tasks:
+                # Judged before anybody else may commit: after a failed flush the next commit must not be tried.
+                task.error = None if task.error is None else self._told(task.error)
                 task.finished = True
 
     def _commit(self, tasks: list[_Task[Any]]) -> None:

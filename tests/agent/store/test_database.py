@@ -141,6 +141,29 @@ def test_p1_f016_after_a_failed_flush_nothing_is_kept_any_more(database: Databas
     assert names(database) == []
 
 
+def test_p1_f016_failed_flush_is_known_before_the_next_thread_may_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[bool] = []
+
+    class Watched:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            known.append(database.broken)
+
+    def job(_connection: sqlite3.Connection) -> None:
+        raise failing_with(sqlite3.SQLITE_IOERR_FSYNC)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_writing", Watched())
+        with pytest.raises(NotKept):
+            database.write(job)
+
+    assert known == [True]
+
+
 @pytest.mark.parametrize(
     ("code", "cause"),
     [
