@@ -20,6 +20,7 @@ from contract.event import (
 )
 from contract.fact import Fact, decode_core
 from tests.agent.store.kit import (
+    DAY_MS,
     Bench,
     everything,
     keep,
