@@ -84,7 +84,10 @@ def _settle(tx: Connection, entry: int, state: str) -> None:
 def _readable_now(tx: Connection, identity: bytes, heads: StreamHeads) -> bool:
     """Hand a fact to the projector if it can be read by now, under a new number so that it is folded."""
     c = t.fact.c
-    row = tx.execute(select(c.core, c.device).where(c.fact_id == identity)).first()
+    row = tx.execute(select(c.core, c.device, c.problem).where(c.fact_id == identity)).first()
+    if row is not None and row.problem is None:
+        # Its own device has stated it since.
+        return True
     try:
         fact = decode_core(row.core) if row is not None and row.core is not None else None
     except Malformed:

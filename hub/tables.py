@@ -1,7 +1,7 @@
 """Tables of the ledger and of what keeps it: the truth that projections follow from. `rebuild` leaves them alone.
 
-Times are UTC epoch ms, hashes are raw bytes. Rows of the first six tables are only ever added, with one exception: content
-takes the place of a tombstone.
+Times are UTC epoch ms, hashes are raw bytes. Rows of the first six tables are only ever added, with two exceptions: content
+takes the place of a tombstone, and a device's own statement that of another device's.
 """
 
 from sqlalchemy import Index, UniqueConstraint

@@ -51,12 +51,19 @@ def moved_branch(dialect: str) -> Insert:
 
 @cache
 def fact(dialect: str) -> Insert:
-    """Add a fact. Content takes the place of a tombstone and gets a new number; a first place fills an empty one."""
+    """Add a fact. Content takes the place of a tombstone and gets a new number; a first place fills an empty one.
+
+    What a device states itself takes the place of what another device said for it: that can never be folded, and the owner
+    would be asked for it for ever.
+    """
     statement = _insert(dialect, t.fact)
     old, given = t.fact.c, statement.excluded
     fills = old.core.is_(None) & given.core.is_not(None) & (old.cause != ERASED)
+    owns = old.problem.is_not(None) & (old.device != given.device) & given.problem.is_(None) & given.core.is_not(None)
+    fills |= owns
     values: dict[str, Any] = {
-        name: case((fills, given[name]), else_=old[name]) for name in ("seq", "core", "received_ms", "problem")
+        name: case((fills, given[name]), else_=old[name])
+        for name in ("seq", "device", "core", "received_ms", "problem")
     }
     values["cause"] = case((fills, None), else_=old.cause)
     values |= {name: func.coalesce(old[name], given[name]) for name in ("stream_id", "n", "branch")}

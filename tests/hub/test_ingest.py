@@ -11,28 +11,32 @@ import pytest
 from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
 from contract.event import Lane, Quantity
-from contract.fact import fact_id
+from contract.fact import fact_id, root_hash
 from contract.messages import (
     Ack,
     Batch,
     Blob,
     BlobState,
     Document,
+    Fill,
     LatestReading,
     Live,
     Nack,
+    Tombstone,
     Welcome,
     decode_up,
 )
 from contract.statement import DEFLATED, Direction, seal, unseal
 from contract.topics import up_topic
 from hub import tables as t
+from hub.administration import Administration
 from hub.documents import put_document
 from hub.enrolment import revoke
 from hub.errors import CommitFailed
 from hub.ingest import GROUP_HELLOS
 from hub.intake import Incoming
 from hub.projector import Change
+from hub.requests import ListQuarantine, ReplayQuarantine
 from hub.verify import verify_ledger
 from tests.contract.delivery.memory import KEY, Device
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
@@ -191,6 +195,31 @@ def test_f071_a_fact_of_another_device_is_kept_and_never_folded(tmp_path: Path) 
         assert desk.facts() == [stolen]
         assert desk.seen() == {}
         assert "foreign_origin" in str(desk.rows(t.quarantine)[0]["why"])
+
+
+@pytest.mark.parametrize("said_first", ["content", "tombstone"])
+def test_p3_a_fact_that_another_device_was_first_to_send_is_folded_and_released_all_the_same(
+    tmp_path: Path, said_first: str
+) -> None:
+    with open_desk(tmp_path) as desk:
+        other, device = connected(desk, "van-2", 2), connected(desk, "van-1", 1)
+        made = device.store.append(b"1")
+        core = device.store.contents[made]
+        if said_first == "content":
+            desk.say("van-2", Fill((core,)))
+        else:
+            root = root_hash("van-2", other.store.incarnation, Lane.CUSTODY)[:16]
+            desk.say("van-2", Batch(other.store.incarnation, Lane.CUSTODY, 1, root, (Tombstone(made, "corrupt"),)))
+        assert desk.seen() == {}
+        device.scan(b"2")
+        desk.settle(device, other)
+
+        assert desk.seen()[made] == 1
+        assert {r["device"] for r in desk.rows(t.fact)} == {"van-1"}
+        administration = Administration(desk.centre)
+        for held in administration.answer(ListQuarantine()):
+            assert administration.answer(ReplayQuarantine(held["id"]))
+        assert desk.seen()[made] == 1
 
 
 def test_f063_an_authentic_statement_that_says_nothing_known_is_kept_up_to_a_bound(tmp_path: Path) -> None:
