@@ -315,9 +315,9 @@ class Uplink:
         writes = [action for action in actions if isinstance(action, WriteAction)]
         if writes:
             self._store.apply(writes)
-        if any(isinstance(action, FixClock) for action in writes):
+        welcomed = any(isinstance(action, FixClock) for action in writes)
+        if welcomed:
             faultpoint("welcome")
-            self._contact()
         for action in actions:
             match action:
                 case Send(message):
@@ -329,6 +329,9 @@ class Uplink:
                     self._notice_incarnation()
                 case Reconnect(why):
                     self._lose(why)
+        if welcomed:
+            # Last: a welcome that cannot be followed must not begin the back-off anew.
+            self._contact()
 
     def _take_document(self, part: Document) -> None:
         done = self._inbox.take(part)

@@ -9,10 +9,11 @@ from agent.uplink import ANSWER_TIMEOUT_MS
 from contract.delivery.device_actions import FixClock, SetAcked
 from contract.delivery.device_states import Link
 from contract.event import Configured, Lane, Quantity, Status
+from contract.fact import root_hash
 from contract.messages import Ack, Batch, Credit, Document, Hello, LatestReading, Live, Mark
 from contract.statement import Direction, seal
 from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, bench
-from tests.contract.delivery.memory import KEY
+from tests.contract.delivery.memory import KEY, StoredLane
 
 READING = LatestReading("van-1.probe.temperature_c", Quantity.TEMPERATURE_C, EPOCH_MS, 412)
 
@@ -289,6 +290,24 @@ def test_p6_another_speaker_under_this_incarnation_starts_a_new_one_and_everythi
 
     assert twin.store.memory.reincarnations != []
     assert {ours, theirs} <= set(b.ledger.facts)
+
+
+def test_a_welcome_that_cannot_be_followed_is_tried_again_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = bench()
+    b.store.memory.append(b"1")
+    b.settle()
+    # Set back to before the fact that the hub has.
+    b.store.memory.lanes[Lane.CUSTODY] = StoredLane(0, root_hash(DEVICE, b.store.memory.incarnation, Lane.CUSTODY))
+
+    def full(_reason: str) -> None:
+        raise NotKept(Cause.FULL, "no room")
+
+    monkeypatch.setattr(b.store, "reincarnate", full)
+    b.wire.cut()
+    b.run_for(600_000)
+
+    assert b.uplink.link is not Link.SYNCED
+    assert 10 < len(b.wire.opens) < 60
 
 
 def test_changes_of_the_link_are_told_with_the_time_of_the_last_contact() -> None:
