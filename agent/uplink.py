@@ -34,6 +34,8 @@ from contract.statement import Direction, seal, unseal
 LONGEST_WAIT_MS: Final = 60_000
 ANSWER_TIMEOUT_MS: Final = int(3 * CONNECT_TIMEOUT_S * 1000)
 """From the start of a connection until the broker has taken the subscription."""
+NO_ROOM: Final = (Cause.FULL, Cause.READ_ONLY)
+"""The disk takes nothing new, but what is on it can be sent."""
 
 
 class Store(DeviceView, Protocol):
@@ -334,12 +336,18 @@ class Uplink:
             self._contact()
 
     def _take_document(self, part: Document) -> None:
-        done = self._inbox.take(part)
-        if done is not None:
-            self._log.info("document", kind=done.kind, version=done.version)
-            detail = Configured(done.kind, done.version)
-            self._store.append((Status(detail),), actor="", stamp=self._clock.stamp())
-            self._news.set()
+        try:
+            done = self._inbox.take(part)
+            if done is not None:
+                self._log.info("document", kind=done.kind, version=done.version)
+                detail = Configured(done.kind, done.version)
+                self._store.append((Status(detail),), actor="", stamp=self._clock.stamp())
+                self._news.set()
+        except NotKept as error:
+            if error.cause not in NO_ROOM:
+                raise
+            # Facts must go on all the same: they are what makes room. The hub sends the document again.
+            self._log.info("document_not_kept", kind=part.kind, why=error)
 
     def _send(self, message: Up) -> None:
         self._wire.publish(seal(self._key, Direction.UP, self._device, encode_message(message)))

@@ -266,6 +266,21 @@ def test_a_document_in_parts_is_stored_and_stated() -> None:
     assert b.store.memory.lane(Lane.CUSTODY).acked_n == 1
 
 
+def test_a_document_without_room_for_it_does_not_stop_the_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = _synced()
+
+    def full(*_: object) -> None:
+        raise NotKept(Cause.FULL, "no room")
+
+    monkeypatch.setattr(b.inbox, "take", full)
+    b.hear(Document("route", 3, 0, 1, b"new"))
+    identity = b.scan(b"1")
+    b.settle()
+
+    assert identity in b.ledger.facts
+    assert len(b.wire.opens) == 1
+
+
 def test_a_hello_is_said_although_nothing_waits() -> None:
     b = _synced()
     b.wire.said()
