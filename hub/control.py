@@ -26,6 +26,7 @@ MAX_REQUEST_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 3600.0
 """A backup of a large hub takes its time."""
+STOP_S: Final = 1.0
 STARTING_S: Final = 10.0
 RETRY_S: Final = 0.1
 
@@ -64,7 +65,8 @@ class ControlSocket:
         # Wakes the thread out of accept, which closing alone does not.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join()
+        # A command at work (a backup may take an hour) is given up; whoever asked is told that the hub ended.
+        self._thread.join(STOP_S)
         self._path.unlink(missing_ok=True)
 
     def _serve(self) -> None:
@@ -86,6 +88,10 @@ class ControlSocket:
             return msgspec.json.encode(_Answer(self._answer_request(request)))
         except (msgspec.DecodeError, HubError) as error:
             return msgspec.json.encode(_Answer(refused=str(error)))
+        except Exception as error:
+            # This thread must go on, or whoever asks next would wait for an answer that nobody gives.
+            log.exception("an administration command failed")
+            return msgspec.json.encode(_Answer(refused=f"it failed, see the hub's log: {error!r}"))
 
 
 def ask(folder: Path, request: Request) -> Any:

@@ -9,7 +9,7 @@ from hub.administration import Administration
 from hub.centre import open_centre
 from hub.control import SOCKET, ControlSocket, ask
 from hub.errors import Refused
-from hub.requests import AddDevice, AddUser, ListDevices, ListUsers, Verify
+from hub.requests import AddDevice, AddUser, ListDevices, ListUsers, Request, Verify
 
 KEY = "ab" * 32
 
@@ -82,6 +82,40 @@ def test_nonsense_on_the_socket_is_refused_and_the_next_command_is_answered(tmp_
             visitor.recv(1000)
         assert ask(tmp_path, ListUsers()) == []
         control.close()
+
+
+def test_a_command_that_fails_is_refused_and_the_next_one_is_answered(tmp_path: Path) -> None:
+    def answer(request: Request) -> list[str]:
+        if isinstance(request, Verify):
+            raise OSError("the disk is broken")
+        return []
+
+    control = ControlSocket(tmp_path, answer)
+    with pytest.raises(Refused, match="the disk is broken"):
+        ask(tmp_path, Verify())
+    assert ask(tmp_path, ListUsers()) == []
+    control.close()
+
+
+def test_the_end_waits_for_no_long_command(tmp_path: Path) -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def answer(_: Request) -> None:
+        began.set()
+        may_end.wait()
+
+    control = ControlSocket(tmp_path, answer)
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(str(tmp_path / SOCKET))
+        visitor.sendall(b'{"type":"Verify"}\n')
+        assert began.wait(5)
+        closing = threading.Thread(target=control.close)
+        closing.start()
+        closing.join(10)
+        hangs = closing.is_alive()
+        may_end.set()
+        closing.join()
+    assert not hangs
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
