@@ -189,7 +189,7 @@ class Uplink:
     def hang_up(self) -> None:
         """Close the connection in order."""
         self._wire.close()
-        self._feed(Disconnected())
+        self._forget()
         self._changed(self.link, self.last_contact_at_ms)
 
     def release(self) -> None:
@@ -240,7 +240,11 @@ class Uplink:
         if not self._warned:
             self.counters.outages += 1
         self._warned = True
-        self._feed(Disconnected())
+        self._forget()
+
+    def _forget(self) -> None:
+        # Not by `_feed`, which reads the store: this is what follows when the store cannot be read.
+        self._protocol.handle(Disconnected(), self._clock.now())
 
     def _contact(self) -> None:
         """The hub answered this very hello: only that is proof of contact."""
@@ -301,8 +305,7 @@ class Uplink:
     def _give_up(self, error: NotKept) -> None:
         if error.cause is Cause.BROKEN:
             self._broken(str(error))
-        if self.link is not Link.OFFLINE:
-            self._lose(str(error))
+        self._lose_once(str(error))
 
     def _repair(self) -> None:
         try:
@@ -310,8 +313,12 @@ class Uplink:
         except (NotKept, OSError) as error:
             self._broken(f"the device database is damaged and could not be repaired: {error}")
         # Begin anew in either case: what the conversation was about may be gone.
-        if self.link is not Link.OFFLINE:
-            self._lose("the device database was damaged")
+        self._lose_once("the device database was damaged")
+
+    def _lose_once(self, why: str) -> None:
+        # Not asked of the link: a connection that just opened is there before the link says so.
+        if self._retry_at_ms is None:
+            self._lose(why)
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
         writes = [action for action in actions if isinstance(action, WriteAction)]

@@ -12,7 +12,7 @@ from contract.event import Configured, Lane, Quantity, Status
 from contract.fact import root_hash
 from contract.messages import Ack, Batch, Credit, Document, Hello, LatestReading, Live, Mark
 from contract.statement import Direction, seal
-from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, bench
+from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, WritableStore, bench
 from tests.contract.delivery.memory import KEY, StoredLane
 
 READING = LatestReading("van-1.probe.temperature_c", Quantity.TEMPERATURE_C, EPOCH_MS, 412)
@@ -96,6 +96,55 @@ def test_a_damaged_store_is_repaired_and_the_conversation_begins_anew(monkeypatc
     b.settle()
 
     assert b.store.repairs == 1
+    assert identity in b.ledger.facts
+
+
+class UnreadableStore(WritableStore):
+    """Cannot even say its incarnation, until it is repaired."""
+
+    unreadable = False
+    repairable = True
+
+    @property
+    def incarnation(self) -> bytes:
+        if self.unreadable:
+            raise StoreDamaged("the row of the incarnation is missing")
+        return self.memory.incarnation
+
+    def repair(self) -> None:
+        super().repair()
+        if not self.repairable:
+            raise NotKept(Cause.DAMAGED, "no")
+        self.unreadable = False
+
+
+def _unreadable(b: Bench, *, repairable: bool) -> UnreadableStore:
+    b.store.__class__ = UnreadableStore
+    assert isinstance(b.store, UnreadableStore)
+    b.store.unreadable, b.store.repairable = True, repairable
+    return b.store
+
+
+def test_a_store_that_cannot_be_repaired_ends_the_process_after_one_try() -> None:
+    b = _synced()
+    store = _unreadable(b, repairable=False)
+    b.scan(b"1")
+    b.uplink.turn()
+
+    assert store.repairs == 1
+    assert len(b.broken) == 1
+    assert b.uplink.link is Link.OFFLINE
+
+
+def test_damage_that_shows_when_the_connection_opens_does_not_leave_it_silent() -> None:
+    b = bench()
+    b.uplink.turn()
+    assert b.wire.opens
+    store = _unreadable(b, repairable=True)
+    identity = b.store.memory.append(b"1")
+    b.run_for(5_000)
+
+    assert store.repairs == 1
     assert identity in b.ledger.facts
 
 
