@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from contract.limits import SAFE_BACKUPS
@@ -68,7 +69,7 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
         faultpoint("hub_backup")
         fresh.rename(target)
         _sync_folder(target.parent)
-    except OSError as error:
+    except (OSError, sqlite3.Error, DBAPIError) as error:
         raise Refused(f"backup to {target} failed: {error}") from error
     finally:
         fresh.unlink(missing_ok=True)

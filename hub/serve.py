@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
 from contract.event import Decision
 from contract.messages import LatestReading
@@ -232,7 +233,8 @@ def _backups(centre: Centre, folder: Path, every_s: float) -> Iterator[None]:
                 made = make_backup(centre.db, centre.blobs, folder.absolute() / scheduled_name(now_ms), now_ms)
                 prune(centre.db, folder, centre.now_ms())
                 log.info("backup made", path=str(made.path), facts=made.facts, bytes=made.bytes)
-            except HubError as error:
+            except (HubError, DBAPIError, OSError) as error:
+                # A full disk among them: this thread must go on, or there would never be another backup.
                 log.exception("no backup was made", why=str(error))
             ended.wait(every_s)
 

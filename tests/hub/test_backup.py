@@ -1,3 +1,4 @@
+import resource
 import tarfile
 from hashlib import sha256
 from pathlib import Path
@@ -113,6 +114,21 @@ def test_a_damaged_ledger_is_never_called_backed_up(tmp_path: Path) -> None:
             _back_up(desk, tmp_path)
         assert desk.rows(t.backup) == []
         assert list(tmp_path.glob("*.tar")) == []
+
+
+def test_a_backup_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        connected(desk)
+        (tmp_path / "backups").mkdir()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            with pytest.raises(Refused, match="failed"):
+                _back_up(desk, tmp_path / "backups")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert list((tmp_path / "backups").iterdir()) == []
+        assert desk.rows(t.backup) == []
 
 
 def test_p2_f049_safe_is_what_each_of_the_two_newest_backups_holds(tmp_path: Path) -> None:
