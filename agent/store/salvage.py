@@ -24,7 +24,9 @@ from contract.fact import decode_core, fact_id
 from contract.limits import MAX_CORE_BYTES
 from contract.messages import CAUSES
 
+BUILDING: Final = NAME + ".building"
 SALVAGED: Final = NAME + ".salvaged"
+"""A new database gets this name only when it is whole, because where the main file is gone it is taken unseen."""
 ASIDE: Final = NAME + ".damaged-"
 MOST_ASIDE: Final = 3
 """Damaged databases kept for an inspection; older ones are deleted."""
@@ -59,6 +61,7 @@ def finish(folder: Path) -> None:
         OSError: the files cannot be renamed.
     """
     salvaged, path = folder / SALVAGED, folder / NAME
+    _discard(folder / BUILDING)
     if not salvaged.exists():
         return
     if path.exists():
@@ -161,7 +164,7 @@ def salvage(folder: Path, begin: Callable[[sqlite3.Connection], None], at_ms: in
         OSError: the new one could not be put in place; the old files are as before.
         NotKept: the same.
     """
-    beside = folder / SALVAGED
+    beside = folder / BUILDING
     _discard(beside)
     rescued = rescue(folder / NAME)
 
@@ -183,6 +186,7 @@ def salvage(folder: Path, begin: Callable[[sqlite3.Connection], None], at_ms: in
         raise
     if not database.close():
         raise StoreError(f"{beside} could not be completed; nothing was changed")
+    beside.replace(folder / SALVAGED)
     _swap(folder)
     return rescued
 

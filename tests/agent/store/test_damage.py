@@ -1,5 +1,6 @@
 """Damaged storage: every start succeeds, says so, and loses nothing that is still readable. One kind of damage per test."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -366,6 +367,23 @@ def test_unfinished_salvage_is_begun_again(bench: Bench) -> None:
 
     assert contents(outbox) >= set(identities)
     assert not (bench.folder / "device.db.salvaged").exists()
+
+
+def test_p2_crash_while_the_new_database_is_built_loses_nothing_where_only_the_wal_is_left(
+    crashed: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(crashed).unlink()
+
+    def crash(*_: object) -> None:
+        os._exit(0)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr("agent.store.salvage._chain_anew", crash)
+        crashed.open()
+    os.waitpid(child, 0)
+
+    assert {f"parcel {i}" for i in range(20, 30)} <= set(parcels(crashed.open()))
 
 
 def test_salvage_resends_only_what_was_not_released(bench: Bench) -> None:
