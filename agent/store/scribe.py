@@ -132,7 +132,13 @@ class Scribe:
         """Make a fact of a block; with `dropped`, only its position with that cause (P4)."""
         taken, damaged = samples.take(connection, block)
         faultpoint("sealing")
-        self._keep_block(connection, block, taken, dropped)
+        try:
+            self._keep_block(connection, block, taken, dropped)
+        except (NotKept, ValueError) as error:
+            if isinstance(error, NotKept) and error.cause is not Cause.MALFORMED:
+                raise
+            # Nothing will ever make a fact of it, and while it is there no other block is sealed.
+            damaged += len(taken)
         if damaged:
             damage = Damage("reading_corrupt", f"{damaged} readings of {block.series.name}")
             self.keep(connection, [self.status(damage)])

@@ -33,6 +33,7 @@ from contract.fact import Fact, decode_core
 from tests.agent.store.kit import (
     BOOT,
     DAY_MS,
+    DEVICE,
     MINUTE_MS,
     OTHER_BOOT,
     SENSOR,
@@ -139,6 +140,20 @@ def test_damaged_reading_is_left_out_of_its_block_and_stated(bench: Bench, outbo
     assert isinstance(block, Readings)
     assert block.count == 2
     assert details(outbox)[0] == Damage("reading_corrupt", f"1 readings of {SENSOR}")
+
+
+@pytest.mark.parametrize("damage", ["quantity = 'temperatuse_c'", "interval_ms = -60000"])
+def test_p5_f013_block_that_can_be_no_fact_is_stated_and_the_others_are_sealed(
+    bench: Bench, outbox: Outbox, damage: str
+) -> None:
+    outbox.add_readings([bench.reading(), bench.reading(sensor=f"{DEVICE}.probe.other")])
+    outbox.database.write(lambda c: c.execute(f"UPDATE block SET {damage} WHERE name = ?", (SENSOR,)))  # noqa: S608 a constant
+    bench.time.elapsed_ms += 2 * MINUTE_MS
+
+    outbox.seal_due(in_contact=True)
+
+    assert [e.sensor for e in events(outbox, Lane.TELEMETRY) if isinstance(e, Readings)] == [f"{DEVICE}.probe.other"]
+    assert details(outbox) == [Damage("reading_corrupt", f"1 readings of {SENSOR}")]
 
 
 def test_positions_too_wild_for_one_core_are_sealed_as_several(bench: Bench, outbox: Outbox) -> None:
