@@ -147,7 +147,7 @@ def test_p5_f013_block_that_can_be_no_fact_is_stated_and_the_others_are_sealed(
     bench: Bench, outbox: Outbox, damage: str
 ) -> None:
     outbox.add_readings([bench.reading(), bench.reading(sensor=f"{DEVICE}.probe.other")])
-    outbox.database.write(lambda c: c.execute(f"UPDATE block SET {damage} WHERE name = ?", (SENSOR,)))  # noqa: S608 a constant
+    outbox.database.write(lambda c: c.execute(f"UPDATE block SET {damage} WHERE name = ?", (SENSOR,)))
     bench.time.elapsed_ms += 2 * MINUTE_MS
 
     outbox.seal_due(in_contact=True)
