@@ -10,8 +10,8 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -33,6 +33,7 @@ KEEP: Final = 8
 """Two days of backups every six hours; `safe` rests on the newest SAFE_BACKUPS."""
 SCHEDULED: Final = "holdfast-"
 _COPY_PREFIX: Final = ".copy-of-hub-"
+_RESTORE_PREFIX: Final = ".restore-"
 _BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
 _CHUNK: Final = 1024 * 1024
 
@@ -83,8 +84,7 @@ def clear_rests(folder: Path) -> None:
     """Remove what a hub that was killed had begun to write in its folder of scheduled backups; each may be a whole copy."""
     for rest in folder.glob(f".{SCHEDULED}*.new"):
         rest.unlink(missing_ok=True)
-    for rest in folder.glob(f"{_COPY_PREFIX}*"):
-        shutil.rmtree(rest, ignore_errors=True)
+    _remove_all(folder.glob(f"{_COPY_PREFIX}*"))
 
 
 def scheduled_name(now_ms: int) -> str:
@@ -128,7 +128,8 @@ def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = WriterLock(data)
     try:
-        with tempfile.TemporaryDirectory(prefix=".restore-", dir=data) as folder:
+        _remove_all(data.glob(f"{_RESTORE_PREFIX}*"))
+        with tempfile.TemporaryDirectory(prefix=_RESTORE_PREFIX, dir=data) as folder:
             try:
                 _extract(source, Path(folder), BlobStore(data))
             except (OSError, tarfile.TarError) as error:
@@ -234,13 +235,18 @@ def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
     with tarfile.open(source, "r:") as tar:
         for member, content in _members(tar):
             fresh = folder / "member"
-            with fresh.open("wb") as file:
+            with fresh.open("w+b") as file:
                 shutil.copyfileobj(content, file, _CHUNK)
                 file.flush()
                 os.fsync(file.fileno())
+                file.seek(0)
+                digest = _digest_of(file)
             fresh.chmod(0o600)
             if blob := _BLOB_MEMBER.fullmatch(member.name):
-                path = blobs.path(bytes.fromhex(blob[1]))
+                if digest.hex() != blob[1]:
+                    # It must not take the place of a whole one; where there is none, the hub asks devices for it again.
+                    continue
+                path = blobs.path(digest)
                 path.parent.mkdir(exist_ok=True, mode=0o700)
                 fresh.rename(path)
             else:
@@ -248,17 +254,27 @@ def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
 
 
 def _swap(copy: Path, data: Path, now_ms: int) -> Path | None:
-    """Move the old database aside, with its log, which belongs to it and to no other."""
+    """Put the copy in the old database's place in one step, so that whatever ends this leaves the one or the other."""
     current, aside = data / DATABASE_FILE, data / f"{DATABASE_FILE}.before-{now_ms}"
     there = current.exists()
+    if there:
+        _write_back(current)
+    # What is left of its log belongs to a database that cannot be read, and to no other.
     for suffix in ("-wal", "-shm"):
         if (log := Path(f"{current}{suffix}")).exists():
             log.rename(f"{aside}{suffix}")
     if there:
-        current.rename(aside)
+        os.link(current, aside)
     copy.rename(current)
     _sync_folder(data)
     return aside if there else None
+
+
+def _write_back(path: Path) -> None:
+    """Bring what is only in the log into the database; a damaged one stays as it is."""
+    # Closing the last connection writes the log back and removes it.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
 
 def _is_there(path: str, size: int) -> bool:
@@ -266,6 +282,11 @@ def _is_there(path: str, size: int) -> bool:
         return Path(path).stat().st_size == size
     except OSError:
         return False
+
+
+def _remove_all(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

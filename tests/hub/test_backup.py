@@ -1,5 +1,9 @@
+import os
 import resource
+import shutil
 import tarfile
+from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from contract.limits import SAFE_AGE_MS
 from contract.messages import AUDIT_SAFE, Blob, Fill, Welcome
 from hub import tables as t
 from hub.backup import KEEP, make_backup, note_missing, prune, restore_backup, scheduled_name
+from hub.db import DATABASE_FILE
 from hub.errors import Refused
 from hub.ledger.safety import read_safety
 from tests.contract.delivery.memory import Device
@@ -76,6 +81,70 @@ def test_f047_devices_send_a_restored_hub_what_its_backup_lacks(tmp_path: Path) 
         desk.settle(device)
         assert desk.facts() == everything
         assert desk.incidents() == {"hub_regressed"}
+
+
+def test_a_damaged_attachment_of_a_backup_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        connected(desk)
+        _send_photo(desk)
+        path = _back_up(desk, tmp_path)
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(PHOTO) + 100] ^= 1
+    path.write_bytes(damaged)
+
+    restore_backup(path, tmp_path / "hub", NOW_MS)
+    with open_desk(tmp_path / "hub") as desk:
+        assert desk.centre.blobs.path(DIGEST).read_bytes() == PHOTO
+    restore_backup(path, tmp_path / "other", NOW_MS)
+    with open_desk(tmp_path / "other") as desk:
+        assert desk.rows(t.blob) == []
+        assert desk.incidents() == {"hub_regressed"}
+
+
+class _Died(BaseException):
+    """As if the process was killed."""
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_restore_that_is_killed_leaves_the_old_database_whole_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    hub = tmp_path / "hub"
+    with open_desk(hub) as desk:
+        device = connected(desk)
+        device.scan(b"1")
+        desk.settle(device)
+        path = _back_up(desk, tmp_path)
+        restored = desk.facts()
+        device.scan(b"2")
+        desk.settle(device)
+        everything = desk.facts()
+        # What a killed hub leaves behind: its latest commits are in the log only.
+        shutil.copytree(hub, tmp_path / "killed")
+    moves = iter(range(100))
+
+    def dying(of: Callable[..., object]) -> Callable[..., object]:
+        def move(source: Path, *to: Path | str) -> object:
+            is_move = (
+                str(source).startswith(str(tmp_path / "killed" / DATABASE_FILE)) or Path(to[0]).name == DATABASE_FILE
+            )
+            if is_move and next(moves) == step:
+                raise _Died
+            return of(source, *to)
+
+        return move
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", dying(Path.rename))
+        patch.setattr("os.link", dying(os.link))
+        with suppress(_Died):
+            restore_backup(path, tmp_path / "killed", NOW_MS)
+    with open_desk(tmp_path / "killed") as desk:
+        assert desk.facts() in (restored, everything)
+        assert desk.centre.registry.find("van-1") is not None
+    restore_backup(path, tmp_path / "killed", NOW_MS + 1)
+    with open_desk(tmp_path / "killed") as desk:
+        assert desk.facts() == restored
 
 
 def test_restore_is_refused_while_a_hub_runs_and_for_what_is_no_backup(tmp_path: Path) -> None:
