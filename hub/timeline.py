@@ -200,8 +200,11 @@ def note_fixes(tx: Connection, facts: Iterable[LedgerFact]) -> set[Boot]:
 def fixes_of(tx: Connection, boots: Iterable[Boot]) -> dict[Boot, list[ClockFix]]:
     """All fixes of these boots; a boot without any has an empty list."""
     found: dict[Boot, list[ClockFix]] = {boot: [] for boot in boots}
-    for ids in chunks(sorted({boot for _, boot in found})):
-        for row in tx.execute(select(clock_fix).where(clock_fix.c.boot.in_(ids))):
+    c = clock_fix.c
+    for some in chunks(sorted(found)):
+        # The device too, for it leads the key: without it all fixes there ever were would be read.
+        named = c.device.in_({device for device, _ in some}) & c.boot.in_([boot for _, boot in some])
+        for row in tx.execute(select(clock_fix).where(named)):
             if (row.device, row.boot) in found:
                 found[row.device, row.boot].append(ClockFix(row.boot, row.mono_ms, row.hub_ms, row.uncertainty_ms))
     return found

@@ -1,14 +1,27 @@
 """Corrected time: right where anything tells it, and never more precise than what told it."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from contract.event import ClockFix
 from contract.fact import Clock
-from hub.timeline import AGREE_MS, DRIFT_PPM, MAX_AHEAD_MS, Dated, Stamped, TimeSource, date, date_boot, epoch_ms
-from tests.hub.folding import BOOT, T0
+from hub.timeline import (
+    AGREE_MS,
+    DRIFT_PPM,
+    MAX_AHEAD_MS,
+    Dated,
+    Stamped,
+    TimeSource,
+    date,
+    date_boot,
+    epoch_ms,
+    fixes_of,
+)
+from tests.hub.folding import BOOT, T0, engine
 
 HOUR = 3_600_000
 
@@ -19,6 +32,18 @@ def stamp(at_ms: int = T0, mono_ms: int = HOUR, clock: Clock = Clock.FREE, known
 
 def fix(hub_ms: int = T0, mono_ms: int = HOUR, uncertainty_ms: int = 20) -> ClockFix:
     return ClockFix(BOOT, mono_ms, hub_ms, uncertainty_ms)
+
+
+def test_fixes_of_a_boot_are_found_by_their_key() -> None:
+    made = engine()
+    asked: list[tuple[str, Any]] = []
+    with made.connect() as tx:
+        event.listen(tx, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+        fixes_of(tx, [("van-1", BOOT), ("van-2", BOOT)])
+        ((text, values),) = asked
+        plan = [row.detail for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+    made.dispose()
+    assert plan == ["SEARCH clock_fix USING PRIMARY KEY (device=? AND boot=?)"]
 
 
 def test_a_synchronised_clock_that_agrees_with_the_fix_stays() -> None:
