@@ -24,7 +24,7 @@ FOLDER: Final = "blobs"
 DEVICE_QUOTA_BYTES: Final = 4 * 1024**3
 """About 8,000 photos of one device; beyond it a person must look."""
 OPEN_PARTS_PER_DEVICE: Final = 8
-"""Uploads that one device may have begun; it sends them one after the other anyway."""
+"""Uploads that one device may have begun, the latest of them; it sends them one after the other anyway."""
 _RANGE_BYTES: Final = 16
 
 Ranges = list[tuple[int, int]]
@@ -103,9 +103,12 @@ class BlobStore:
             return False
 
     def _refusal(self, tx: Connection, device: str, blob: Blob) -> str:
-        parts = [p.stat().st_size for p in self._incoming.glob(f"{device}.*.part")]
-        if len(parts) >= OPEN_PARTS_PER_DEVICE:
-            return f"{len(parts)} attachments of {device} are begun and not finished"
+        begun = sorted(self._incoming.glob(f"{device}.*.part"), key=lambda p: p.stat().st_mtime_ns)
+        # What a device began and lost is never finished; and a refusal is for good, so it would meet what is whole.
+        for oldest in begun[: max(0, len(begun) + 1 - OPEN_PARTS_PER_DEVICE)]:
+            oldest.with_suffix(".ranges").unlink(missing_ok=True)
+            oldest.unlink()
+        parts = [p.stat().st_size for p in begun if p.exists()]
         kept = tx.execute(select(func.coalesce(func.sum(t.blob.c.size), 0)).where(t.blob.c.device == device)).scalar()
         if (kept or 0) + sum(parts) + blob.size > self._quota_bytes:
             return f"attachments of {device} would take more than {self._quota_bytes} bytes"

@@ -8,7 +8,7 @@ import pytest
 from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob, BlobState
 from hub import tables as t
-from hub.blobs import BlobStore
+from hub.blobs import OPEN_PARTS_PER_DEVICE, BlobStore
 from hub.pictures import MAX_PIXELS, Picture, picture_of
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
 
@@ -74,8 +74,19 @@ def test_f089_one_device_cannot_fill_the_disk(tmp_path: Path) -> None:
         assert "more than 150000 bytes" in state.refused
         assert [r.kind.value for r in reports] == ["blob_refused"]
         with desk.centre.db.write() as tx:
-            begun = [small.take(tx, "van-2", _chunk(0, bytes(4_000) + b"%d" % n, 2_000), NOW_MS)[0] for n in range(9)]
-        assert [state.refused != "" for state in begun] == [False] * 8 + [True]
+            for n in range(9):
+                assert small.take(tx, "van-2", _chunk(0, bytes(4_000) + b"%d" % n, 2_000), NOW_MS)[0].refused == ""
+        assert len(list((tmp_path / "blobs" / "incoming").glob("van-2.*.part"))) == OPEN_PARTS_PER_DEVICE
+
+
+def test_uploads_that_a_device_lost_keep_no_later_attachment_out(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        connected(desk)
+        for n in range(OPEN_PARTS_PER_DEVICE):
+            _say(desk, _chunk(0, bytes(40_000) + b"%d" % n))
+        states = [_say(desk, _chunk(start)) for start in range(0, len(DATA), BLOB_CHUNK_BYTES)]
+        assert [state.refused for state in states] == [""] * len(states)
+        assert states[-1].missing == ()
 
 
 def test_f050_an_attachment_whose_file_is_gone_is_asked_for_again(tmp_path: Path) -> None:
