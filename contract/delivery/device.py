@@ -375,6 +375,8 @@ class DeviceProtocol:
         state = _message(event, BlobState)
         if self._blob is None or state.sha256 != self._blob.sha256:
             return []
+        if not state.refused and not self._blob.is_answered_by(state.missing):
+            return []
         self._unanswered = 0
         self._blob_timer.stop()
         if state.refused:
@@ -447,8 +449,10 @@ class DeviceProtocol:
         self._lane_turns = 0
         self._blob_timer.start(now.mono_ms, self._entropy.uniform())
         if not blob.missing:
+            blob.chunk_start = None
             return [Send(Blob(blob.sha256, blob.size, 0, b"", sha256(b"").digest()))]
         start, end = blob.missing[0]
+        blob.chunk_start = start
         data = self._view.blob_chunk(blob.sha256, start, min(end - start, BLOB_CHUNK_BYTES))
         if data is None:
             self._blob = None

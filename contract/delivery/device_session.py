@@ -73,3 +73,15 @@ class BlobTransfer:
     sha256: bytes
     size: int
     missing: tuple[tuple[int, int], ...] | None = None
+    chunk_start: int | None = None
+    """Where the chunk in flight begins; None while the hub is asked what it lacks."""
+
+    def is_answered_by(self, missing: tuple[tuple[int, int], ...]) -> bool:
+        """Whether what the hub lacks is the answer to what is in flight.
+
+        A hub that still lacks the chunk speaks of an earlier one: taking each late answer for the present one would send
+        every chunk twice from then on. What is beyond the attachment is nobody's answer.
+        """
+        if not all(0 <= start < end <= self.size for start, end in missing):
+            return False
+        return self.chunk_start is None or all(start != self.chunk_start for start, _ in missing)

@@ -3,13 +3,18 @@
 import random
 from hashlib import sha256
 
+import pytest
+
 from contract.delivery.device_states import (
     Appended,
     Connected,
+    Received,
 )
 from contract.event import Lane
 from contract.fact import fact_id
-from tests.contract.delivery.memory import Device, MemoryLedger, MemoryStore, connected, settle
+from contract.limits import BLOB_CHUNK_BYTES, RESEND_FIRST_MS
+from contract.messages import Blob, BlobState
+from tests.contract.delivery.memory import Device, MemoryLedger, MemoryStore, connected, said, settle
 
 
 def test_f061_a_fact_in_the_wrong_lane_is_quarantined() -> None:
@@ -36,6 +41,40 @@ def test_an_attachment_arrives_in_chunks_and_counts_as_stored_only_when_whole() 
 
     assert bytes(ledger.blobs[sha256(photo).digest()]) == photo
     assert device.store.blobs_stored == {sha256(photo).digest(): True}
+
+
+def test_a_late_answer_does_not_make_every_following_chunk_travel_twice() -> None:
+    device, ledger = connected()
+    photo = random.Random(3).randbytes(20 * BLOB_CHUNK_BYTES)
+    device.store.blobs[sha256(photo).digest()] = photo
+    device.feed(Appended())
+    for reply in ledger.take("van-1", device.outgoing.pop(0), 10**12):
+        device.hear(reply)
+    device.tick(RESEND_FIRST_MS)  # The first chunk is still on its way when its timer asks.
+    chunks = 0
+    while device.outgoing:
+        payload = device.outgoing.pop(0)
+        message = said(payload)
+        chunks += isinstance(message, Blob) and len(message.data) > 0
+        for reply in ledger.take("van-1", payload, 10**12):
+            device.hear(reply)
+
+    assert bytes(ledger.blobs[sha256(photo).digest()]) == photo
+    assert chunks == 20
+
+
+@pytest.mark.parametrize("missing", [((50, 10),), ((5, 5),), ((10**9, 10**9 + 5),), ((0, 10**9),)])
+def test_ranges_that_the_attachment_does_not_have_are_ignored(missing: tuple[tuple[int, int], ...]) -> None:
+    device, ledger = connected()
+    photo = random.Random(3).randbytes(100_000)
+    device.store.blobs[sha256(photo).digest()] = photo
+    device.feed(Appended())
+    (asked,) = device.outgoing
+    device.feed(Received(BlobState(sha256(photo).digest(), missing)))
+
+    assert device.outgoing == [asked]
+    settle(device, ledger)
+    assert bytes(ledger.blobs[sha256(photo).digest()]) == photo
 
 
 def test_f050_an_attachment_that_a_restored_hub_lacks_is_sent_again() -> None:
