@@ -117,7 +117,17 @@ class EmbeddedBroker:
     def _keep(self) -> None:
         """Start the child again and again, always from this one thread: its death would be the child's."""
         while not self._stopping.is_set():
-            process = self._start()
+            try:
+                process = self._start()
+            except OSError as error:
+                # No process or descriptor to be had: at the start that is an end, later it passes.
+                if not self._started.is_set():
+                    self._failure = f"the broker does not start: {error}"
+                    self._started.set()
+                    return
+                log.warning("the broker cannot be started again yet", why=str(error))
+                self._stopping.wait(RESTART_PAUSE_S)
+                continue
             came_up = self._wait_until_up(process)
             if not came_up and not self._started.is_set():
                 process.kill()

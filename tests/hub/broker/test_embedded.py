@@ -1,9 +1,14 @@
+import contextlib
+import errno
 import os
 import queue
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +17,7 @@ from contract.topics import down_topic, up_topic
 from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import BrokerLink
+from hub.errors import Refused
 from hub.intake import Incoming
 from hub.registry import EnrolledDevice
 from tests.hub.broker.visitor import Visitor
@@ -125,6 +131,40 @@ def test_f020_a_killed_broker_is_back_on_its_port_within_two_seconds(broker: Emb
     while not hub.link.up:
         assert time.monotonic() - began < 10
         time.sleep(0.05)
+
+
+def test_a_broker_that_cannot_be_started_again_at_once_is_tried_again(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+    refused = threading.Event()
+
+    def start_later(*args: Any, **kwargs: Any) -> "subprocess.Popen[bytes]":
+        if not refused.is_set():
+            refused.set()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return start(*args, **kwargs)
+
+    monkeypatch.setattr(subprocess, "Popen", start_later)
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGKILL)
+    assert refused.wait(5)
+    until_s = time.monotonic() + 10
+    while time.monotonic() < until_s:
+        with contextlib.suppress(OSError), visiting(broker, VAN) as van:
+            assert van.connected.get(timeout=5)
+            return
+        time.sleep(0.02)
+    pytest.fail("the broker never came back")
+
+
+def test_a_broker_that_cannot_be_started_at_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(Refused, match="Too many open files"):
+        EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN])
 
 
 def test_f098_two_devices_with_one_client_id_are_never_taken_for_each_other(
