@@ -136,9 +136,10 @@ class Database:
         """Close all connections and give the lock back."""
         with self._mutex:
             self._failed = self._failed or "the database is closed"
+            self.readers.dispose()
+            # Last, for only the last connection writes the log back, and only the writer may.
             self._writer.close()
             self.engine.dispose()
-            self.readers.dispose()
             self._lock.release()
 
 

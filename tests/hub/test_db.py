@@ -27,6 +27,14 @@ def test_a_fresh_database_is_durable_and_has_all_tables(tmp_path: Path) -> None:
     assert db.path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_closed_database_is_one_file(tmp_path: Path) -> None:
+    db = open_database(tmp_path)
+    with db.read() as tx:
+        tx.exec_driver_sql("SELECT * FROM fact")
+    db.close()
+    assert [path.name for path in tmp_path.glob("hub.db*")] == ["hub.db"]
+
+
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     open_database(tmp_path).close()
     before = _schema(tmp_path)
