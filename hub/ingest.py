@@ -41,6 +41,8 @@ GROUP_HELLOS: Final = 200
 """Hellos answered in one group; when a whole fleet comes back the rest wait, and of each device only the newest."""
 QUEUE_BYTES: Final = 64 * 1024 * 1024
 """What waits in memory; beyond it messages are dropped as a broker would, and devices send them again."""
+MESSAGE_BYTES: Final = 512
+"""What a message takes beside its payload, about; without it empty ones could wait without end."""
 
 Judged = Heard | Unreadable | Rejected
 
@@ -89,11 +91,11 @@ class Ingest:
     def offer(self, incoming: Incoming) -> None:
         """Hand in a message; from any thread, never waits."""
         with self._arrived:
-            if self._stopping or self._queued_bytes + len(incoming.payload) > QUEUE_BYTES:
+            if self._stopping or self._queued_bytes + _size(incoming) > QUEUE_BYTES:
                 self.counts.dropped += 1
                 return
             self._queue.append(incoming)
-            self._queued_bytes += len(incoming.payload)
+            self._queued_bytes += _size(incoming)
             self._arrived.notify()
 
     @property
@@ -135,7 +137,7 @@ class Ingest:
                 if not self._queue:
                     break
                 incoming = self._queue.popleft()
-                self._queued_bytes -= len(incoming.payload)
+                self._queued_bytes -= _size(incoming)
             judged = take_in(incoming, self._centre.registry)
             if judged is not None:
                 group.append(judged)
@@ -157,6 +159,10 @@ class Ingest:
             done = self._commit(group, credit)
             self.counts.storage_ok = True
         except OperationalError as error:
+            self._storage_failed(group, error.orig)
+            return
+        except OSError as error:
+            # An attachment's file, on the same disk.
             self._storage_failed(group, error)
             return
         self.counts.commit_s = self._clock_s() - began_s
@@ -181,7 +187,7 @@ class Ingest:
     def _commit(self, group: Sequence[Judged], credit: Credit) -> "_Done":
         try:
             return self._commit_in_bulk(group, credit)
-        except (CommitFailed, OperationalError):
+        except (CommitFailed, OperationalError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever one message does must not cost the others (P5)
             log.warning("a group is taken message by message", why=str(error), messages=len(group))
@@ -207,7 +213,7 @@ class Ingest:
                     with tx.begin_nested():
                         replies = self._apply(tx, ledger, judged, credit)
                         ledger.flush()
-                except OperationalError:
+                except (OperationalError, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - as above
                     self._centre.heads.forget()
@@ -253,10 +259,10 @@ class Ingest:
         if isinstance(judged, Heard):
             ledger.keep_statement(judged.device, judged.payload, why)
 
-    def _storage_failed(self, group: Sequence[Judged], error: OperationalError) -> None:
+    def _storage_failed(self, group: Sequence[Judged], why: BaseException | None) -> None:
         """Nothing of the group was kept, so nothing is acknowledged; devices are told to wait."""
         self.counts.storage_ok = False
-        log.error("storage refuses to keep", why=str(error.orig))
+        log.error("storage refuses to keep", why=str(why))
         credit = credit_for(Load(self.queued, storage_ok=False))
         for judged in group:
             if isinstance(judged, Heard) and isinstance(judged.message, Batch | Gap):
@@ -314,6 +320,10 @@ def _contacts(group: Sequence[Judged]) -> list[Change]:
     """Devices that spoke. A hello tells of itself: one that is played back is no contact."""
     spoke = dict.fromkeys(j.device for j in group if isinstance(j, Heard) and not isinstance(j.message, Hello))
     return [Change("contact", device) for device in spoke]
+
+
+def _size(incoming: Incoming) -> int:
+    return MESSAGE_BYTES + len(incoming.payload)
 
 
 def _facts_in(judged: Judged) -> int:

@@ -1,6 +1,7 @@
 import copy
 import hmac
 import random
+import resource
 import shutil
 import zlib
 from hashlib import sha256
@@ -33,7 +34,7 @@ from hub.administration import Administration
 from hub.documents import put_document
 from hub.enrolment import revoke
 from hub.errors import CommitFailed
-from hub.ingest import GROUP_HELLOS
+from hub.ingest import GROUP_HELLOS, MESSAGE_BYTES, QUEUE_BYTES
 from hub.intake import Incoming
 from hub.projector import Change
 from hub.requests import ListQuarantine, ReplayQuarantine
@@ -332,6 +333,34 @@ def test_f038_a_full_disk_keeps_and_acknowledges_nothing_and_recovers_by_itself(
             desk.settle(device)
         assert sorted(desk.facts()) == sorted(made)
         assert desk.ingest.counts.storage_ok is True
+
+
+def test_a_full_disk_under_the_attachments_is_no_fault_of_the_message(tmp_path: Path) -> None:
+    photo = b"\xff\xd8\xff" + bytes(5000)
+    blob = Blob(sha256(photo).digest(), len(photo), 0, photo, sha256(photo).digest())
+    with open_desk(tmp_path) as desk:
+        connected(desk)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            assert desk.say("van-1", blob) == []
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert desk.rows(t.quarantine) == []
+        assert desk.ingest.counts.storage_ok is False
+        (state,) = desk.say("van-1", blob)
+        assert isinstance(state, BlobState)
+        assert state.missing == ()
+        assert desk.ingest.counts.storage_ok is True
+
+
+def test_empty_messages_do_not_wait_without_end(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        for _ in range(QUEUE_BYTES // MESSAGE_BYTES):
+            desk.ingest.offer(Incoming("", b""))
+        assert desk.ingest.counts.dropped == 0
+        desk.ingest.offer(Incoming("", b""))
+        assert desk.ingest.counts.dropped == 1
 
 
 def test_p5_a_message_that_the_database_refuses_costs_the_others_nothing(tmp_path: Path) -> None:
