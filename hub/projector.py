@@ -47,7 +47,10 @@ class LedgerFact:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a display may want to show anew: topic `parcel`, `sensor`, `device`, `excursion` or `incident`, and which one."""
+    """What a display may want to show anew: topic `parcel`, `sensor`, `device`, `excursion` or `incident`, and which one.
+
+    `contact` names a device of which a message came; no row of it changed.
+    """
 
     topic: str
     key: str

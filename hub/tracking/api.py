@@ -10,6 +10,7 @@ from contract.escape import escape_id
 from contract.identity import display
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.ahead import Ahead
 from hub.context import Hub, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound
 from hub.timeline import TimeSource, epoch_ms
@@ -86,7 +87,7 @@ class Sighting(Moment):
 
     device: str
     place: str
-    device_last_contact: datetime | None
+    device_last_contact: datetime | None = Field(description="Any authentic message.")
 
 
 class ParcelItem(BaseModel):
@@ -110,7 +111,7 @@ class ParcelItem(BaseModel):
     after_delivery: int = Field(description="Events later than the delivery that could not undo it.")
 
     @classmethod
-    def fields_of(cls, view: ParcelView) -> dict[str, object]:
+    def fields_of(cls, view: ParcelView, ahead: Ahead) -> dict[str, object]:
         """From the query."""
         step = view.stepped and StepState(
             **Moment.of(view.stepped).model_dump(),
@@ -129,7 +130,7 @@ class ParcelItem(BaseModel):
                 **Moment.of(view.seen).model_dump(),
                 device=view.seen_device,
                 place=view.seen_place,
-                device_last_contact=utc(view.contact_ms),
+                device_last_contact=utc(ahead.contact_ms(view.seen_device, view.contact_ms, view.seen.known_ms)),
             ),
             "known_at": utc(view.known_ms),
             "location": Location.of(view.lat_e7, view.lon_e7),
@@ -234,7 +235,7 @@ def get_parcels(
         page = parcels_page(reader, wanted, cursor or None, limit)
     except BadCursor as error:
         raise BadRequest(str(error)) from error
-    items = [ParcelItem.model_validate(ParcelItem.fields_of(view)) for view in page.items]
+    items = [ParcelItem.model_validate(ParcelItem.fields_of(view, hub.ahead)) for view in page.items]
     return ParcelList(items=items, next_cursor=page.next_cursor, now=utc(hub.now_ms()))
 
 
@@ -245,7 +246,7 @@ def get_parcel(reader: Reader, hub: Hub, parcel_id: str) -> ParcelDetail:
     view = parcel(reader, key)
     if view is None:
         raise NotFound("parcel", key)
-    return ParcelDetail.model_validate({**ParcelItem.fields_of(view), "now": utc(hub.now_ms())})
+    return ParcelDetail.model_validate({**ParcelItem.fields_of(view, hub.ahead), "now": utc(hub.now_ms())})
 
 
 @router.get("/parcels/{parcel_id}/events", summary="The chain of custody of a parcel")

@@ -140,6 +140,7 @@ _NOW: Final = {
     "has not been in contact since it was registered": "登记后从未联络",
     "Start its agent, or check its credential": "启动设备程序，或检查其凭据",
     "Ask whoever has it": "询问持有人",
+    ";": "；",
     "last heard": "最后联络",
     "{n} facts waiting when last heard": "最后联络时有 {n} 条记录待传",
     "This list has changed. Show it": "列表有变动。显示",

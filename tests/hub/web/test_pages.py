@@ -38,7 +38,8 @@ pytestmark = pytest.mark.slow
 
 PAGES = ("/", "/tracking", "/temperature", "/devices")
 MAX_NODES = 5_000
-ANSWERS_WITHIN_S = 3.0
+# It takes half a second on a quiet machine; this one may be running other tests besides.
+ANSWERS_WITHIN_S = 10.0
 
 # Every node, texts included: what a browser's own performance monitor counts.
 COUNT_NODES = """() => {
