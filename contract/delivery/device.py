@@ -78,6 +78,8 @@ _M = TypeVar("_M", Welcome, Ack, Nack, BlobState, Document)
 
 BATCH_BYTES: Final = MAX_WIRE_BYTES - 16 * KIB
 """Contents in one batch before deflating: it fits the wire even if nothing shrinks."""
+LEAST_BATCH_BYTES: Final = 4 * KIB
+"""On a line of 20 kbit/s this is through in two seconds, long before its timer."""
 CUSTODY_TURNS: Final = 9
 """Custody batches before telemetry may go once although custody waits: a 90/10 share."""
 
@@ -96,6 +98,8 @@ class DeviceProtocol:
         self._audit_cursor = b""
         self._blob_cursor = b""
         self._last_hello_ms = -1
+        # Outlives a connection: on a line too slow for it, every connection would otherwise die of the same batch.
+        self._batch_bytes = BATCH_BYTES
 
     def _reset(self) -> None:
         self._hello: PendingHello | None = None
@@ -190,6 +194,8 @@ class DeviceProtocol:
         if self.link is Link.OFFLINE:
             return []
         fired = [t for t in self._timers() if t.due_ms is not None and t.due_ms <= now.mono_ms]
+        if any(lane.timer in fired for lane in self._lanes.values()):
+            self._batch_bytes = max(self._batch_bytes // 2, LEAST_BATCH_BYTES)
         if fired:
             self._unanswered += 1
             if self._unanswered >= UNANSWERED_BEFORE_RECONNECT:
@@ -354,6 +360,8 @@ class DeviceProtocol:
         self._unanswered = 0
         self._take_credit(ack.credit.facts, ack.credit.retry_after_ms, now)
         if session.awaiting_n is not None and ack.mark.n >= session.awaiting_n:
+            if session.timer.is_answered_early(now.mono_ms):
+                self._batch_bytes = min(2 * self._batch_bytes, BATCH_BYTES)
             session.settle()
         if ack.mark.n <= session.acked_n:
             return []
@@ -417,7 +425,7 @@ class DeviceProtocol:
         if after_n >= ends.head_n:
             return []
         limit = self._batch_limit or 1  # After a wait that the hub asked for, one fact finds out how it is.
-        stored = self._view.read(lane, after_n, limit, BATCH_BYTES)
+        stored = self._view.read(lane, after_n, limit, self._batch_bytes)
         actions: list[Action] = []
         items: list[bytes | Tombstone] = []
         for position in stored:

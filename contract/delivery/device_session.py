@@ -32,6 +32,10 @@ class ResendTimer:
         self.due_ms = now_ms + wait
         self.attempts += 1
 
+    def is_answered_early(self, now_ms: int) -> bool:
+        """Whether an answer now, to what was sent once, leaves time for the answer to twice as much."""
+        return self.attempts == 1 and self.due_ms is not None and self.due_ms - now_ms >= RESEND_FIRST_MS // 2
+
     def stop(self) -> None:
         """An answer came."""
         self.due_ms = None

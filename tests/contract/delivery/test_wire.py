@@ -15,7 +15,7 @@ from contract.delivery.device_states import (
     Received,
 )
 from contract.errors import IllegalTransition
-from contract.event import Lane, Quantity, Readings
+from contract.event import Lane, Quantity, Readings, Scan, Step
 from contract.limits import HELLO_INTERVAL_MS, IDLE_HELLO_BYTES
 from contract.messages import Batch, Credit, Document, Hello, Nack
 from tests.contract.delivery.memory import Device, MemoryLedger, connected, said, settle
@@ -102,6 +102,33 @@ def test_f022_a_batch_that_nobody_acknowledged_is_sent_again() -> None:
     assert lost == again
     ledger.take("van-1", again, 10**12)
     assert ledger.arrived == [made]
+
+
+@pytest.mark.parametrize("bytes_per_s", [2_500, 10_000])
+def test_a_backlog_gets_through_a_line_that_is_too_slow_for_a_whole_batch(bytes_per_s: int) -> None:
+    device, ledger = Device("van-1", 3), MemoryLedger()
+    noise = random.Random(1)
+    codes = [noise.randbytes(900) for _ in range(256)]
+    identities = [device.store.keep(Scan(code, "", "plain", "p", Step.LOADED, "dock", "line")) for code in codes]
+    device.feed(Connected())
+    line: list[tuple[int, bytes]] = []
+    reconnects = free_ms = 0
+    while device.mono_ms < 1_800_000 and len(ledger.arrived) < len(identities):
+        if device.reconnects != reconnects:
+            reconnects = device.reconnects
+            line, free_ms = [], device.mono_ms
+            del device.outgoing[:-1]
+        for payload in device.outgoing:
+            free_ms = max(free_ms, device.mono_ms) + len(payload) * 1000 // bytes_per_s
+            line.append((free_ms, payload))
+        device.outgoing.clear()
+        while line and line[0][0] <= device.mono_ms:
+            for reply in ledger.take("van-1", line.pop(0)[1], 1_700_000_000_000 + device.mono_ms):
+                device.hear(reply)
+        device.tick(200)
+
+    assert ledger.arrived == identities
+    assert device.reconnects <= 2
 
 
 def test_f023_a_batch_delivered_ten_times_is_one_row_each() -> None:
