@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
@@ -233,6 +234,15 @@ def test_f063_an_authentic_statement_that_says_nothing_known_is_kept_up_to_a_bou
         assert desk.facts() == [made]
         assert len(desk.rows(t.quarantine)) == 100
         assert [r["count"] for r in desk.rows(t.incident)] == [150]
+
+
+def test_p5_what_is_held_of_a_device_is_counted_without_reading_it(tmp_path: Path) -> None:
+    c = t.quarantine.c
+    mine = select(func.count()).where(c.device == "van-1", c.kind == "statement", c.state == "held")
+    with open_desk(tmp_path) as desk, desk.centre.db.read() as tx:
+        text = mine.compile(tx.engine, compile_kwargs={"literal_binds": True})
+        plan = [row.detail for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    assert plan == ["SEARCH quarantine USING COVERING INDEX ix_quarantine_held (device=? AND kind=? AND state=?)"]
 
 
 def test_f064_f065_a_deflate_bomb_is_refused_and_counted(tmp_path: Path) -> None:

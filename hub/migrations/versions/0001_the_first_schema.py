@@ -313,6 +313,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("fact_id", "projection"),
     )
+    with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.create_index("ix_quarantine_held", ["device", "kind", "state"], unique=False)
+
     op.create_table(
         "reading",
         sa.Column("sensor", BIG, nullable=False),
