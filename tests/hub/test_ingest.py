@@ -1,14 +1,12 @@
 import copy
 import hmac
 import random
-import resource
 import shutil
 import zlib
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
 
 from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
@@ -23,7 +21,6 @@ from contract.messages import (
     Fill,
     LatestReading,
     Live,
-    Nack,
     Tombstone,
     Welcome,
     decode_up,
@@ -35,7 +32,7 @@ from hub.administration import Administration
 from hub.documents import put_document
 from hub.enrolment import revoke
 from hub.errors import CommitFailed
-from hub.ingest import GROUP_HELLOS, MESSAGE_BYTES, QUEUE_BYTES
+from hub.ingest import GROUP_HELLOS
 from hub.intake import Incoming
 from hub.projector import Change
 from hub.requests import ListQuarantine, ReplayQuarantine
@@ -236,15 +233,6 @@ def test_f063_an_authentic_statement_that_says_nothing_known_is_kept_up_to_a_bou
         assert [r["count"] for r in desk.rows(t.incident)] == [150]
 
 
-def test_p5_what_is_held_of_a_device_is_counted_without_reading_it(tmp_path: Path) -> None:
-    c = t.quarantine.c
-    mine = select(func.count()).where(c.device == "van-1", c.kind == "statement", c.state == "held")
-    with open_desk(tmp_path) as desk, desk.centre.db.read() as tx:
-        text = mine.compile(tx.engine, compile_kwargs={"literal_binds": True})
-        plan = [row.detail for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-    assert plan == ["SEARCH quarantine USING COVERING INDEX ix_quarantine_held (device=? AND kind=? AND state=?)"]
-
-
 def test_f064_f065_a_deflate_bomb_is_refused_and_counted(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
         connected(desk)
@@ -318,59 +306,6 @@ def test_f035_f042_a_commit_that_fails_ends_ingest_and_nothing_is_acknowledged(t
         assert desk.sent == []
         with pytest.raises(CommitFailed):
             desk.hear("van-1", device.outgoing[0])
-
-
-def test_f038_a_full_disk_keeps_and_acknowledges_nothing_and_recovers_by_itself(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
-        device = connected(desk)
-        with desk.centre.db.write() as tx:
-            pages = tx.exec_driver_sql("PRAGMA page_count").scalar_one()
-            tx.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-        made = [device.scan(b"%0250d" % n) for n in range(60)]
-        refused: list[Nack] = []
-        while not refused:
-            refused += [r for r in desk.hear("van-1", device.outgoing.pop(0)) if isinstance(r, Nack)]
-            device.hear(desk.sent.pop()[1])
-
-        assert [(r.reason, r.credit.facts) for r in refused] == [("busy", 0)]
-        assert desk.ingest.counts.storage_ok is False
-        assert len(desk.facts()) < len(made)
-        assert _sound(desk)
-        with desk.centre.db.write() as tx:
-            tx.exec_driver_sql("PRAGMA max_page_count=1000000")
-        for _ in range(3):
-            device.tick(31_000)
-            desk.settle(device)
-        assert sorted(desk.facts()) == sorted(made)
-        assert desk.ingest.counts.storage_ok is True
-
-
-def test_a_full_disk_under_the_attachments_is_no_fault_of_the_message(tmp_path: Path) -> None:
-    photo = b"\xff\xd8\xff" + bytes(5000)
-    blob = Blob(sha256(photo).digest(), len(photo), 0, photo, sha256(photo).digest())
-    with open_desk(tmp_path) as desk:
-        connected(desk)
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-        try:
-            assert desk.say("van-1", blob) == []
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert desk.rows(t.quarantine) == []
-        assert desk.ingest.counts.storage_ok is False
-        (state,) = desk.say("van-1", blob)
-        assert isinstance(state, BlobState)
-        assert state.missing == ()
-        assert desk.ingest.counts.storage_ok is True
-
-
-def test_empty_messages_do_not_wait_without_end(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
-        for _ in range(QUEUE_BYTES // MESSAGE_BYTES):
-            desk.ingest.offer(Incoming("", b""))
-        assert desk.ingest.counts.dropped == 0
-        desk.ingest.offer(Incoming("", b""))
-        assert desk.ingest.counts.dropped == 1
 
 
 def test_p5_a_message_that_the_database_refuses_costs_the_others_nothing(tmp_path: Path) -> None:
