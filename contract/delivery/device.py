@@ -194,26 +194,31 @@ class DeviceProtocol:
         if self.link is Link.OFFLINE:
             return []
         fired = [t for t in self._timers() if t.due_ms is not None and t.due_ms <= now.mono_ms]
-        if any(lane.timer in fired for lane in self._lanes.values()):
-            self._batch_bytes = max(self._batch_bytes // 2, LEAST_BATCH_BYTES)
         if fired:
             self._unanswered += 1
             if self._unanswered >= UNANSWERED_BEFORE_RECONNECT:
                 return [Reconnect(f"no answer from the hub to {self._unanswered} messages in a row")]
+            self._time_out(fired)
         for lane in self._lanes.values():
-            if lane.timer in fired:
-                lane.awaiting_n = None
-                lane.timer.due_ms = None
             if lane.not_before_ms <= now.mono_ms:
                 lane.not_before_ms = 0
-        if self._blob_timer in fired:
-            self._blob_timer.due_ms = None
-            if self._blob is not None:
-                self._blob.missing = None
         hello_due = self._hello is None and self.link is Link.SYNCED and self._next_hello_ms <= now.mono_ms  # D5
         if self._hello_timer in fired or hello_due:
             return self._say_hello(now)
         return []
+
+    def _time_out(self, fired: list[ResendTimer]) -> None:
+        """No answer came to what these timers waited for: it is not in flight any more."""
+        lanes = [lane for lane in self._lanes.values() if lane.timer in fired]
+        for lane in lanes:
+            lane.awaiting_n = None
+            lane.timer.due_ms = None
+        if lanes:
+            self._batch_bytes = max(self._batch_bytes // 2, LEAST_BATCH_BYTES)
+        if self._blob_timer in fired:
+            self._blob_timer.due_ms = None
+            if self._blob is not None:
+                self._blob.missing = None
 
     # -- hello and welcome -----------------------------------------------------------------------------------------
 
