@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from contract.delivery.hub import decide
 from contract.delivery.hub_actions import Reply
 from contract.errors import Malformed
-from contract.messages import Batch, Blob, Credit, Fill, Gap, Hello, LatestReading, Live, Nack, encode_message
+from contract.messages import Batch, Blob, Credit, Fill, Gap, Hello, LatestReading, Nack, encode_message
 from contract.statement import Direction, seal
 from hub.centre import Centre
 from hub.credit import Load, credit_for
@@ -30,6 +30,7 @@ from hub.faultpoint import faultpoint
 from hub.intake import Heard, Incoming, Rejected, Unreadable, take_in
 from hub.ledger.safety import read_safety
 from hub.ledger.view import LedgerTransaction
+from hub.life import SignsOfLife
 from hub.projector import Change
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -84,6 +85,7 @@ class Ingest:
         self._stopping = False
         self._hellos: dict[str, Heard] = {}
         self._documents = DocumentPacer()
+        self._life = SignsOfLife()
         self.counts = IngestCounts()
 
     # -- the queue -------------------------------------------------------------------------------------------------
@@ -170,8 +172,11 @@ class Ingest:
         self.counts.facts += done.facts
         faultpoint("hub_post_commit")
         self._answer(done.replies)
-        self._show(group)
-        self._project([*done.changes, *_contacts(group)])
+        heard = [(j.device, j.message) for j in group if isinstance(j, Heard)]
+        spoke, shown = self._life.read(heard, greeted=done.greeted, grown=done.grown)
+        for device, readings in shown:
+            self._outlets.on_live(device, readings)
+        self._project([*done.changes, *(Change("contact", device) for device in spoke)])
 
     def _pace(self, arrived: Sequence[Judged]) -> list[Judged]:
         """Hold hellos back while there are too many; a newer one of a device takes the older one's place."""
@@ -284,12 +289,6 @@ class Ingest:
                 continue
             self._outlets.publish(device.id, payload)
 
-    def _show(self, group: Sequence[Judged]) -> None:
-        for judged in group:
-            match judged:
-                case Heard(device, Live(readings)) | Heard(device, Hello(snapshot=readings)) if readings:
-                    self._outlets.on_live(device, readings)
-
     def _project(self, changes: Sequence[Change]) -> None:
         try:
             folded = self._centre.projector.run()
@@ -308,18 +307,16 @@ class _Done:
     def __init__(self) -> None:
         self.replies: list[Reply] = []
         self.changes: list[Change] = []
+        self.greeted: set[str] = set()
+        self.grown: set[str] = set()
         self.facts = 0
 
     def note(self, ledger: LedgerTransaction) -> None:
         self.facts += ledger.facts
+        self.greeted |= ledger.contacts.keys()
+        self.grown |= ledger.grown
         self.changes += [Change("incident", key) for key in ledger.incidents]
         self.changes += [Change("device", device) for device in ledger.contacts]
-
-
-def _contacts(group: Sequence[Judged]) -> list[Change]:
-    """Devices that spoke. A hello tells of itself: one that is played back is no contact."""
-    spoke = dict.fromkeys(j.device for j in group if isinstance(j, Heard) and not isinstance(j.message, Hello))
-    return [Change("contact", device) for device in spoke]
 
 
 def _size(incoming: Incoming) -> int:

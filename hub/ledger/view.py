@@ -37,6 +37,8 @@ class LedgerTransaction:
         """Keys of the incidents that were opened or repeated."""
         self.contacts: dict[str, None] = {}
         """Devices that said hello."""
+        self.grown: set[str] = set()
+        """Devices of whose streams something new was kept."""
         self.facts = 0
         """Facts that were put, repeated ones included."""
 
@@ -155,6 +157,7 @@ class LedgerTransaction:
 
     def _place(self, place: Place) -> dict[bytes, Placed]:
         number = self._heads.id_of(self._tx, place.stream)
+        self.grown.add(place.stream.device)
         for placement in place.placements:
             self._buffer.position(number, place.branch, placement.n, placement.hash, placement.fact_id)
         last = place.placements[-1]

@@ -18,7 +18,8 @@ router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
 
 CHART_POINTS: Final = 2_000
 HOUR_MS: Final = 3_600_000
-STRETCHES_H: Final = (1, 6, 24, 7 * 24, 30 * 24)
+DAY_H: Final = 24
+STRETCHES_H: Final = (1, 6, DAY_H, 7 * DAY_H, 30 * DAY_H)
 """Hours that a chart shows; the shortest that holds all readings is shown first."""
 
 Hours = Annotated[int, Query(ge=1, le=24 * 366)]
@@ -98,4 +99,4 @@ def sensor_page(request: Request, reader: Reader, hub: Hub, sensor_id: str, hour
 
 def _stretch_h(since_ms: int | None, now_ms: int) -> int:
     length_ms = 0 if since_ms is None else now_ms - since_ms
-    return next((hours for hours in STRETCHES_H if length_ms <= hours * HOUR_MS), STRETCHES_H[-1])
+    return next((hours for hours in STRETCHES_H if length_ms <= hours * HOUR_MS and hours <= DAY_H), DAY_H)
