@@ -141,7 +141,7 @@ def test_f075_longest_possible_code_is_kept_whole(desk: Counter) -> None:
     assert desk.scan(code).is_kept
     wait_until(lambda: code.decode() in desk.site.scanned("desk-1"), "the code is at the hub")
     # People see a name that fits a page.
-    [shown] = [p for p in desk.site.get("parcels", limit=200)["items"] if p["id"].startswith("5555")]
+    shown = desk.site.shows(identify(code).key, "received")
     assert len(shown["id"]) <= 256
 
 
@@ -152,9 +152,8 @@ def test_f075_longest_possible_code_is_kept_whole(desk: Counter) -> None:
 )
 def test_f076_f078_code_that_means_something_elsewhere_is_only_text(desk: Counter, code: bytes) -> None:
     assert desk.scan(code).is_kept
-    wait_until(lambda: code.decode() in desk.site.scanned("desk-1"), "the code is at the hub")
     parcel = identify(code).key
-    assert desk.site.get(f"parcels/{escape_id(parcel)}")["id"] == parcel
+    assert desk.site.shows(parcel, "received")["id"] == parcel
     with signed_in(desk.site) as http:
         for path in (f"/tracking/{escape_id(parcel)}", f"/tracking?q={escape_id(parcel)}"):
             page = http.get(path)
@@ -173,7 +172,7 @@ def test_f073_f079_control_characters_are_kept_raw_and_shown_escaped(desk: Count
     logs = desk.agent.stderr_path.read_text() + desk.site.hub.stderr_path.read_text()
     for text in (listed, told, logs):
         assert not re.search(r"[\x00\x07\x1b\x1d]", text)
-    [parcel] = [p for p in desk.site.get("parcels", limit=200)["items"] if "2J" in p["id"]]
+    parcel = desk.site.shows(identify(code).key, "received")
     with signed_in(desk.site) as http:
         page = http.get(f"/tracking/{parcel['url_id']}")
         assert page.status_code == 200
@@ -342,7 +341,7 @@ def test_p5_f061_f071_poison_in_a_batch_goes_to_quarantine_and_its_neighbours_to
     rows = site.rows(device="poisoner")
     assert [bytes.fromhex(row["core"]) for row in rows] == cores
     assert [row["problem"] is None for row in rows] == [True, False, False, False, True]
-    wait_until(lambda: site.get("parcels/GOOD-2")["step"]["step"] == "loaded", "the neighbours are shown")
+    site.shows("GOOD-2", "loaded")
     others_flow_on(site)
 
 

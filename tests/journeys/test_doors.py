@@ -190,6 +190,7 @@ def test_f102_forged_batch_with_a_stolen_broker_password_is_refused_and_shown(do
 
 def test_p3_f023_f072_captured_batches_played_again_have_no_effect(doors: Doors) -> None:
     genuine = doors.captured_batch("ONCE")
+    doors.site.shows("ONCE", "received")
     events = len(doors.site.get("parcels/ONCE/events")["items"])
     owner = credential_of(doors.van.config)
     for _ in range(10):

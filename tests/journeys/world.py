@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,6 +20,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 import pytest
 
+from contract.escape import escape_id
 from contract.fact import Fact
 from contract.local import Answer, FrameReader, Happening, Request, decode_answer, frame
 from contract.statement import password_of
@@ -35,7 +37,7 @@ TRANSIENT = ("agent.sock", "hub.sock")
 """Sockets are no part of a copy."""
 
 
-def wait_until(check: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:
+def wait_until(check: Callable[[], T | None], what: str, timeout_s: float = PATIENCE_S) -> T:
     """Look again and again until `check` gives something true; that is returned."""
     give_up_s = time.monotonic() + timeout_s
     while not (found := check()):
@@ -144,6 +146,20 @@ class Site:
         )
         answer.raise_for_status()
         return answer.json()
+
+    def shows(self, parcel: str, step: str) -> dict[str, Any]:
+        """Wait until a parcel is shown with this step, which follows its fact at once but not in one; the parcel."""
+
+        def look() -> dict[str, Any] | None:
+            try:
+                shown: dict[str, Any] = self.get(f"parcels/{escape_id(parcel)}")
+            except httpx2.HTTPStatusError as error:
+                if error.response.status_code != HTTPStatus.NOT_FOUND:
+                    raise
+                return None
+            return shown if shown["step"] is not None and shown["step"]["step"] == step else None
+
+        return wait_until(look, f"{parcel} is shown as {step}")
 
     def rows(self, **params: str | int) -> list[dict[str, Any]]:
         """The ledger as the API shows it."""
