@@ -238,4 +238,6 @@ def test_p2_f014_write_ahead_log_gone_or_cut_short_keeps_what_can_be_read(
     # A log is read from its front: what it still holds is a beginning of what was kept.
     survivors = [code for code in codes if code in found]
     assert survivors == codes[: len(survivors)]
-    assert site.incidents("device_damage", "van-1")
+    # The end of a log may be frames that were folded in long ago, whose loss is none.
+    assert survivors == codes or site.incidents("device_damage", "van-1")
+    assert left or survivors != codes
