@@ -1,8 +1,6 @@
 """The outbox: what is kept, chained, acknowledged, released, and never lost."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,46 +16,21 @@ from contract.event import (
     ClockFix,
     ClockStep,
     Damage,
-    Event,
     Lane,
-    Status,
 )
-from contract.fact import Fact, decode_core, fact_id, root_hash
+from contract.fact import fact_id, root_hash
 from tests.agent.store.kit import (
     BOOT,
     DAY_MS,
     DEVICE,
     Bench,
+    details,
     everything,
+    facts,
     keep,
     parcels,
     scan,
 )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "device")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def outbox(bench: Bench) -> Outbox:
-    return bench.open()
-
-
-def facts(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Fact]:
-    return [decode_core(p.core) for p in everything(outbox, lane) if p.core is not None]
-
-
-def events(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Event]:
-    return [fact.event for fact in facts(outbox, lane)]
-
-
-def details(outbox: Outbox) -> list[object]:
-    return [event.detail for event in events(outbox) if isinstance(event, Status)]
-
 
 # -- capture -----------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """Readings on their way into a block, and attachments beside the facts."""
 
-from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,6 @@ from contract.event import (
     Booted,
     ClockStep,
     Damage,
-    Event,
     Lane,
     Outcome,
     Phase,
@@ -29,7 +26,6 @@ from contract.event import (
     Readings,
     Status,
 )
-from contract.fact import Fact, decode_core
 from tests.agent.store.kit import (
     BOOT,
     DAY_MS,
@@ -38,32 +34,10 @@ from tests.agent.store.kit import (
     OTHER_BOOT,
     SENSOR,
     Bench,
-    everything,
+    details,
+    events,
+    facts,
 )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "device")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def outbox(bench: Bench) -> Outbox:
-    return bench.open()
-
-
-def facts(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Fact]:
-    return [decode_core(p.core) for p in everything(outbox, lane) if p.core is not None]
-
-
-def events(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Event]:
-    return [fact.event for fact in facts(outbox, lane)]
-
-
-def details(outbox: Outbox) -> list[object]:
-    return [event.detail for event in events(outbox) if isinstance(event, Status)]
 
 
 def measure(bench: Bench, outbox: Outbox, count: int, interval_ms: int = MINUTE_MS) -> None:

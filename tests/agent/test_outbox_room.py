@@ -1,10 +1,5 @@
 """What the outbox lets go, thins and refuses when room runs short."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from agent.outbox import Outbox
 from agent.store.errors import Cause, NotKept
 from contract.delivery.device_actions import (
@@ -12,46 +7,20 @@ from contract.delivery.device_actions import (
     SetAcked,
 )
 from contract.event import (
-    Event,
     Lane,
     Readings,
-    Status,
     StoragePressure,
 )
-from contract.fact import Fact, decode_core
 from tests.agent.store.kit import (
     DAY_MS,
     Bench,
+    details,
+    events,
     everything,
     keep,
     parcels,
     scan,
 )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "device")
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def outbox(bench: Bench) -> Outbox:
-    return bench.open()
-
-
-def facts(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Fact]:
-    return [decode_core(p.core) for p in everything(outbox, lane) if p.core is not None]
-
-
-def events(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Event]:
-    return [fact.event for fact in facts(outbox, lane)]
-
-
-def details(outbox: Outbox) -> list[object]:
-    return [event.detail for event in events(outbox) if isinstance(event, Status)]
-
 
 BUDGET_BYTES = 400_000
 

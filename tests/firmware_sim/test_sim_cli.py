@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import serial
 
+from firmware_sim import uinput_scanner
 from firmware_sim.arguments import given_codes
 from firmware_sim.cli import main
 from firmware_sim.errors import SimulatorError
 from firmware_sim.physics.codes import Code
-from firmware_sim.uinput_scanner import UINPUT
 
 COMMANDS = ("scanner", "ssi", "hid", "probe", "gps", "feedback")
 
@@ -70,13 +70,15 @@ def test_what_cannot_be_done_is_one_plain_sentence(
 
 
 @pytest.mark.usefixtures("kept_signals")
-@pytest.mark.skipif(UINPUT.exists(), reason="this machine can simulate keyboards")
-def test_without_uinput_no_keyboard_is_promised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_uinput_no_keyboard_is_promised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uinput_scanner, "UINPUT", tmp_path / "uinput")
     assert main(["hid", "--link", str(tmp_path / "port")]) == 1
 
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("holdfast-sim: this machine has no /dev/uinput")
+    assert err.startswith(f"holdfast-sim: this machine has no {tmp_path}/uinput")
     assert not (tmp_path / "port").exists()
 
 

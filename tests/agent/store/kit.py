@@ -8,8 +8,8 @@ from typing import Any
 from agent.clock import DeviceClock, Stamp
 from agent.outbox import Outbox, SensorReading
 from contract.delivery.device_view import StoredPosition
-from contract.event import Lane, Quantity, Scan, Step
-from contract.fact import Clock, decode_core, next_hash
+from contract.event import Event, Lane, Quantity, Scan, Status, Step
+from contract.fact import Clock, Fact, decode_core, next_hash
 
 DEVICE = "van-1"
 BOOT = bytes(range(16))
@@ -111,3 +111,15 @@ def parcels(outbox: Outbox) -> list[str]:
     """The parcels of all kept scans in the order of the chain."""
     facts = [decode_core(p.core) for p in everything(outbox) if p.core is not None]
     return [fact.event.parcel for fact in facts if isinstance(fact.event, Scan)]
+
+
+def facts(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Fact]:
+    return [decode_core(p.core) for p in everything(outbox, lane) if p.core is not None]
+
+
+def events(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[Event]:
+    return [fact.event for fact in facts(outbox, lane)]
+
+
+def details(outbox: Outbox) -> list[object]:
+    return [event.detail for event in events(outbox) if isinstance(event, Status)]
