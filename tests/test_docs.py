@@ -146,7 +146,10 @@ def parse(words: list[str]) -> None:
 
 @pytest.mark.parametrize(("document", "line"), list(examples()))
 def test_every_example_is_accepted_by_its_program(document: str, line: str) -> None:
-    parse(shlex.split(line, comments=True))
+    words = shlex.split(line, comments=True)
+
+    assert words[0] in {command.split()[0] for command in PROGRAMS}
+    parse(words)
 
 
 def test_an_example_with_an_unknown_option_is_found() -> None:

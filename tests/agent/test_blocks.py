@@ -134,4 +134,6 @@ def test_row_with_a_flipped_bit_is_no_row(one: Sample, data: st.DataObject) -> N
 
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_row_or_none(data: bytes) -> None:
-    unpack_sample(data)
+    sample = unpack_sample(data)
+
+    assert sample is None or unpack_sample(pack_sample(sample)) == sample

@@ -43,6 +43,8 @@ def test_a_closed_stream_stops_no_work() -> None:
 
     Log("x", out).error("lost")
 
+    assert out.closed
+
 
 def test_debug_lines_appear_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()

@@ -100,8 +100,10 @@ def test_f033_any_bytes_in_place_of_a_broker_end_in_closed() -> None:
             answer = b"\x20\x02\x00\x00" + answer
         with _not_a_broker(answer) as port, _released(_wire(port)) as wire:
             wire.open()
-            while not isinstance(_next(wire), Closed):
-                pass
+            happened = [_next(wire)]
+            while not isinstance(happened[-1], Closed):
+                happened.append(_next(wire))
+            assert all(isinstance(one, Opened | Arrived | Closed) for one in happened)
 
 
 def test_a_wait_ends_at_once_when_another_thread_wakes_it() -> None:
