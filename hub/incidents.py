@@ -1,4 +1,4 @@
-"""Incidents: what an operator must be told, counted while it repeats, closed by a person."""
+"""Incidents: what an operator must be told, counted while it repeats."""
 
 from sqlalchemy import Connection
 
