@@ -11,7 +11,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from hub.schema import MIGRATIONS, alembic_config, metadata, open_database
+from hub.migrations.upgrade import alembic_config
+from hub.schema import MIGRATIONS, metadata, open_database
 
 
 def differences() -> list[object]:

@@ -1,14 +1,18 @@
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from hub.db import Database
 from hub.errors import CommitFailed, Refused, UnsafeStorage
 from hub.migrations.check import differences
-from hub.schema import metadata, open_database
+from hub.migrations.upgrade import alembic_config
+from hub.schema import metadata, newest_step, open_database
 
 
 def test_migrations_lead_to_the_tables_as_declared() -> None:
@@ -118,3 +122,13 @@ def test_after_a_failed_commit_the_writer_refuses_everything(tmp_path: Path) -> 
     with pytest.raises(CommitFailed, match="devices will send again"), db.write():
         pass
     db.close()
+
+
+def test_the_newest_step_is_alembics_head() -> None:
+    assert newest_step() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def test_a_database_at_the_newest_schema_is_opened_without_alembic(tmp_path: Path) -> None:
+    open_database(tmp_path).close()
+    code = f"import sys, pathlib; from hub.schema import open_database; open_database(pathlib.Path({str(tmp_path)!r})).close(); print('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
