@@ -13,6 +13,8 @@ from hub import tables as t
 from hub.accounts.errors import AccountError
 from hub.accounts.service import AT_THE_MACHINE, audit, create_token, create_user, disable_user, list_users
 from hub.backup import make_backup
+from hub.broker.address import parse_bind
+from hub.broker.mosquitto import write_mosquitto_config
 from hub.centre import Centre
 from hub.enrolment import enrol, revoke
 from hub.errors import Refused
@@ -23,6 +25,7 @@ from hub.quarantine import drop, list_quarantine, replay
 from hub.requests import (
     AddDevice,
     AddUser,
+    ConfigureBroker,
     CreateToken,
     DisableUser,
     DropQuarantine,
@@ -92,6 +95,9 @@ class Administration:
             case MakeBackup(path):
                 made = make_backup(self._centre.db, self._centre.blobs, Path(path), self._centre.now_ms())
                 return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
+            case ConfigureBroker(out, listen):
+                active = self._centre.registry.active()
+                return [str(path) for path in write_mosquitto_config(Path(out), parse_bind(listen), active)]
 
     def remember_mqtt(self, url: str) -> None:
         """Keep where devices reach the broker, for commands given while the hub is stopped."""

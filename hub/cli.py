@@ -23,6 +23,7 @@ from hub.log import configure_logging
 from hub.requests import (
     AddDevice,
     AddUser,
+    ConfigureBroker,
     CreateToken,
     DisableUser,
     DropQuarantine,
@@ -192,15 +193,14 @@ def broker_config(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write configuration, access list and credentials for an external broker (stop the hub, or give its devices later)."""
+    """Write configuration, access list and credentials for an external broker; without --data for no device yet."""
     from hub.broker.mosquitto import write_mosquitto_config  # noqa: PLC0415 most of the hub
-    from hub.centre import open_centre  # noqa: PLC0415 most of the hub
 
-    devices = []
-    if data is not None:
-        with open_centre(data) as centre:
-            devices = centre.registry.active()
-    files = [str(path) for path in write_mosquitto_config(out, parse_bind(listen), devices)]
+    address = parse_bind(listen)
+    if data is None:
+        files = [str(path) for path in write_mosquitto_config(out, address, [])]
+    else:
+        files = ask(data, ConfigureBroker(str(out.absolute()), address.bind))
     _show({"broker": kind.value, "files": files}, as_json, lambda r: "\n".join(r["files"]))
 
 

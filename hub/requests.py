@@ -85,6 +85,13 @@ class MakeBackup(Struct, frozen=True, tag=True):
     path: str
 
 
+class ConfigureBroker(Struct, frozen=True, tag=True):
+    """Write what an external Mosquitto needs into this absolute folder; the result is the paths of the files."""
+
+    out: str
+    listen: str
+
+
 Request = (
     WhereIsMqtt
     | AddDevice
@@ -99,4 +106,5 @@ Request = (
     | DropQuarantine
     | Verify
     | MakeBackup
+    | ConfigureBroker
 )

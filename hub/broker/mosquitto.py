@@ -4,7 +4,9 @@ Tried with Mosquitto 2.0.11 of Debian 12. After `device add` or `revoke` write i
 """
 
 import os
+import pwd
 import secrets
+import shutil
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import pbkdf2_hmac
@@ -23,6 +25,8 @@ ITERATIONS: Final = 101
 """What mosquitto_passwd uses; the passwords are 256 random bits, which no number of guesses finds."""
 SALT_BYTES: Final = 12
 MAX_PACKET_BYTES: Final = 300 * KIB
+MOSQUITTO_USER: Final = "mosquitto"
+"""Whom a Mosquitto that was started as root becomes before it reads password file and access list."""
 
 _CONFIG: Final = """\
 # Written by `holdfast-hub broker-config mosquitto`. For another host add `cafile`, `certfile` and `keyfile` to the listener.
@@ -57,6 +61,8 @@ pattern read hf1/down/%u
 def write_mosquitto_config(folder: Path, listen: Address, devices: Iterable[EnrolledDevice]) -> list[Path]:
     """Write the files into `folder`; the hub's password stays the same when it has been written there before.
 
+    Root gives all but the hub's credential to the user `mosquitto`, where there is one.
+
     Raises:
         Refused: a file cannot be written.
     """
@@ -74,7 +80,7 @@ def write_mosquitto_config(folder: Path, listen: Address, devices: Iterable[Enro
             credential: f'user = "{HUB_USER}"\npassword = "{password}"\n',
         }
         for path, text in files.items():
-            _write(path, text)
+            _write(path, text, MOSQUITTO_USER if path != credential else None)
     except OSError as error:
         raise Refused(f"{folder}: {error}") from error
     return list(files)
@@ -91,9 +97,19 @@ def _known_password(credential: Path) -> str | None:
     return read_credential(credential).password if credential.exists() else None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, owner: str | None) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+    if owner is not None and os.geteuid() == 0 and _is_user(owner):
+        shutil.chown(fresh, owner)
     fresh.rename(path)
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from hub.administration import Administration
 from hub.centre import open_centre
 from hub.control import SOCKET, ControlSocket, ask
 from hub.errors import Refused
-from hub.requests import AddDevice, AddUser, ListDevices, ListUsers, Request, Verify
+from hub.requests import AddDevice, AddUser, ConfigureBroker, ListDevices, ListUsers, Request, Verify
 
 KEY = "ab" * 32
 
@@ -32,6 +32,19 @@ def test_both_ways_answer_alike(tmp_path: Path) -> None:
         ask(tmp_path, AddDevice("van-1", "", "cd" * 32))
     assert str(refused.value) == str(again.value)
     assert str(again.value) == "device 'van-1' is enrolled already; choose another id, so that its facts stay apart"
+
+
+def test_a_running_hub_writes_the_configuration_of_a_broker_for_the_devices_it_has_now(tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    with open_centre(data) as centre:
+        control = ControlSocket(data, Administration(centre).answer)
+        written = ask(data, ConfigureBroker(str(out), "127.0.0.1:1883"))
+        assert sorted(Path(path).name for path in written) == ["acl", "hub.toml", "mosquitto.conf", "passwords"]
+        ask(data, AddDevice("van-1", "", KEY))
+        ask(data, ConfigureBroker(str(out), "127.0.0.1:1883"))
+        control.close()
+    assert [line.partition(":")[0] for line in (out / "passwords").read_text().splitlines()] == ["hub", "van-1"]
 
 
 def test_f058_the_same_device_with_the_same_key_is_no_second_enrolment(tmp_path: Path) -> None:
