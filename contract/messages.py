@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from contract.errors import Malformed, TooLarge
 from contract.event import Digest, EpochMs, Lane, MonoMs, Quantity, Text
+from contract.items import Core, Item, Packed, pack, unpack
 from contract.limits import (
     AUDIT_BLOBS,
     AUDIT_PREFIX_BYTES,
@@ -20,7 +21,6 @@ from contract.limits import (
     MAX_BLOB_BYTES,
     MAX_BLOB_RANGES,
     MAX_CHECKPOINTS,
-    MAX_CORE_BYTES,
     MAX_DECODED_BYTES,
     MAX_DOCUMENT_PARTS,
     MAX_DOCUMENTS,
@@ -35,7 +35,6 @@ Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Incarnation = Annotated[bytes, Meta(min_length=16, max_length=16)]
 MarkHash = Annotated[bytes, Meta(min_length=MARK_HASH_BYTES, max_length=MARK_HASH_BYTES)]
 N = Annotated[int, Meta(ge=0, le=2**53)]
-Core = Annotated[bytes, Meta(min_length=1, max_length=MAX_CORE_BYTES)]
 Prefix = Annotated[bytes, Meta(min_length=AUDIT_PREFIX_BYTES, max_length=AUDIT_PREFIX_BYTES)]
 
 
@@ -49,17 +48,6 @@ class Mark(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 def mark(n: int, whole_hash: bytes) -> Mark:
     """Name the prefix that ends at position `n`."""
     return Mark(n, whole_hash[:MARK_HASH_BYTES])
-
-
-class Tombstone(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A position whose content is gone from the device, with the cause (one of `CAUSES`)."""
-
-    fact_id: Digest
-    cause: Text
-
-
-CAUSES: Final = ("storage_full", "thinned", "corrupt", "db_lost", "released", "erased")
-"""Why content can be gone; nothing is ever missing without one of these."""
 
 
 class LaneClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -118,13 +106,24 @@ class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
 
 
 class Batch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch"):
-    """Consecutive positions of a lane, starting at `n`, whose predecessor has the hash `previous`."""
+    """Consecutive positions of a lane, starting at `n`, whose predecessor has the hash `previous`.
+
+    On the wire `items` are packed (`contract.items`).
+    """
 
     incarnation: Incarnation
     lane: Lane
     n: Annotated[int, Meta(ge=1, le=2**53)]
     previous: MarkHash
-    items: Annotated[tuple[Core | Tombstone, ...], Meta(min_length=1, max_length=MAX_BATCH_ITEMS)]
+    items: tuple[Item, ...]
+
+
+class _WireBatch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch"):
+    incarnation: Incarnation
+    lane: Lane
+    n: Annotated[int, Meta(ge=1, le=2**53)]
+    previous: MarkHash
+    items: Packed
 
 
 class Fill(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="fill"):
@@ -242,7 +241,9 @@ AUDIT_HAVE: Final = ord("h")
 AUDIT_SAFE: Final = ord("s")
 
 _encoder = msgspec.msgpack.Encoder()
-_up: msgspec.msgpack.Decoder[Up] = msgspec.msgpack.Decoder(Up)
+_up: msgspec.msgpack.Decoder[Hello | _WireBatch | Fill | Gap | Blob | Live] = msgspec.msgpack.Decoder(
+    Hello | _WireBatch | Fill | Gap | Blob | Live
+)
 _down: msgspec.msgpack.Decoder[Down] = msgspec.msgpack.Decoder(Down)
 
 
@@ -252,7 +253,11 @@ def encode_message(message: Up | Down) -> bytes:
     Raises:
         TooLarge: more than MAX_DECODED_BYTES.
     """
-    body = _encoder.encode(message)
+    if isinstance(message, Batch):
+        wire = _WireBatch(message.incarnation, message.lane, message.n, message.previous, pack(message.items))
+        body = _encoder.encode(wire)
+    else:
+        body = _encoder.encode(message)
     if len(body) > MAX_DECODED_BYTES:
         raise TooLarge(f"message of {len(body)} bytes; at most {MAX_DECODED_BYTES} are allowed")
     return body
@@ -265,9 +270,12 @@ def decode_up(body: bytes) -> Up:
         Malformed: not one of the messages of `docs/protocol.md`, or a value outside its range.
     """
     try:
-        return _up.decode(body)
+        message = _up.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Malformed(f"not a message to the hub: {error}") from error
+    if isinstance(message, _WireBatch):
+        return Batch(message.incarnation, message.lane, message.n, message.previous, unpack(message.items))
+    return message
 
 
 def decode_down(body: bytes) -> Down:

@@ -21,8 +21,8 @@ from agent.store.files import sync_folder
 from contract.errors import ContractError
 from contract.event import Lane
 from contract.fact import decode_core, fact_id
+from contract.items import CAUSES
 from contract.limits import MAX_CORE_BYTES
-from contract.messages import CAUSES
 
 BUILDING: Final = NAME + ".building"
 SALVAGED: Final = NAME + ".salvaged"

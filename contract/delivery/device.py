@@ -41,6 +41,7 @@ from contract.delivery.device_view import DeviceView, LaneEnds
 from contract.errors import IllegalTransition
 from contract.event import Lane
 from contract.fact import fact_id
+from contract.items import Item, Tombstone
 from contract.limits import (
     AUDIT_BLOBS,
     AUDIT_FACTS,
@@ -69,7 +70,6 @@ from contract.messages import (
     LaneClaim,
     Mark,
     Nack,
-    Tombstone,
     Welcome,
     mark,
 )
@@ -432,7 +432,7 @@ class DeviceProtocol:
         limit = self._batch_limit or 1  # After a wait that the hub asked for, one fact finds out how it is.
         stored = self._view.read(lane, after_n, limit, self._batch_bytes)
         actions: list[Action] = []
-        items: list[bytes | Tombstone] = []
+        items: list[Item] = []
         for position in stored:
             if position.core is not None and fact_id(position.core) == position.fact_id:
                 items.append(position.core)

@@ -26,12 +26,12 @@ from contract.delivery.hub_view import Audited, BranchHead, HubView, StreamName
 from contract.errors import IllegalTransition, Malformed
 from contract.event import Damage, Status
 from contract.fact import decode_core, fact_id, next_hash, root_hash
+from contract.items import CAUSES, Item, Tombstone
 from contract.limits import MAX_DOCUMENTS, MAX_HEADS
 from contract.messages import (
     AUDIT_HAVE,
     AUDIT_MISSING,
     AUDIT_SAFE,
-    CAUSES,
     MARK_HASH_BYTES,
     Ack,
     Batch,
@@ -43,7 +43,6 @@ from contract.messages import (
     LaneClaim,
     Mark,
     Nack,
-    Tombstone,
     Welcome,
     mark,
 )
@@ -182,7 +181,7 @@ def _find(stream: StreamName, named: Mark, branches: Sequence[BranchHead], view:
     return next((h for h in known if h[:MARK_HASH_BYTES] == named.hash), None)
 
 
-def _item_row(device: str, batch: Batch, item: bytes | Tombstone) -> FactRow:
+def _item_row(device: str, batch: Batch, item: Item) -> FactRow:
     if isinstance(item, Tombstone):
         if item.cause in CAUSES:
             return FactRow(item.fact_id, None, cause=item.cause)

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from contract.errors import Malformed
 from contract.event import Lane
+from contract.items import Tombstone
 from contract.limits import MAX_BATCH_ITEMS
-from contract.messages import Ack, Batch, Credit, Mark, Tombstone, decode_down, decode_up, encode_message
+from contract.messages import Ack, Batch, Credit, Mark, decode_down, decode_up, encode_message
 
 
 def test_a_batch_keeps_cores_and_tombstones_apart() -> None:

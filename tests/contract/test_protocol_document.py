@@ -12,7 +12,8 @@ from contract.delivery.hub import Growth, Shape
 from contract.delivery.hub_actions import IncidentKind
 from contract.event import Event, Lane, Outcome, Phase, Quantity, SignedOn, Status, StatusDetail, Step, Verdict
 from contract.fact import Clock, Fact, encode_core, fact_id, next_hash, root_hash
-from contract.messages import CAUSES, NACK_REASONS, Ack, Credit, Down, Fill, Up, encode_message, mark
+from contract.items import CAUSES, Alike, Gone, Packed, Tombstone, Whole, pack
+from contract.messages import NACK_REASONS, Ack, Credit, Down, Fill, Up, encode_message, mark
 from contract.statement import Direction, password_of, seal
 from contract.topics import up_topic
 
@@ -40,7 +41,7 @@ def test_every_kind_and_each_of_its_fields_is_described(kind: type[msgspec.Struc
 
 
 def test_the_core_and_the_records_inside_messages_are_described_field_by_field() -> None:
-    for record in (Fact, Credit):
+    for record in (Fact, Credit, Packed, Whole, Gone, Alike):
         for name in record.__struct_fields__:
             assert _said(name), f"{record.__name__}.{name}"
 
@@ -83,6 +84,8 @@ def vectors() -> dict[str, str]:
     event = Status(SignedOn(on=True))
     fact = Fact(1, "van-1", incarnation, b"b" * 16, 1, b"s" * 8, 1_700_000_000_000, 12, Clock.SYNCED, "w.chen", event)
     core = encode_core(fact)
+    four = [encode_core(msgspec.structs.replace(fact, ord=n)) for n in (1, 2, 3, 4)]
+    packed = msgspec.msgpack.encode(pack([*four, Tombstone(b"t" * 32, "thinned")]))
     root = root_hash("van-1", incarnation, Lane.CUSTODY)
     first = next_hash(root, 1, fact_id(core))
     ack = encode_message(Ack(incarnation, Lane.CUSTODY, mark(1, first), Credit()))
@@ -91,6 +94,7 @@ def vectors() -> dict[str, str]:
         "fact_id": fact_id(core).hex(),
         "h_0 of custody": root.hex(),
         "h_1": first.hex(),
+        "packed items: that fact with ord 1, 2, 3, 4, and a tombstone `thinned` of 32 bytes `0x74`": packed.hex(),
         "body of a fill with this core": encode_message(Fill((core,))).hex(),
         "statement with the ack of h_1 (not deflated)": seal(key, Direction.DOWN, "van-1", ack).hex(),
         "MQTT password": password_of(key),

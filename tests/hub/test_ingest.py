@@ -12,6 +12,7 @@ from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
 from contract.event import Lane, Quantity
 from contract.fact import fact_id, root_hash
+from contract.items import Tombstone
 from contract.messages import (
     Ack,
     Batch,
@@ -21,7 +22,6 @@ from contract.messages import (
     Fill,
     LatestReading,
     Live,
-    Tombstone,
     Welcome,
     decode_up,
 )
