@@ -23,7 +23,7 @@ from hub.intake import Incoming
 from hub.ledger import statements
 from hub.quarantine import drop, list_quarantine, replay
 from hub.requests import (
-    AddDevice,
+    AddDevices,
     AddUser,
     ConfigureBroker,
     CreateToken,
@@ -67,7 +67,7 @@ class Administration:
         match request:
             case WhereIsMqtt():
                 return self._setting(MQTT_SETTING)
-            case AddDevice() | RevokeDevice():
+            case AddDevices() | RevokeDevice():
                 return self._change_devices(request)
             case ListDevices():
                 return self._devices()
@@ -108,13 +108,14 @@ class Administration:
         with self._centre.db.read() as tx:
             return tx.execute(select(t.setting.c.value).where(t.setting.c.name == name)).scalar() or ""
 
-    def _change_devices(self, request: AddDevice | RevokeDevice) -> None:
+    def _change_devices(self, request: AddDevices | RevokeDevice) -> None:
         now_ms = self._centre.now_ms()
         with self._centre.db.write() as tx:
             match request:
-                case AddDevice(device, place, key):
-                    enrol(tx, device, place, now_ms, key=bytes.fromhex(key))
-                    audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.add", subject=device, new=place)
+                case AddDevices(keys, place):
+                    for device, key in keys.items():
+                        enrol(tx, device, place, now_ms, key=bytes.fromhex(key))
+                        audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.add", subject=device, new=place)
                 case RevokeDevice(device):
                     revoke(tx, device, now_ms)
                     audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.revoke", subject=device)

@@ -21,7 +21,7 @@ from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
 from hub.log import configure_logging
 from hub.requests import (
-    AddDevice,
+    AddDevices,
     AddUser,
     ConfigureBroker,
     CreateToken,
@@ -53,6 +53,9 @@ app.add_typer(device_app, name="device")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(quarantine_app, name="quarantine")
+
+DEVICES_AT_ONCE = 200
+"""Enrolled by one request, whose line is bounded (`hub.control.MAX_REQUEST_BYTES`)."""
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The hub's data folder.", envvar="HOLDFAST_HUB_DATA")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -136,10 +139,15 @@ def init(
     "add", epilog="Example: holdfast-hub device add van-12 --data hub --out van-12.toml --place 'Van 12'"
 )
 def device_add(
-    device: Annotated[str, typer.Argument(metavar="ID", help="Lower-case letters, digits and hyphens.")],
+    devices: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Lower-case letters, digits and hyphens; one or several.")
+    ],
     *,
     data: Data,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the device's agent.toml.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Where to write the device's agent.toml; of several, the folder of ID.toml."),
+    ],
     place: Annotated[str, typer.Option(help="Where it is, for people.")] = "",
     known: Annotated[
         Path | None, typer.Option("--from", metavar="agent.toml", help="Know a device again by its own file.")
@@ -147,18 +155,40 @@ def device_add(
     hub: Annotated[str, typer.Option(metavar="URL", help="Where it reaches the broker, if not as last served.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Register a device and write the connection part of its agent.toml, with a credential of its own."""
-    key = read_agent_key(known, device) if known is not None else token_bytes(KEY_BYTES)
+    """Register devices and write the connection part of their agent.toml, each with a credential of its own."""
+    if known is not None and len(devices) > 1:
+        raise Refused("--from knows one device again; give one ID with it")
     url = hub or ask(data, WhereIsMqtt()) or f"mqtt://127.0.0.1:{MQTT_PORT}"
     parse_broker(url)
-    # The file first: a key that is enrolled and written nowhere could never be used.
-    write_agent_config(out, device=device, place=place, hub=url, key=key)
+    rows = []
+    for start in range(0, len(devices), DEVICES_AT_ONCE):
+        group = devices[start : start + DEVICES_AT_ONCE]
+        keys = {device: read_agent_key(known, device) if known else token_bytes(KEY_BYTES) for device in group}
+        files = {device: out if len(devices) == 1 else out / f"{device}.toml" for device in group}
+        _enrol(data, keys, files, place=place, url=url)
+        rows += [{"device": device, "file": str(file), "hub": url} for device, file in files.items()]
+
+    def line(row: dict[str, Any]) -> str:
+        return f"{row['device']}: wrote {row['file']}"
+
+    if len(devices) == 1:
+        _show(rows[0], as_json, line)
+    else:
+        _show_all(rows, as_json, line)
+
+
+def _enrol(data: Path, keys: dict[str, bytes], files: dict[str, Path], *, place: str, url: str) -> None:
+    written: list[Path] = []
     try:
-        ask(data, AddDevice(device, place, key.hex()))
+        # The files first: a key that is enrolled and written nowhere could never be used.
+        for device, key in keys.items():
+            write_agent_config(files[device], device=device, place=place, hub=url, key=key)
+            written.append(files[device])
+        ask(data, AddDevices({device: key.hex() for device, key in keys.items()}, place))
     except BaseException:
-        out.unlink(missing_ok=True)
+        for file in written:
+            file.unlink(missing_ok=True)
         raise
-    _show({"device": device, "file": str(out), "hub": url}, as_json, lambda r: f"{r['device']}: wrote {r['file']}")
 
 
 @device_app.command("list", epilog="Example: holdfast-hub device list --data hub --json")

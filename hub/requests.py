@@ -12,12 +12,11 @@ class WhereIsMqtt(Struct, frozen=True, tag=True):
     """Where devices reach the broker; empty while no hub ever ran in this folder."""
 
 
-class AddDevice(Struct, frozen=True, tag=True):
-    """Enrol a device with this key (hex)."""
+class AddDevices(Struct, frozen=True, tag=True):
+    """Enrol devices, all or none: for each id its key (hex)."""
 
-    id: str
+    keys: dict[str, str]
     place: str
-    key: str
 
 
 class RevokeDevice(Struct, frozen=True, tag=True):
@@ -94,7 +93,7 @@ class ConfigureBroker(Struct, frozen=True, tag=True):
 
 Request = (
     WhereIsMqtt
-    | AddDevice
+    | AddDevices
     | RevokeDevice
     | ListDevices
     | AddUser

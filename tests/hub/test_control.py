@@ -9,7 +9,7 @@ from hub.administration import Administration
 from hub.centre import open_centre
 from hub.control import SOCKET, ControlSocket, ask
 from hub.errors import Refused
-from hub.requests import AddDevice, AddUser, ConfigureBroker, ListDevices, ListUsers, Request, Verify
+from hub.requests import AddDevices, AddUser, ConfigureBroker, ListDevices, ListUsers, Request, Verify
 
 KEY = "ab" * 32
 
@@ -18,18 +18,18 @@ def test_both_ways_answer_alike(tmp_path: Path) -> None:
     with open_centre(tmp_path) as centre:
         heard = threading.Event()
         control = ControlSocket(tmp_path, Administration(centre, heard.set).answer)
-        assert ask(tmp_path, AddDevice("van-1", "Van 1", KEY)) is None
+        assert ask(tmp_path, AddDevices({"van-1": KEY}, "Van 1")) is None
         assert heard.is_set()
         assert centre.registry.find("van-1") is not None
         password = ask(tmp_path, AddUser("w.chen", Role.OPERATOR))
         answers = [ask(tmp_path, r) for r in (ListDevices(), ListUsers(), Verify())]
         with pytest.raises(Refused) as refused:
-            ask(tmp_path, AddDevice("van-1", "", "cd" * 32))
+            ask(tmp_path, AddDevices({"van-1": "cd" * 32}, ""))
         control.close()
     assert isinstance(password, str)
     assert [ask(tmp_path, r) for r in (ListDevices(), ListUsers(), Verify())] == answers
     with pytest.raises(Refused) as again:
-        ask(tmp_path, AddDevice("van-1", "", "cd" * 32))
+        ask(tmp_path, AddDevices({"van-1": "cd" * 32}, ""))
     assert str(refused.value) == str(again.value)
     assert str(again.value) == "device 'van-1' is enrolled already; choose another id, so that its facts stay apart"
 
@@ -41,7 +41,7 @@ def test_a_running_hub_writes_the_configuration_of_a_broker_for_the_devices_it_h
         control = ControlSocket(data, Administration(centre).answer)
         written = ask(data, ConfigureBroker(str(out), "127.0.0.1:1883"))
         assert sorted(Path(path).name for path in written) == ["acl", "hub.toml", "mosquitto.conf", "passwords"]
-        ask(data, AddDevice("van-1", "", KEY))
+        ask(data, AddDevices({"van-1": KEY}, ""))
         ask(data, ConfigureBroker(str(out), "127.0.0.1:1883"))
         control.close()
     assert [line.partition(":")[0] for line in (out / "passwords").read_text().splitlines()] == ["hub", "van-1"]
@@ -49,15 +49,23 @@ def test_a_running_hub_writes_the_configuration_of_a_broker_for_the_devices_it_h
 
 def test_f058_the_same_device_with_the_same_key_is_no_second_enrolment(tmp_path: Path) -> None:
     tmp_path.joinpath("x").mkdir()
-    ask(tmp_path / "x", AddDevice("van-1", "", KEY))
-    ask(tmp_path / "x", AddDevice("van-1", "", KEY))
+    ask(tmp_path / "x", AddDevices({"van-1": KEY}, ""))
+    ask(tmp_path / "x", AddDevices({"van-1": KEY}, ""))
     assert len(ask(tmp_path / "x", ListDevices())) == 1
+
+
+def test_several_devices_are_enrolled_all_or_none(tmp_path: Path) -> None:
+    ask(tmp_path, AddDevices({"van-1": KEY}, ""))
+    with pytest.raises(Refused, match="van-1"):
+        ask(tmp_path, AddDevices({"van-0": KEY, "van-1": "cd" * 32}, ""))
+    ask(tmp_path, AddDevices({"van-2": KEY, "van-3": KEY}, "Dock"))
+    assert [row["id"] for row in ask(tmp_path, ListDevices())] == ["van-1", "van-2", "van-3"]
 
 
 @pytest.mark.parametrize("name", ["a+b", "#", "a/b", "hub", "display", "", "Van", "v" * 65, "a.b", "a b"])
 def test_f097_an_id_that_could_mean_other_topics_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(Refused, match="device id"):
-        ask(tmp_path, AddDevice(name, "", KEY))
+        ask(tmp_path, AddDevices({name: KEY}, ""))
 
 
 def test_a_folder_with_a_long_path_has_a_socket_for_its_owner_only(tmp_path: Path) -> None:
