@@ -1,0 +1,1 @@
+"""Load for a hub: thousands of protocol-true devices in one process."""
