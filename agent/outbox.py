@@ -22,6 +22,7 @@ from agent.store.ballast import Ballast
 from agent.store.blobs import BlobFiles
 from agent.store.database import not_kept
 from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.store.files import make_folder
 from agent.store.hub_word import HubWord, WriteAction
 from agent.store.lock import WriterLock
 from agent.store.opening import Opened, Opening, open_readable, reincarnate
@@ -125,7 +126,7 @@ class Outbox(Overview):
         """
         settings = Settings(version, budget_bytes, hold_ms, entropy)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
             lock = WriterLock(folder)
         except OSError:
             return cls(folder, device, open_readable(folder), None, clock=clock, settings=settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.store.errors import Cause, NotKept
-from agent.store.files import sync_folder
+from agent.store.files import make_folder, sync_folder
 from contract.delivery.device_view import PendingBlob
 from contract.limits import KIB, MAX_BLOB_BYTES
 
@@ -40,8 +40,8 @@ class BlobFiles:
         Raises:
             OSError: they cannot be made.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self.incoming.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self._folder)
+        make_folder(self.incoming)
 
     def path(self, digest: bytes) -> Path:
         """Where an attachment stands."""

@@ -17,6 +17,18 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; the names of those that were missing survive a power cut with what is put in them.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [made for made in (folder, *folder.parents) if not made.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        sync_folder(made.parent)
+
+
 def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     """Put `data` at `path`, whole or not at all; `durable` flushes it before it is renamed.
 
