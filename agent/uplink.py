@@ -34,6 +34,8 @@ from contract.statement import Direction, seal, unseal
 LONGEST_WAIT_MS: Final = 60_000
 ANSWER_TIMEOUT_MS: Final = int(3 * CONNECT_TIMEOUT_S * 1000)
 """From the start of a connection until the broker has taken the subscription."""
+EARLY_RETRY_MS: Final = 1_000
+"""Whoever scans stands where the network may be back: a try is then made at once, but never sooner than this after the last."""
 NO_ROOM: Final = (Cause.FULL, Cause.READ_ONLY)
 """The disk takes nothing new, but what is on it can be sent."""
 
@@ -131,6 +133,7 @@ class Uplink:
         self._incarnation: bytes | None = None
         self._backoff = Backoff(entropy.uniform)
         self._retry_at_ms: int | None = 0
+        self._early_at_ms: int | None = None
         self._answer_by_ms: int | None = None
         self._live_at_ms: int | None = None
         self._warned = False
@@ -177,6 +180,8 @@ class Uplink:
         if self._news.is_set():
             self._news.clear()
             self._feed(Appended())
+            if self._retry_at_ms is not None and self._early_at_ms is not None:
+                self._retry_at_ms = min(self._retry_at_ms, self._early_at_ms)
         self._do_what_is_due()
         after = (self.link, self.last_contact_at_ms)
         if after != before:
@@ -224,16 +229,18 @@ class Uplink:
                 self._answer_by_ms = None
                 self._feed(Connected())
             case Closed(why, credentials):
-                self._lose(why, longest=credentials)
+                self._lose(why, refused=credentials)
             case Arrived(payload, retained):
                 self._receive(payload, retained=retained)
 
-    def _lose(self, why: str, *, longest: bool = False) -> None:
+    def _lose(self, why: str, *, refused: bool = False) -> None:
         """The connection is gone, or must go: forget the conversation and come back later."""
         self._wire.close()
         self._answer_by_ms = self._live_at_ms = None
-        wait_ms = self._backoff.next_ms(longest=longest)
-        self._retry_at_ms = self._now_ms() + wait_ms
+        wait_ms = self._backoff.next_ms(refused=refused)
+        now_ms = self._now_ms()
+        self._retry_at_ms = now_ms + wait_ms
+        self._early_at_ms = None if refused else now_ms + EARLY_RETRY_MS
         # One warning per outage; what follows until the hub answers again is the same story.
         say = self._log.debug if self._warned else self._log.warning
         say("no_contact", why=why, retry_ms=wait_ms)

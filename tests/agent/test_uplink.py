@@ -1,11 +1,13 @@
 """The uplink over an in-memory wire, with virtual time and the real cores of device and hub."""
 
+from itertools import pairwise
+
 import pytest
 
-from agent.backoff import CAP_MS, FIRST_MS, Backoff
+from agent.backoff import CAP_MS, FIRST_MS, REFUSED_MS, Backoff
 from agent.mqtt import Arrived, Closed
 from agent.store.errors import Cause, NotKept, StoreDamaged
-from agent.uplink import ANSWER_TIMEOUT_MS
+from agent.uplink import ANSWER_TIMEOUT_MS, EARLY_RETRY_MS
 from contract.delivery.device_actions import FixClock, SetAcked
 from contract.delivery.device_states import Link
 from contract.event import Configured, Lane, Quantity, Status
@@ -236,16 +238,46 @@ def test_f022_a_batch_that_the_hub_never_saw_is_sent_again() -> None:
 def test_refused_credentials_wait_the_longest_at_once() -> None:
     b = bench()
     b.wire.answers = [Closed("the broker refused: Not authorized", credentials=True)]
-    b.run_for(CAP_MS)
+    b.uplink.appended()
+    b.run_for(REFUSED_MS)
 
-    assert b.wire.opens[1] - b.wire.opens[0] >= CAP_MS / 2
+    assert b.wire.opens[1] - b.wire.opens[0] >= REFUSED_MS / 2
 
 
-def test_waits_double_to_the_cap_and_begin_again_after_a_contact() -> None:
+def test_a_capture_in_a_long_outage_tries_at_once_and_many_do_not_hammer() -> None:
     b = bench()
-    b.wire.answers = [Closed("refused")] * 12
-    b.run_for(12 * CAP_MS)
-    gaps = [later - earlier for earlier, later in zip(b.wire.opens, b.wire.opens[1:], strict=False)]
+    b.wire.answers = [Closed("no route")] * 1000
+    b.run_for(10 * CAP_MS)
+    before = len(b.wire.opens)
+    for n in range(40):
+        b.scan(b"%d" % n)
+        b.uplink.turn()
+        b.uplink.turn()
+
+    tries = b.wire.opens[before - 1 :]
+    assert len(tries) > 10
+    assert {later - earlier for earlier, later in pairwise(tries)} == {EARLY_RETRY_MS}
+
+
+def test_a_wait_is_never_longer_than_half_of_the_outage_so_far() -> None:
+    for seed in range(50):
+        b = bench(seed=seed)
+        b.settle()
+        b.wire.answers = [Closed("connection refused")] * 100
+        lost_ms = b.time.elapsed_ms
+        b.wire.cut()
+        b.run_for(30_000)
+
+        tries = b.wire.opens[1:]
+        assert tries[0] - lost_ms <= FIRST_MS
+        assert all(later - earlier <= FIRST_MS + (earlier - lost_ms) / 2 for earlier, later in pairwise(tries))
+
+
+def test_waits_grow_to_the_cap_and_begin_again_after_a_contact() -> None:
+    b = bench()
+    b.wire.answers = [Closed("refused")] * 30
+    b.run_for(30 * CAP_MS)
+    gaps = [later - earlier for earlier, later in pairwise(b.wire.opens)]
     assert gaps[0] <= FIRST_MS
     assert max(gaps) <= CAP_MS
     assert b.uplink.link is Link.SYNCED
@@ -371,7 +403,7 @@ def test_a_welcome_that_cannot_be_followed_is_tried_again_ever_more_slowly(monke
     b.run_for(600_000)
 
     assert b.uplink.link is not Link.SYNCED
-    assert 10 < len(b.wire.opens) < 60
+    assert 10 < len(b.wire.opens) < 90
 
 
 def test_changes_of_the_link_are_told_with_the_time_of_the_last_contact() -> None:
@@ -406,10 +438,11 @@ def test_messages_behind_the_end_of_a_connection_are_ignored() -> None:
 def test_backoff_stays_between_half_and_the_whole_of_its_ceiling() -> None:
     low, high = Backoff(lambda: 0.999999), Backoff(lambda: 0.0)
 
-    assert [high.next_ms() for _ in range(8)] == [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
-    assert low.next_ms() == 250
+    assert [high.next_ms() for _ in range(5)] == [250, 312, 390, 488, 610]
+    assert [high.next_ms() for _ in range(20)][-2:] == [CAP_MS, CAP_MS]
+    assert low.next_ms() == FIRST_MS // 2
     low.reset()
-    assert low.next_ms(longest=True) == CAP_MS // 2
+    assert low.next_ms(refused=True) == REFUSED_MS // 2
 
 
 def test_an_incarnation_that_a_repair_began_starts_the_conversation_over() -> None:
