@@ -30,6 +30,7 @@ from firmware_sim.faults import (
     SSI_FAULTS,
     FaultPlan,
 )
+from firmware_sim.fleet.cli import add_fleet
 from firmware_sim.hand import Habit, Hand
 from firmware_sim.host import Host
 from firmware_sim.journal import FileJournal, Journal, NoJournal
@@ -47,6 +48,7 @@ EXAMPLES = """examples:
   holdfast-sim probe --link /tmp/probe --door 60-600 --faults late=0.05,power_on_85
   holdfast-sim gps --link /tmp/gps --centre 31.2304,121.4737
   holdfast-sim feedback --link /tmp/lamp --journal lamp.jsonl
+  holdfast-sim fleet --data hub-data --devices 200 --scans-per-min 6 --seconds 60
   holdfast-sim demo
   holdfast-sim demo --seconds 60 --json
 
@@ -72,13 +74,13 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="holdfast-sim",
-        description="Simulated scanners, probes and receivers that speak their real serial protocols.",
+        description="Simulated scanners, probes and receivers that speak their real serial protocols; fleets; the demo.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_scanner, _add_ssi, _add_hid, _add_probe, _add_gps, _add_feedback, add_demo):
+    for add in (_add_scanner, _add_ssi, _add_hid, _add_probe, _add_gps, _add_feedback, add_fleet, add_demo):
         add(commands)
     return top
 

@@ -27,6 +27,8 @@ class Row:
     """One row of the ledger; `fact` is None for a tombstone."""
 
     seq: int
+    identity: str
+    """In hex."""
     fact: Fact | None
 
 
@@ -74,13 +76,13 @@ class LedgerReader:
 
 
 def _row(item: dict[str, str | int | None]) -> Row:
-    seq, core_hex = int(item["seq"] or 0), item["core"]
+    seq, identity, core_hex = int(item["seq"] or 0), str(item["id"]), item["core"]
     if not isinstance(core_hex, str):
-        return Row(seq, None)
+        return Row(seq, identity, None)
     core = bytes.fromhex(core_hex)
-    if fact_id(core).hex() != item["id"]:
-        raise LedgerDamaged(f"row {seq} of the ledger does not hold the bytes that its identity {item['id']} names")
+    if fact_id(core).hex() != identity:
+        raise LedgerDamaged(f"row {seq} of the ledger does not hold the bytes that its identity {identity} names")
     try:
-        return Row(seq, decode_core(core))
+        return Row(seq, identity, decode_core(core))
     except ContractError as error:
         raise LedgerDamaged(f"row {seq} of the ledger is no fact: {error}") from error

@@ -62,7 +62,8 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 class Fleet:
     """Devices that load a hub. Use as a context manager, or call `start` and `stop`.
 
-    Backlogs are made when the fleet is described; from `start` on the devices connect and capture by themselves.
+    Backlogs are made when the fleet is described; from `start` on the devices connect and deliver; between `run_load` and
+    `stop_load` they capture by themselves.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Fleet:
         self.stop()
 
     def start(self) -> None:
-        """Connect all devices and let them capture.
+        """Connect all devices.
 
         Raises:
             SimulatorError: This process may not open so many connections.
@@ -114,7 +115,6 @@ class Fleet:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fleet", daemon=True)
         self._thread.start()
         self.connect(over_s=self._start_over_s)
-        self.resume()
 
     def stop(self) -> None:
         """Disconnect all; what was captured can still be asked for."""
@@ -132,13 +132,13 @@ class Fleet:
         """Let each device scan now."""
         self.ask(lambda: self._each(lambda device: device.scan(each)))
 
-    def pause(self) -> None:
-        """Let no device capture by itself any more; deliveries go on."""
-        self.ask(lambda: self._each(FleetDevice.stop_load))
-
-    def resume(self) -> None:
-        """Let all capture by themselves again."""
+    def run_load(self) -> None:
+        """Let each capture by itself from now on."""
         self.ask(lambda: self._each(FleetDevice.run_load))
+
+    def stop_load(self) -> None:
+        """Let none capture by itself any more; deliveries go on."""
+        self.ask(lambda: self._each(FleetDevice.stop_load))
 
     def disconnect(self) -> None:
         """Take the network from all devices until `connect`."""
@@ -148,20 +148,24 @@ class Fleet:
         """Let all connect, evenly over some time; 0: all in one instant."""
 
         def connect_all() -> None:
-            self._came_back_since_s = asyncio.get_running_loop().time()
             for i, device in enumerate(self.devices):
                 device.connect(over_s * i / len(self.devices))
 
+        self.expect_outage()
         self.ask(connect_all)
 
     def storm(self) -> None:
         """Break all connections in one instant; each device comes back as fast as its own back-off lets it."""
+        self.expect_outage()
+        self.ask(lambda: self._each(FleetDevice.break_off))
 
-        def break_all() -> None:
+    def expect_outage(self) -> None:
+        """All connections are about to break for a reason outside: whoever is to come back counts from now."""
+
+        def remember() -> None:
             self._came_back_since_s = asyncio.get_running_loop().time()
-            self._each(FleetDevice.break_off)
 
-        self.ask(break_all)
+        self.ask(remember)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -174,15 +178,19 @@ class Fleet:
         return self.ask(lambda: {i for device in self.devices for i in device.store.identities()})
 
     def came_back_s(self) -> list[float]:
-        """How long each device needed from the last `connect` or `storm` to the hub's answer; only those that have it."""
+        """How long each device with the hub's answer needed for it from the last `connect`, `storm` or `expect_outage`."""
         return self.ask(self._came_back_s)
 
     def wait_in_contact(self, timeout_s: float) -> bool:
-        """Wait until the hub has answered every device since the last `connect` or `storm`; False when it is too late."""
+        """Wait until the hub has answered each device since the last `connect`, `storm` or `expect_outage`.
+
+        Returns:
+            False when that did not come in time.
+        """
         return self._wait(lambda: len(self._came_back_s()) == len(self.devices), timeout_s)
 
     def wait_drained(self, timeout_s: float) -> bool:
-        """Wait until everything captured is acknowledged; False when it is too late. `pause` first."""
+        """Wait until everything captured is acknowledged; False when it is too late. `stop_load` first."""
         return self._wait(lambda: all(d.store.captured == d.store.committed for d in self.devices), timeout_s)
 
     def ask(self, question: Callable[[], T]) -> T:

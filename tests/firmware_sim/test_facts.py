@@ -47,7 +47,7 @@ def test_reads_all_pages_in_order() -> None:
 
 def test_tombstone_is_a_row_without_a_fact() -> None:
     with reader(item(1, core=None)) as ledger:
-        assert list(ledger.rows()) == [Row(1, None)]
+        assert list(ledger.rows()) == [Row(1, fact_id(b"").hex(), None)]
 
 
 def test_bytes_that_are_not_those_of_the_identity_are_refused() -> None:
