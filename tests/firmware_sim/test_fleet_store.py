@@ -1,12 +1,11 @@
 """The outbox in memory under the shipped protocol core, against the ledger in memory of the delivery tests."""
 
 import random
-from collections.abc import Sequence
 
 import pytest
 
 from contract.delivery.device import DeviceProtocol
-from contract.delivery.device_actions import Action, FixClock, Release, Send, SetAcked
+from contract.delivery.device_actions import FixClock, Release, Send, SetAcked
 from contract.delivery.device_states import Appended, Connected, Disconnected, Event, Now, Received
 from contract.event import Lane, Scan, Step
 from contract.messages import decode_down, encode_message
@@ -35,7 +34,7 @@ class Pair:
 
     def tell(self, event: Event) -> None:
         self.mono_ms += 10
-        actions: Sequence[Action] = self.core.handle(event, Now(self.mono_ms, BOOT_MS + self.mono_ms))
+        actions = self.core.handle(event, Now(self.mono_ms, BOOT_MS + self.mono_ms))
         for action in actions:
             if not isinstance(action, Send):
                 self.store.carry_out(action, self.mono_ms)
