@@ -83,6 +83,8 @@ def _swap(folder: Path) -> None:
         source = path.with_name(path.name + side)
         if source.exists():
             source.replace(aside.with_name(aside.name + side))
+            # A power cut keeps names in no order: the new file must never come to stand beside the WAL of the old one.
+            sync_folder(folder)
     faultpoint("salvage")
     (folder / SALVAGED).replace(path)
     sync_folder(folder)
@@ -187,6 +189,8 @@ def salvage(folder: Path, begin: Callable[[sqlite3.Connection], None], at_ms: in
     if not database.close():
         raise StoreError(f"{beside} could not be completed; nothing was changed")
     beside.replace(folder / SALVAGED)
+    # Before the old one is moved away: whichever names survive, there is a whole database under one that is looked for.
+    sync_folder(folder)
     _swap(folder)
     return rescued
 
