@@ -79,13 +79,28 @@ _port_encoder = msgspec.msgpack.Encoder()
 _port_decoder = msgspec.msgpack.Decoder(_Remembered)
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeat:
-    """What makes a scan the same as one of a moment ago."""
+class _Line:
+    """One scanner: its scans are kept one at a time, so that the second half of a double scan finds the first one kept."""
 
-    parcel: str
-    port: str
-    step: Step
+    def __init__(self) -> None:
+        self.scanning = threading.Lock()
+        self._recent: dict[tuple[str, Step], int] = {}
+        """When a label was read last, oldest first."""
+
+    def was_just_kept(self, parcel: str, step: Step, mono_ms: int) -> bool:
+        """Whether this is the label of a moment ago. A label held before the scanner is still the same one."""
+        recent = self._recent
+        while recent and not 0 <= mono_ms - recent[oldest := next(iter(recent))] <= MERGE_MS:
+            del recent[oldest]
+        if (parcel, step) not in recent:
+            return False
+        self.note(parcel, step, mono_ms)
+        return True
+
+    def note(self, parcel: str, step: Step, mono_ms: int) -> None:
+        """Remember a label that was read."""
+        self._recent.pop((parcel, step), None)
+        self._recent[parcel, step] = mono_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +153,7 @@ class Capture:
         self._guard = guard
         self._appended = appended
         self._fix: _LastFix | None = None
-        self._recent: dict[_Repeat, int] = {}
-        self._scanning = threading.Lock()
+        self._lines: dict[str, _Line] = {}
         self.counts: Counter[str] = Counter()
         """`driver.what` by number, such as `scanner-line-1.duplicate` and `probe.not_kept.full`."""
 
@@ -185,28 +199,20 @@ class Capture:
         if identity.kind == "control":
             self._switch(driver, identity.elements[0])
             return Signal.KEPT
-        # One scan at a time, so that the second half of a double scan finds the first one kept.
-        with self._scanning:
+        line = self._lines.setdefault(driver, _Line())
+        with line.scanning:
             port, stamp = self.port(driver), self._clock.stamp()
-            repeat = _Repeat(identity.key, driver, port.step) if _merges(identity, port.step) else None
-            if repeat is not None and self._was_just_kept(repeat, stamp.mono_ms):
+            merges = _merges(identity, port.step)
+            if merges and line.was_just_kept(identity.key, port.step, stamp.mono_ms):
                 self.counts[f"{driver}.duplicate"] += 1
                 return Signal.DUPLICATE
             scan = self._scan(code, identity, port, driver, stamp)
             self._outbox.append([scan], actor=port.actor or self.person, stamp=stamp)
-            if repeat is not None:
-                self._recent[repeat] = stamp.mono_ms
+            if merges:
+                line.note(identity.key, port.step, stamp.mono_ms)
         self.counts[f"{driver}.kept"] += 1
         self._appended()
         return _signal(identity, scan.verdict)
-
-    def _was_just_kept(self, repeat: _Repeat, mono_ms: int) -> bool:
-        """Whether this is the label of a moment ago. A label held before the scanner is still the same one."""
-        self._recent = {r: at for r, at in self._recent.items() if 0 <= mono_ms - at <= MERGE_MS}
-        if repeat not in self._recent:
-            return False
-        self._recent[repeat] = mono_ms
-        return True
 
     def _scan(self, code: Code, identity: Identity, port: Port, name: str, stamp: Stamp) -> Scan:
         return Scan(

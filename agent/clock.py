@@ -59,6 +59,7 @@ class SystemTime:
     def __init__(self) -> None:
         adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
         self._adjtimex: Callable[..., int] | None = adjtimex
+        self._timex = ctypes.byref(_Timex())
 
     def wall_ms(self) -> int:
         """UTC milliseconds since 1970."""
@@ -72,7 +73,7 @@ class SystemTime:
         """What the kernel says; unknown counts as not synchronised."""
         if self._adjtimex is None:
             return False
-        state = self._adjtimex(ctypes.byref(_Timex()))
+        state = self._adjtimex(self._timex)
         return 0 <= state < TIME_ERROR
 
 

@@ -14,7 +14,6 @@ from typing import Final, TypeVar
 
 from agent.blocks import Measured, ReceiverPosition, SensorReading, ended_by, is_due
 from agent.clock import DeviceClock, Stamp
-from agent.faultpoint import faultpoint
 from agent.log import Log
 from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of
 from agent.store import chain, samples
@@ -25,7 +24,7 @@ from agent.store.errors import Cause, NotKept, StoreDamaged
 from agent.store.files import make_folder
 from agent.store.hub_word import HubWord, WriteAction
 from agent.store.lock import WriterLock
-from agent.store.opening import Opened, Opening, open_readable, reincarnate
+from agent.store.opening import Opened, Opening, carry_all, open_readable
 from agent.store.overview import LaneSummary, Listed, OutboxSummary, Overview
 from agent.store.scribe import Draft, Kept, Scribe, answer, answered, attachments
 from agent.store.shelf import Shelf
@@ -176,7 +175,7 @@ class Outbox(Overview):
     def _state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
         """The first fact of an incarnation that was begun for a reason says so."""
         present = chain.present(connection)
-        if present is not None and present.reason and present.last_ord == 0:
+        if present is not None and present.reason and chain.heads(connection).last_ord == 0:
             self._scribe.keep(connection, [self._scribe.status(Damage(present.reason, detail))])
 
     def close(self) -> None:
@@ -367,7 +366,7 @@ class Outbox(Overview):
 
         def job(connection: sqlite3.Connection) -> None:
             nonlocal word
-            word = HubWord(self._scribe, self.clock, self._sent)
+            word = self._new_word()
             word.apply_all(connection, actions)
 
         try:
@@ -383,6 +382,9 @@ class Outbox(Overview):
         if word is not None:
             self._settle(word)
 
+    def _new_word(self) -> HubWord:
+        return HubWord(self._scribe, self._places, self.clock, self._sent)
+
     def _settle(self, word: HubWord) -> None:
         for fix in word.fixes:
             self.clock.adopt(fix)
@@ -397,12 +399,17 @@ class Outbox(Overview):
         ]
         parts += [action for action in actions if not isinstance(action, Release | FixClock)]
         for part in parts:
-            word = HubWord(self._scribe, self.clock, self._sent)
-            self.database.write(partial(word.apply_all, actions=(part,)))
-            # Only after the file got shorter may what the WAL holds have room in it.
-            self.database.vacuum()
-            self.database.checkpoint()
+            word = self._new_word()
+            self._write_small(partial(word.apply_all, actions=(part,)))
             self._settle(word)
+
+    def _write_small(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """On a full disk, where the reserve that was given up is all the room there is."""
+        result = self.database.write(job)
+        # Only after the file got shorter may what the WAL holds have room in it.
+        self.database.vacuum()
+        self.database.checkpoint()
+        return result
 
     def reincarnate(self, reason: str) -> None:
         """Begin a new incarnation and chain under it all that is kept, with its old identity; then hand `Replaced` in.
@@ -412,14 +419,21 @@ class Outbox(Overview):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            reincarnate(connection, self.device, self._entropy(INCARNATION_BYTES), reason)
-            faultpoint("reincarnate")
+            chain.begin(connection, self.device, self._entropy(INCARNATION_BYTES), reason)
             self._state_damage(connection, "")
 
         with self.turn:
-            self._write(job)
+            try:
+                self._write(job)
+            except NotKept as error:
+                if error.cause is not Cause.FULL:
+                    raise
+                self._write_small(job)
             self._start_over()
-        log.warning("new_incarnation", reason=reason, say="Everything that is kept is sent again.")
+            log.warning("new_incarnation", reason=reason, say="Everything that is kept is sent again.")
+            with suppress(NotKept):
+                # What finds no room now is carried on by `maintain`.
+                carry_all(self.database)
 
     def repair(self) -> None:
         """Rebuild the database from what can be read of it, under a new incarnation; then hand `Replaced` in.
@@ -442,6 +456,7 @@ class Outbox(Overview):
 
     def _start_over(self) -> None:
         self._sent = dict.fromkeys(Lane, 0)
+        self._places.clear()
         self._thinner.start_over()
         self._witness(self.clock.now().mono_ms)
 
@@ -457,6 +472,7 @@ class Outbox(Overview):
             return
         if self._damage is not None:
             self.repair()
+        carry_all(self.database)
         if (step := self.clock.step()) is not None:
             self.append([Status(step)], actor="", stamp=self.clock.stamp())
         self._mind_room()
@@ -489,5 +505,5 @@ class Outbox(Overview):
         """D9. Only being ahead matters, so a failure to write it costs nothing but a later notice."""
         self._witness_due_ms = mono_ms + WITNESS_INTERVAL_MS
         with suppress(OSError, StoreDamaged):
-            heads = {lane: self.lane(lane).head_n for lane in Lane}
-            write_witness(self.folder, self.incarnation, heads)
+            heads = self.database.read(chain.heads)
+            write_witness(self.folder, heads.incarnation, {lane: head.n for lane, head in heads.lanes.items()})

@@ -5,10 +5,12 @@ Looks for records of `content` by their first bytes, in every page of the main f
 Whatever comes out is to be believed only if its bytes hash to the identity that stands beside it.
 """
 
+import os
 import struct
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from contract.event import Lane
 from contract.limits import KIB, MAX_CORE_BYTES
@@ -25,18 +27,30 @@ _NEXT_COLUMNS: Final = len(_STARTS[0])
 
 
 class _Pages:
-    """The newest image of each page, and all images there are."""
+    """The pages of the main file and of the WAL, read one by one."""
 
-    def __init__(self, database: Path) -> None:
-        main = _bytes_of(database)
-        wal = _bytes_of(database.with_name(database.name + "-wal"))
-        self._newest = {i + 1: main[at : at + PAGE_BYTES] for i, at in enumerate(range(0, len(main), PAGE_BYTES))}
-        self.images = list(self._newest.values())
+    def __init__(self, main: BinaryIO, wal: BinaryIO) -> None:
+        self._main = main
+        self._wal = wal
+        self._frames: dict[int, int] = {}
+        """Where the newest image of a page stands in the WAL, by its number."""
         step = FRAME_HEADER_BYTES + PAGE_BYTES
-        for at in range(WAL_HEADER_BYTES, len(wal) - step + 1, step):
-            image = wal[at + FRAME_HEADER_BYTES : at + step]
-            self.images.append(image)
-            self._newest[int.from_bytes(wal[at : at + 4], "big")] = image
+        for at in range(WAL_HEADER_BYTES, _size_of(wal) - step + 1, step):
+            number = int.from_bytes(_read(wal, at, NEXT_PAGE_BYTES), "big")
+            self._frames[number] = at + FRAME_HEADER_BYTES
+
+    def images(self) -> Iterator[bytes]:
+        """All images there are."""
+        for at in range(0, _size_of(self._main), PAGE_BYTES):
+            yield _read(self._main, at, PAGE_BYTES)
+        step = FRAME_HEADER_BYTES + PAGE_BYTES
+        for at in range(WAL_HEADER_BYTES, _size_of(self._wal) - step + 1, step):
+            yield _read(self._wal, at + FRAME_HEADER_BYTES, PAGE_BYTES)
+
+    def _newest(self, number: int) -> bytes:
+        if number in self._frames:
+            return _read(self._wal, self._frames[number], PAGE_BYTES)
+        return _read(self._main, (number - 1) * PAGE_BYTES, PAGE_BYTES) if number else b""
 
     def whole(self, page: bytes, at: int, size: int) -> bytes:
         """A record of `size` bytes that starts on a page, continued on its overflow pages.
@@ -54,16 +68,29 @@ class _Pages:
         data = page[at : at + local]
         (overflow,) = struct.unpack_from(">I", page, at + local)
         while len(data) < size:
-            further = self._newest.get(overflow, b"")
+            further = self._newest(overflow)
             (overflow,) = struct.unpack_from(">I", further)
             data += further[NEXT_PAGE_BYTES : NEXT_PAGE_BYTES + size - len(data)]
         return data
 
 
-def _bytes_of(path: Path) -> bytes:
+def _opened(path: Path) -> BinaryIO:
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except OSError:
+        return BytesIO()
+
+
+def _size_of(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    try:
+        file.seek(at)
+        return file.read(size)
+    except OSError:
+        # A part of the disk that gives nothing back.
         return b""
 
 
@@ -81,8 +108,8 @@ def _size(kind: int) -> int:
     return _INTEGER_BYTES[kind] if kind < len(_INTEGER_BYTES) else (kind - 12) // 2
 
 
-def _content(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes, bytes] | None:
-    """Position, identity and core of the record whose column types start at `at`."""
+def _content(pages: _Pages, page: bytes, at: int) -> tuple[bytes, bytes] | None:
+    """Identity and core of the record whose column types start at `at`."""
     identity_kind, lane_kind = page[at + 1], page[at + 2]
     n_kind, at_ms_kind = page[at + _NEXT_COLUMNS], page[at + _NEXT_COLUMNS + 1]
     core_kind, end = _varint(page, at + _NEXT_COLUMNS + 2)
@@ -96,21 +123,22 @@ def _content(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes, bytes] | 
         return None
     record = pages.whole(page, at - 1, total)
     starts = [header_bytes + sum(sizes[:i]) for i in range(len(sizes))]
-    identity, _lane, n, _at_ms, core = (record[s : s + size] for s, size in zip(starts, sizes, strict=True))
-    return int.from_bytes(n, "big"), identity, core
+    identity, _lane, _n, _at_ms, core = (record[s : s + size] for s, size in zip(starts, sizes, strict=True))
+    return identity, core
 
 
-def carve(database: Path) -> Iterator[tuple[int, bytes, bytes]]:
-    """Position, identity and core of everything that looks like a stored content, in no order, doubles included."""
-    pages = _Pages(database)
-    for page in pages.images:
-        for start in _STARTS:
-            at = page.find(start, 1)
-            while at > 0:
-                try:
-                    found = _content(pages, page, at)
-                except (IndexError, struct.error):
-                    found = None
-                if found is not None:
-                    yield found
-                at = page.find(start, at + 1)
+def carve(database: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Identity and core of everything that looks like a stored content, in no order, doubles included."""
+    with _opened(database) as main, _opened(database.with_name(database.name + "-wal")) as wal:
+        pages = _Pages(main, wal)
+        for page in pages.images():
+            for start in _STARTS:
+                at = page.find(start, 1)
+                while at > 0:
+                    try:
+                        found = _content(pages, page, at)
+                    except (IndexError, struct.error):
+                        found = None
+                    if found is not None:
+                        yield found
+                    at = page.find(start, at + 1)

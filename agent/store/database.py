@@ -254,8 +254,11 @@ class Database:
             raise not_kept(Cause.BROKEN)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for task in tasks:
-                _run(connection, task)
+            if len(tasks) == 1:
+                tasks[0].result = tasks[0].job(connection)
+            else:
+                for task in tasks:
+                    _run(connection, task)
             faultpoint("pre_commit")
             connection.execute("COMMIT")
         finally:
@@ -422,7 +425,7 @@ def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
         check_version(connection, len(versions()))
-        connection.execute("SELECT count(*) FROM lane").fetchone()
+        connection.execute("SELECT count(*) FROM stream").fetchone()
     except BaseException:
         connection.close()
         raise

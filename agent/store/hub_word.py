@@ -10,6 +10,7 @@ from agent.clock import DeviceClock
 from agent.faultpoint import faultpoint
 from agent.log import Log
 from agent.store import blobs, chain
+from agent.store.places import Places
 from agent.store.scribe import Scribe
 from contract.delivery.device_actions import (
     BlobRefused,
@@ -30,8 +31,9 @@ WriteAction = SetAcked | Release | ReleaseBlobs | MarkCorrupt | BlobStored | Blo
 class HubWord:
     """One transaction's worth of actions; `settle` what they leave to do after the commit."""
 
-    def __init__(self, scribe: Scribe, clock: DeviceClock, sent: Mapping[Lane, int]) -> None:
+    def __init__(self, scribe: Scribe, places: Places, clock: DeviceClock, sent: Mapping[Lane, int]) -> None:
         self._scribe = scribe
+        self._places = places
         self._clock = clock
         self._sent = sent
         self.gone: list[bytes] = []
@@ -69,10 +71,10 @@ class HubWord:
     def _release(self, connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
         lanes: set[Lane] = set()
         for identity in identities:
-            place = chain.place_of(connection, identity)
-            if place is not None and chain.bury(connection, place[1], place[2], place[0], "released"):
-                chain.count_released(connection, place[1])
-                lanes.add(place[1])
+            place = self._places.of(identity)
+            if place is not None and chain.bury(connection, place.lane, place.n, identity, "released"):
+                chain.count_released(connection, place.lane)
+                lanes.add(place.lane)
         faultpoint("release")
         for lane in lanes:
             chain.forget(connection, lane)

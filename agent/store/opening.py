@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.faultpoint import faultpoint
 from agent.log import Log
 from agent.store import chain
 from agent.store.ballast import Ballast
@@ -115,11 +116,11 @@ class Opening:
         log.warning(
             "database_damaged",
             why=why,
-            kept=len(rescued.cores),
+            kept=rescued.kept,
             unreadable=rescued.lost,
             say="It was set aside; what could be read is sent again.",
         )
-        return f"{len(rescued.cores)} facts kept, {rescued.lost} unreadable: {why}"[:MAX_TEXT_CHARS]
+        return f"{rescued.kept} facts kept, {rescued.lost} unreadable: {why}"[:MAX_TEXT_CHARS]
 
     def _begin(self, connection: sqlite3.Connection, reason: str) -> None:
         chain.begin(connection, self.device, self.new_incarnation(), reason)
@@ -142,6 +143,7 @@ class Opening:
         if present.device != self.device:
             log.warning("device_renamed", before=present.device, now=self.device)
             return self._reincarnate(database, RENAMED)
+        carry_all(database)
         return Opened(database)
 
     def _start(self, database: Database, witness: Witness | None) -> Opened:
@@ -158,7 +160,8 @@ class Opening:
         return Opened(database)
 
     def _reincarnate(self, database: Database, reason: str) -> Opened:
-        database.write(lambda c: reincarnate(c, self.device, self.new_incarnation(), reason))
+        database.write(lambda c: self._begin(c, reason))
+        carry_all(database)
         return Opened(database)
 
 
@@ -177,11 +180,18 @@ def open_readable(folder: Path) -> Opened:
         ) from error
 
 
-def reincarnate(connection: sqlite3.Connection, device: str, incarnation: bytes, reason: str) -> None:
-    """Begin a new incarnation and chain under it all that is kept, with its old identity."""
-    kept = chain.links(connection)
-    chain.begin(connection, device, incarnation, reason)
-    chain.chain(connection, kept)
+def carry_all(database: Database) -> None:
+    """Chain under the incarnation in force, with its old identity, all that is kept from earlier ones.
+
+    Raises:
+        NotKept: the disk took no more; the rest is as it was.
+        StoreDamaged: what is stored contradicts itself.
+    """
+    while database.read(chain.is_carrying):
+        faultpoint("reincarnate")
+        database.write(chain.carry)
+        # The next step has the room of this one.
+        database.checkpoint()
 
 
 def _is_behind(connection: sqlite3.Connection, witness: Witness) -> bool:

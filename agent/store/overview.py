@@ -73,7 +73,8 @@ class Overview(StoreView):
 
     def _lane_summary(self, lane: Lane) -> LaneSummary:
         ends = self.lane(lane)
-        sent, released = self.database.rows("SELECT sent_n, released FROM lane WHERE lane = ?", (lane.value,))[0]
+        statement = "SELECT sent_n, released FROM stream WHERE id = ?"
+        sent, released = self.database.rows(statement, (self._stream(lane),))[0]
         return LaneSummary(ends.head_n, max(sent, self._sent[lane], ends.acked_n), ends.acked_n, released)
 
     def listing(self, limit: int, before: int | None = None) -> Sequence[Listed]:

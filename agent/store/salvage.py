@@ -4,25 +4,29 @@ The new database is built beside the old one and takes its place only when it is
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain as one_after_the_other
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from agent.faultpoint import faultpoint
 from agent.store import blobs, chain
 from agent.store.carve import carve
-from agent.store.chain import Link
 from agent.store.database import NAME, UNREADABLE, Database
 from agent.store.errors import StoreError
 from agent.store.files import sync_folder
+from agent.store.salvage_notes import Missing, SalvageNotes
 from contract.errors import ContractError
 from contract.event import Lane
 from contract.fact import decode_core, fact_id
-from contract.items import CAUSES
 from contract.limits import MAX_CORE_BYTES
+
+T = TypeVar("T")
 
 BUILDING: Final = NAME + ".building"
 SALVAGED: Final = NAME + ".salvaged"
@@ -30,21 +34,19 @@ SALVAGED: Final = NAME + ".salvaged"
 ASIDE: Final = NAME + ".damaged-"
 MOST_ASIDE: Final = 3
 """Damaged databases kept for an inspection; older ones are deleted."""
+NOTES: Final = NAME + ".salvage-notes"
 SIDE_FILES: Final = ("", "-wal", "-shm")
-IDENTITY_BYTES: Final = 32
+PART: Final = 256
+"""Facts carried over in one transaction: the new database is built in bounded memory, however large the old one is."""
 COPIED_TABLES: Final = ("request", "block", "sample", "blob", "shelf", "aside")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rescued:
-    """What could be read of a damaged database."""
+    """How many facts could be read of a damaged database, and how many were there but are not whole."""
 
-    cores: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    """Old position and bytes by identity."""
-    tombstones: list[tuple[Any, ...]] = field(default_factory=list)
-    tables: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
-    incarnations: list[tuple[Any, ...]] = field(default_factory=list)
-    lost: int = 0
+    kept: int
+    lost: int
 
 
 def needs_salvage(path: Path) -> bool:
@@ -93,67 +95,6 @@ def _swap(folder: Path) -> None:
         _discard(old)
 
 
-def rescue(path: Path) -> Rescued:
-    """Read what can be read, from the bare pages and through SQL."""
-    rescued = Rescued()
-    found = list(carve(path))
-    chained: set[object] = set()
-    if not needs_salvage(path):
-        with suppress(*UNREADABLE), closing(_connected(path)) as connection:
-            chained = {row[0] for row in _rows(connection, "position", "fact_id, n")}
-            found = [row for row in _rows(connection, "content", "n, fact_id, core") if _is_content(row)] + found
-            rescued.tombstones = _tombstones(connection)
-            rescued.incarnations = _rows(connection, "incarnation", "*")
-            rescued.tables = {table: _rows(connection, table, "*") for table in COPIED_TABLES}
-    lost: set[bytes] = set()
-    for n, identity, core in found:
-        true = fact_id(core) if len(core) <= MAX_CORE_BYTES else None
-        # Either the identity beside the bytes or the one in the chain proves them.
-        if true is not None and (true == identity or true in chained):
-            rescued.cores.setdefault(true, (n, core))
-        else:
-            lost.add(identity)
-    rescued.lost = len(lost - rescued.cores.keys())
-    return rescued
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    return connection
-
-
-def _is_content(row: tuple[object, ...]) -> bool:
-    return isinstance(row[0], int) and isinstance(row[1], bytes) and isinstance(row[2], bytes)
-
-
-def _tombstones(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """Positions that the hub may not know, whether or not they say what became of their content."""
-    acked = {row[0]: row[1] for row in _rows(connection, "lane", "lane, acked_n") if isinstance(row[1], int)}
-    return [
-        (lane, n, identity, cause)
-        for lane, n, identity, cause in _rows(connection, "position", "lane, n, fact_id, cause")
-        if isinstance(n, int) and n > acked.get(lane, 0) and (cause is None or cause in CAUSES)
-    ]
-
-
-def _rows(connection: sqlite3.Connection, table: str, columns: str) -> list[tuple[Any, ...]]:
-    """Rows from both ends of a table, as far as they can be read; in order."""
-    found: dict[tuple[Any, ...], None] = {}
-    forward = list(_readable(connection, f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY 1, 2"))  # noqa: S608 names of our own tables
-    found.update(dict.fromkeys(forward))
-    plain = list(_readable(connection, f"SELECT {columns} FROM {table} NOT INDEXED"))  # noqa: S608 names of our own tables
-    found.update(dict.fromkeys(plain))
-    backward = list(_readable(connection, f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY 1 DESC, 2 DESC"))  # noqa: S608 names of our own tables
-    found.update(dict.fromkeys(reversed(backward)))
-    return list(found)
-
-
-def _readable(connection: sqlite3.Connection, statement: str) -> Iterator[tuple[Any, ...]]:
-    with suppress(*UNREADABLE):
-        yield from connection.execute(statement)
-
-
 def salvage(folder: Path, begin: Callable[[sqlite3.Connection], None], at_ms: int) -> Rescued:
     """Replace the folder's database by a new one that holds all that can be read of it.
 
@@ -166,22 +107,13 @@ def salvage(folder: Path, begin: Callable[[sqlite3.Connection], None], at_ms: in
         OSError: the new one could not be put in place; the old files are as before.
         NotKept: the same.
     """
-    beside = folder / BUILDING
+    path, beside = folder / NAME, folder / BUILDING
     _discard(beside)
-    rescued = rescue(folder / NAME)
-
-    def fill(connection: sqlite3.Connection) -> None:
-        _copy(connection, "incarnation", rescued.incarnations)
-        begin(connection)
-        _chain_anew(connection, rescued)
-        for table, rows in rescued.tables.items():
-            _copy(connection, table, rows)
-        connection.execute("DELETE FROM sample WHERE block NOT IN (SELECT id FROM block)")
-        adopt_files(connection, folder, at_ms)
-
     database = Database.open(beside, check=False)
     try:
-        database.write(fill)
+        with SalvageNotes(folder / NOTES) as notes, _opened(path) as old:
+            rescued = _rebuild(database, old, carve(path), notes, begin)
+        database.write(lambda c: adopt_files(c, folder, at_ms))
     except BaseException:
         database.close()
         _discard(beside)
@@ -201,34 +133,100 @@ def adopt_files(connection: sqlite3.Connection, folder: Path, at_ms: int) -> Non
         blobs.insert(connection, digest, size, at_ms)
 
 
-def _chain_anew(connection: sqlite3.Connection, rescued: Rescued) -> None:
-    found: list[Link] = []
-    for identity, (_n, core) in sorted(rescued.cores.items(), key=lambda item: item[1][0]):
+# -- reading what is damaged -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The damaged database through SQL, or an empty one where SQL would make things worse."""
+    readable = not needs_salvage(path)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro" if readable else ":memory:", uri=True)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    with closing(connection):
+        yield connection
+
+
+def _rows(connection: sqlite3.Connection, table: str, columns: str = "*") -> Iterator[tuple[Any, ...]]:
+    """Rows from both ends of a table, as far as they can be read."""
+    statement = f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY 1"  # noqa: S608 names of our own tables
+    try:
+        yield from connection.execute(statement)
+    except UNREADABLE:
+        with suppress(*UNREADABLE):
+            yield from connection.execute(statement + " DESC")
+
+
+# -- building the new one --------------------------------------------------------------------------------------------
+
+
+def _rebuild(
+    database: Database,
+    old: sqlite3.Connection,
+    carved: Iterable[tuple[bytes, bytes]],
+    notes: SalvageNotes,
+    begin: Callable[[sqlite3.Connection], None],
+) -> Rescued:
+    def begin_anew(connection: sqlite3.Connection) -> None:
+        _copy(connection, "incarnation", _rows(old, "incarnation"))
+        begin(connection)
+        for table in COPIED_TABLES:
+            _copy(connection, table, _rows(old, table))
+        connection.execute("DELETE FROM sample WHERE block NOT IN (SELECT id FROM block)")
+
+    database.write(begin_anew)
+    notes.note_streams(_rows(old, "stream", "id, lane, acked_n"))
+    notes.note_positions(_rows(old, "position", "stream, n, fact_id, cause"))
+    contents = ((identity, core) for _seq, identity, core in _rows(old, "content", "seq, fact_id, core"))
+    kept = 0
+    for part in _parts(one_after_the_other(contents, carved)):
+        kept += database.write(partial(_chain_anew, notes=notes, part=part))
+    for missing in _parts(notes.missing()):
+        database.write(partial(_bury_anew, missing=missing))
+    return Rescued(kept, notes.lost())
+
+
+def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(rows)
+    while part := list(islice(iterator, PART)):
+        yield part
+
+
+def _chain_anew(connection: sqlite3.Connection, *, notes: SalvageNotes, part: Sequence[tuple[object, object]]) -> int:
+    """Store and chain those contents that are whole and were not met before; how many."""
+    at = chain.heads(connection)
+    kept = carried = 0
+    for identity, core in part:
+        if not isinstance(core, bytes):
+            continue
+        true = fact_id(core) if len(core) <= MAX_CORE_BYTES else None
+        # Either the identity beside the bytes or the one in the chain proves them.
+        if true is None or not (true == identity or notes.is_chained(true)):
+            notes.note_lost(identity)
+            continue
+        if not notes.note_kept(true):
+            continue
+        kept += 1
         try:
             fact = decode_core(core)
         except ContractError:
             # An identity that fits bytes of another version: they are set aside rather than guessed at.
-            connection.execute("INSERT INTO aside (fact_id, core) VALUES (?, ?)", (identity, core))
+            connection.execute("INSERT INTO aside (fact_id, core) VALUES (?, ?)", (true, core))
             continue
-        row = connection.execute(
-            "INSERT INTO content (fact_id, lane, n, at_ms, core) VALUES (?, ?, 0, ?, ?)",
-            (identity, fact.lane.value, fact.at_ms, core),
-        ).lastrowid
-        found.append(Link(fact.lane, identity, row))
-    lanes = {lane.value: lane for lane in Lane}
-    gone = {
-        identity: Link(lanes[lane], identity, None, cause or "corrupt")
-        for lane, _n, identity, cause in rescued.tombstones
-        if lane in lanes and _is_identity(identity) and identity not in rescued.cores
-    }
-    chain.chain(connection, [*found, *gone.values()])
+        chain.add_content(connection, at, fact.lane, true, core, at_ms=fact.at_ms)
+        carried += 1
+    chain.count_carried(connection, carried)
+    return kept
 
 
-def _is_identity(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == IDENTITY_BYTES
+def _bury_anew(connection: sqlite3.Connection, *, missing: Sequence[Missing]) -> None:
+    """Chain tombstones for what the hub may not know and is not there (any more)."""
+    at = chain.heads(connection)
+    for lane, identity, cause in missing:
+        chain.add_tombstone(connection, at, Lane(lane), identity, cause)
+    chain.count_carried(connection, len(missing))
 
 
-def _copy(connection: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+def _copy(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
     for row in rows:
         marks = ", ".join("?" * len(row))
         # A row that the schema refuses was damaged.

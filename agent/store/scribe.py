@@ -14,8 +14,7 @@ from agent.clock import DeviceClock, Stamp
 from agent.faultpoint import faultpoint
 from agent.store import blobs, chain, samples
 from agent.store.blobs import BlobFiles
-from agent.store.chain import Incarnation
-from agent.store.errors import Cause, NotKept, StoreDamaged
+from agent.store.errors import Cause, NotKept
 from contract.errors import ContractError, TooLarge
 from contract.event import Damage, Event, Lane, Proof, Status, StatusDetail
 from contract.fact import CORE_VERSION, SALT_BYTES, Fact, encode_core, fact_id
@@ -71,28 +70,26 @@ class Scribe:
         self, connection: sqlite3.Connection, drafts: Sequence[Draft], *, dropped: str | None = None
     ) -> tuple[Kept, ...]:
         """Chain facts under the incarnation in force; with `dropped`, as tombstones of that cause."""
-        present = _present(connection)
+        heads = chain.heads(connection)
         kept: list[Kept] = []
-        for number, draft in enumerate(drafts, start=present.last_ord + 1):
-            fact = self._fact(present, number, draft)
+        for draft in drafts:
+            fact = self._fact(heads, draft)
             core = _encoded(fact)
             identity = fact_id(core)
             if dropped is None:
-                n = chain.add_content(connection, fact.lane, identity, core, fact.at_ms)
+                n = chain.add_content(connection, heads, fact.lane, identity, core, at_ms=fact.at_ms)
             else:
-                chain.chain(connection, [chain.Link(fact.lane, identity, None, dropped)])
-                n = chain.ends(connection, fact.lane).head_n
-            kept.append(Kept(identity, fact.lane, n, number, fact.at_ms))
-        chain.set_last_ord(connection, present.last_ord + len(drafts))
+                n = chain.add_tombstone(connection, heads, fact.lane, identity, dropped)
+            kept.append(Kept(identity, fact.lane, n, fact.ord, fact.at_ms))
         return tuple(kept)
 
-    def _fact(self, present: Incarnation, number: int, draft: Draft) -> Fact:
+    def _fact(self, heads: chain.Heads, draft: Draft) -> Fact:
         return Fact(
             version=CORE_VERSION,
             device=self._device,
-            incarnation=present.incarnation,
+            incarnation=heads.incarnation,
             boot=draft.boot,
-            ord=number,
+            ord=heads.last_ord + 1,
             salt=self._entropy(SALT_BYTES),
             at_ms=draft.stamp.at_ms,
             mono_ms=draft.stamp.mono_ms,
@@ -157,13 +154,6 @@ class Scribe:
                 raise
             for half in (taken[: len(taken) // 2], taken[len(taken) // 2 :]):
                 self._keep_block(connection, block, half, dropped)
-
-
-def _present(connection: sqlite3.Connection) -> Incarnation:
-    present = chain.present(connection)
-    if present is None:
-        raise StoreDamaged("the row of the incarnation is missing")
-    return present
 
 
 def _encoded(fact: Fact) -> bytes:

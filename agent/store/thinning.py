@@ -41,17 +41,18 @@ class Thinner:
             NotKept: the disk took no more; the rest is as it was.
         """
         statement = """
-            SELECT p.n, p.content, p.fact_id, c.core FROM position p JOIN content c ON c.seq = p.content
-            WHERE p.lane = 'telemetry' AND p.n > ? AND p.cause IS NULL ORDER BY p.n LIMIT ?
+            SELECT p.n, p.fact_id, c.core FROM position p JOIN content c ON c.seq = p.content
+            WHERE p.stream = ? AND p.n > ? AND p.cause IS NULL ORDER BY p.n LIMIT ?
             """
-        for n, content, identity, core in self._database.rows(statement, (self._looked_at_n, THIN_AT_ONCE)):
+        stream = self._database.read(lambda c: chain.stream_of(c, Lane.TELEMETRY))
+        for n, identity, core in self._database.rows(statement, (stream, self._looked_at_n, THIN_AT_ONCE)):
             draft = _thinned(core, identity, limits)
             if draft is not None:
-                write(partial(self._put_in_place, n=n, content=content, draft=draft))
+                write(partial(self._put_in_place, n=n, identity=identity, draft=draft))
             self._looked_at_n = n
 
-    def _put_in_place(self, connection: sqlite3.Connection, *, n: int, content: int, draft: Draft) -> None:
-        if chain.bury(connection, Lane.TELEMETRY, n, content, "thinned"):
+    def _put_in_place(self, connection: sqlite3.Connection, *, n: int, identity: bytes, draft: Draft) -> None:
+        if chain.bury(connection, Lane.TELEMETRY, n, identity, "thinned"):
             self._scribe.keep(connection, [draft])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from shutil import disk_usage
 from typing import Final
 
@@ -11,6 +12,7 @@ from agent.store import blobs, chain
 from agent.store.blobs import BlobFiles
 from agent.store.database import Database
 from agent.store.errors import StoreDamaged
+from agent.store.places import Places
 from contract.delivery.device_view import LaneEnds, PendingBlob, Report, StoredPosition
 from contract.event import Lane
 from contract.messages import Backlog, DocumentVersion, LatestReading
@@ -50,6 +52,8 @@ class StoreView:
         self.level = Level.OK
         self._disk_full = False
         self._sent = dict.fromkeys(Lane, 0)
+        self._places = Places()
+        self._rotated = (b"", 0)
         self.documents: Callable[[], tuple[DocumentVersion, ...]] = tuple
         """Where `report` gets the versions of documents."""
         self.snapshot: Callable[[], tuple[LatestReading, ...]] = tuple
@@ -85,35 +89,47 @@ class StoreView:
         """D8: identities whose content should go as soon as it is safe, oldest first."""
         # Only the oldest held ones are looked at: if they are too young, so are the others.
         statement = """
-            SELECT fact_id FROM (
-              SELECT c.seq, c.fact_id, c.at_ms FROM position p JOIN content c ON c.seq = p.content
-              WHERE p.lane = ? AND p.n <= (SELECT acked_n FROM lane l WHERE l.lane = p.lane) AND p.cause IS NULL
+            SELECT fact_id, n FROM (
+              SELECT c.seq, c.fact_id, p.n, c.at_ms FROM position p JOIN content c ON c.seq = p.content
+              WHERE p.stream = ? AND p.n <= (SELECT acked_n FROM stream WHERE id = p.stream) AND p.cause IS NULL
               ORDER BY p.n LIMIT ?
             ) WHERE at_ms <= ? ORDER BY seq
             """
         until_ms = self._release_until_ms
         found: list[bytes] = []
         for lane in (Lane.TELEMETRY, Lane.CUSTODY):
-            rows = self.database.rows(statement, (lane.value, most - len(found), until_ms))
-            found += [row[0] for row in rows]
+            stream = self._stream(lane)
+            for identity, n in self.database.rows(statement, (stream, most - len(found), until_ms)):
+                self._places.note(identity, lane, n)
+                found.append(identity)
         return found
 
+    def _stream(self, lane: Lane) -> int:
+        return self.database.read(lambda c: chain.stream_of(c, lane))
+
     def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        """Identities with content, in their own order, behind `cursor`: the rotation of the audit."""
-        statement = "SELECT fact_id FROM content WHERE fact_id > ? ORDER BY fact_id LIMIT ?"
-        return [row[0] for row in self.database.rows(statement, (cursor, most))]
+        """Identities with content, in order of capture, behind `cursor`: the rotation of the audit.
+
+        A cursor that did not end the last part begins anew.
+        """
+        last, after_seq = self._rotated
+        statement = "SELECT seq, fact_id, lane, n FROM content WHERE seq > ? ORDER BY seq LIMIT ?"
+        rows = self.database.rows(statement, (after_seq if cursor == last else 0, most))
+        for seq, identity, lane, n in rows:
+            self._places.note(identity, Lane(lane), n)
+            self._rotated = (identity, seq)
+        return [identity for _seq, identity, _lane, _n in rows]
 
     def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
         """Those identities whose position is not above what was acknowledged; the others are on their way anyway."""
-        statement = "SELECT lane, n FROM content WHERE fact_id = ?"
-        places = [(i, self.database.rows(statement, (i,))) for i in identities]
-        return [i for i, rows in places if rows and rows[0][1] <= acked.get(Lane(rows[0][0]), 0)]
+        places = [(i, self._places.of(i)) for i in identities]
+        return [i for i, place in places if place is not None and place.n <= acked.get(place.lane, 0)]
 
     def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
         """The cores that are still stored and whose hash fits."""
-        statement = "SELECT core FROM content WHERE fact_id = ?"
-        found = [(i, core) for i in identities for (core,) in self.database.rows(statement, (i,))]
-        return [core for i, core in found if chain.is_whole(i, core)]
+        places = [(i, at) for i in identities if (at := self._places.of(i)) is not None]
+        cores = [(i, self.database.read(partial(chain.core_at, lane=at.lane, n=at.n))) for i, at in places]
+        return [core for i, core in cores if core is not None and chain.is_whole(i, core)]
 
     def pending_blob(self) -> PendingBlob | None:
         """The oldest attachment that the hub does not have whole."""
@@ -172,8 +188,8 @@ class StoreView:
             SELECT min(at_ms) FROM (
               SELECT (
                 SELECT c.at_ms FROM position p JOIN content c ON c.seq = p.content
-                WHERE p.lane = l.lane AND p.n > max(l.acked_n, l.base_n) ORDER BY p.n LIMIT 1
-              ) AS at_ms FROM lane l
+                WHERE p.stream = s.id AND p.n > max(s.acked_n, s.base_n) ORDER BY p.n LIMIT 1
+              ) AS at_ms FROM stream s
             )
             """
         oldest: int | None = self.database.rows(statement)[0][0]

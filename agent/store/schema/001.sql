@@ -1,37 +1,43 @@
--- The newest row is the incarnation in force; older ones tell a witness file of yesterday from one of another disk.
+-- The newest row is the incarnation in force; older ones tell a witness file of yesterday from one of another disk. Of its
+-- positions, `carried` hold facts of earlier ones; the others are as many as the facts made under it.
 CREATE TABLE incarnation (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   incarnation BLOB NOT NULL UNIQUE CHECK (length(incarnation) = 16),
   device TEXT NOT NULL,
   reason TEXT NOT NULL,
-  last_ord INTEGER NOT NULL DEFAULT 0 CHECK (last_ord >= 0)
+  carried INTEGER NOT NULL DEFAULT 0 CHECK (carried >= 0)
 ) STRICT;
 
--- Positions up to base_n have been forgotten; base_hash names that prefix.
-CREATE TABLE lane (
-  lane TEXT PRIMARY KEY CHECK (lane IN ('custody', 'telemetry')),
+-- A lane under an incarnation. Positions up to base_n have been forgotten; base_hash names that prefix. Streams of earlier
+-- incarnations are there only while what they hold is being carried into the present ones.
+CREATE TABLE stream (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  incarnation INTEGER NOT NULL,
+  lane TEXT NOT NULL CHECK (lane IN ('custody', 'telemetry')),
   base_n INTEGER NOT NULL DEFAULT 0,
   base_hash BLOB NOT NULL CHECK (length(base_hash) = 32),
   acked_n INTEGER NOT NULL DEFAULT 0,
   sent_n INTEGER NOT NULL DEFAULT 0,
-  released INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
+  released INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (incarnation, lane)
+) STRICT;
 
 -- One row per fact ever chained here. A cause says why there is no content any more.
 CREATE TABLE position (
-  lane TEXT NOT NULL,
+  stream INTEGER NOT NULL,
   n INTEGER NOT NULL CHECK (n >= 1),
   hash BLOB NOT NULL CHECK (length(hash) = 32),
   fact_id BLOB NOT NULL CHECK (length(fact_id) = 32),
   content INTEGER,
   cause TEXT,
-  PRIMARY KEY (lane, n)
+  PRIMARY KEY (stream, n)
 ) STRICT, WITHOUT ROWID;
 
--- Exact bytes, apart from their positions so that letting go is a small delete. seq is the order of capture.
+-- Exact bytes, apart from their positions so that letting go is a small delete. seq is the order of capture. No index on the
+-- identity: it would cost every capture a page at a random place.
 CREATE TABLE content (
   seq INTEGER PRIMARY KEY,
-  fact_id BLOB NOT NULL UNIQUE CHECK (length(fact_id) = 32),
+  fact_id BLOB NOT NULL CHECK (length(fact_id) = 32),
   lane TEXT NOT NULL,
   n INTEGER NOT NULL,
   at_ms INTEGER NOT NULL,

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.clock import DeviceClock, Stamp
 from agent.outbox import Outbox, SensorReading
+from contract.delivery.device_actions import Release
 from contract.delivery.device_view import StoredPosition
 from contract.event import Event, Lane, Quantity, Scan, Status, Step
 from contract.fact import Clock, Fact, decode_core, next_hash
@@ -89,6 +90,12 @@ def keep(outbox: Outbox, *parcels: object) -> list[bytes]:
     """Keep one scan each; their identities."""
     stamp = Stamp(outbox.clock.now().at_ms, outbox.clock.now().mono_ms, Clock.SYNCED)
     return [outbox.append([scan(parcel)], actor="w.chen", stamp=stamp)[0].fact_id for parcel in parcels]
+
+
+def release_of(outbox: Outbox, *identities: bytes) -> Release:
+    """The hub's word that these may go, after a hello that listed them."""
+    outbox.identities_after(b"", 1_000)
+    return Release(identities)
 
 
 def everything(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[StoredPosition]:

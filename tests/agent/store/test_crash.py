@@ -12,6 +12,7 @@ import pytest
 
 from agent.faultpoint import FAULTPOINTS
 from agent.outbox import Outbox
+from agent.store import chain
 from contract.event import Lane
 from contract.fact import fact_id
 from tests.agent.store.kit import Bench, everything, keep
@@ -96,11 +97,16 @@ def test_crash_while_sealing_leaves_the_readings(bench: Bench) -> None:
     assert stored(outbox, Lane.TELEMETRY) == []
 
 
-def test_crash_while_a_new_incarnation_begins_leaves_the_old_one(bench: Bench) -> None:
-    lines, code = run(bench.folder, "reincarnate", 5, "reincarnate:1:kill")
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_crash_while_a_new_incarnation_takes_over_is_carried_on_by_the_next_start(bench: Bench, step: int) -> None:
+    lines, code = run(bench.folder, "reincarnate", chain.CARRY_MOST + 100, f"reincarnate:{step}:kill")
 
+    outbox = bench.open()
+    damage, *carried = stored(outbox)
     assert code == KILLED
-    assert stored(bench.open()) == confirmed(lines)
+    assert carried == confirmed(lines)
+    assert [fact.fact_id.hex() for fact in outbox.listing(1)] == [damage]
+    assert keep(outbox, "afterwards")
 
 
 def test_crash_during_a_salvage_is_completed_by_the_next_start(bench: Bench) -> None:

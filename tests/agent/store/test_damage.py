@@ -9,10 +9,10 @@ import pytest
 
 from agent.outbox import Outbox
 from agent.store.errors import NotKept, StoreDamaged
-from contract.delivery.device_actions import MarkCorrupt, Release, SetAcked
+from contract.delivery.device_actions import MarkCorrupt, SetAcked
 from contract.event import ClockStep, Damage, Lane, Readings, Status
 from contract.fact import decode_core, fact_id
-from tests.agent.store.kit import Bench, everything, keep, parcels
+from tests.agent.store.kit import Bench, everything, keep, parcels, release_of
 
 SECOND_MS = 1_000
 
@@ -374,7 +374,7 @@ def test_p2_crash_while_the_new_database_is_built_loses_nothing_where_only_the_w
 ) -> None:
     database(crashed).unlink()
 
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         os._exit(0)
 
     child = os.fork()
@@ -389,7 +389,7 @@ def test_p2_crash_while_the_new_database_is_built_loses_nothing_where_only_the_w
 def test_salvage_resends_only_what_was_not_released(bench: Bench) -> None:
     outbox = bench.open()
     identities = keep(outbox, 1, 2, 3)
-    outbox.apply([SetAcked(Lane.CUSTODY, 3), Release((identities[0],))])
+    outbox.apply([SetAcked(Lane.CUSTODY, 3), release_of(outbox, identities[0])])
 
     outbox.repair()
 
