@@ -5,8 +5,10 @@ the schedule, values and coordinates as differences, flags as runs. A block of o
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
+
+from msgspec import Struct
 
 from contract.errors import Malformed, TooLarge
 from contract.limits import MAX_BLOCK_READINGS
@@ -23,8 +25,7 @@ MAX_NUMBER: Final = 2**53
 """Nothing that the contract measures is larger; beyond it a database or a browser would misread it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, gc=False):
     """One measurement: `offset_ms` after the block's base, value in hundredths (None for a fault)."""
 
     offset_ms: int
@@ -32,8 +33,7 @@ class Reading:
     flags: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True, gc=False):
     """One position: `offset_ms` after the block's base, degrees in 1e-7, speed in cm/s, heading in hundredths of a degree."""
 
     offset_ms: int
@@ -57,19 +57,22 @@ def _put_all(out: bytearray, values: Iterable[int]) -> None:
         _put(out, value)
 
 
-def _take(data: bytes) -> Iterator[int]:
+def _take(data: bytes) -> list[int]:
+    numbers: list[int] = []
     value = shift = 0
     for byte in data:
-        value |= (byte & LOW_BITS) << shift
         if byte & MORE:
+            value |= (byte & LOW_BITS) << shift
             shift += 7
             if shift >= MAX_VARINT_BYTES * 7:
                 raise Malformed("column holds a number of more than 10 bytes")
-            continue
-        yield value >> 1 if not value & 1 else -((value + 1) >> 1)
-        value = shift = 0
+        else:
+            value |= byte << shift
+            numbers.append(value >> 1 if not value & 1 else -((value + 1) >> 1))
+            value = shift = 0
     if shift:
         raise Malformed("column ends inside a number")
+    return numbers
 
 
 def _deltas(values: Iterable[int]) -> Iterator[int]:
@@ -79,17 +82,11 @@ def _deltas(values: Iterable[int]) -> Iterator[int]:
         previous = value
 
 
-def _bounded(number: int) -> int:
-    if not -MAX_NUMBER <= number <= MAX_NUMBER:
+def _sums(deltas: Iterable[int]) -> list[int]:
+    totals = list(accumulate(deltas))
+    if totals and not -MAX_NUMBER <= min(totals) <= max(totals) <= MAX_NUMBER:
         raise Malformed("block holds a number beyond 2^53")
-    return number
-
-
-def _sums(deltas: Iterable[int]) -> Iterator[int]:
-    total = 0
-    for delta in deltas:
-        total = _bounded(total + delta)
-        yield total
+    return totals
 
 
 def _time_column(offsets_ms: Iterable[int], interval_ms: int) -> Iterator[int]:
@@ -99,11 +96,8 @@ def _time_column(offsets_ms: Iterable[int], interval_ms: int) -> Iterator[int]:
         expected = offset + interval_ms
 
 
-def _times(deviations: Iterable[int], interval_ms: int) -> Iterator[int]:
-    expected = 0
-    for deviation in deviations:
-        yield _bounded(expected + deviation)
-        expected += deviation + interval_ms
+def _times(deviations: list[int], interval_ms: int) -> list[int]:
+    return _sums([deviations[0], *(deviation + interval_ms for deviation in deviations[1:])])
 
 
 def _check_count(count: int) -> None:
@@ -112,7 +106,7 @@ def _check_count(count: int) -> None:
 
 
 def _numbers(columns: bytes, at_least: int) -> list[int]:
-    numbers = list(_take(columns))
+    numbers = _take(columns)
     if len(numbers) < at_least:
         raise Malformed(f"block holds {len(numbers)} numbers; its count needs {at_least}")
     return numbers
@@ -160,11 +154,9 @@ def unpack_readings(columns: bytes, count: int, interval_ms: int) -> list[Readin
         end -= 2
     if end - count != sum(not f & FAULT for f in flags):
         raise Malformed("block holds another number of values than its flags say")
-    values = _sums(numbers[count:end])
-    return [
-        Reading(offset, None if f & FAULT else next(values), f)
-        for offset, f in zip(_times(numbers[:count], interval_ms), flags, strict=True)
-    ]
+    values = iter(_sums(numbers[count:end]))
+    offsets = _times(numbers[:count], interval_ms)
+    return [Reading(offset, None if f & FAULT else next(values), f) for offset, f in zip(offsets, flags, strict=True)]
 
 
 def pack_positions(positions: list[Position], interval_ms: int) -> bytes:
@@ -192,5 +184,5 @@ def unpack_positions(columns: bytes, count: int, interval_ms: int) -> list[Posit
     if len(numbers) != count * 6:
         raise Malformed(f"block holds {len(numbers)} numbers; {count} positions need {count * 6}")
     times = _times(numbers[:count], interval_ms)
-    rest = [list(_sums(numbers[i * count : (i + 1) * count])) for i in range(1, 6)]
+    rest = [_sums(numbers[i * count : (i + 1) * count]) for i in range(1, 6)]
     return [Position(*row) for row in zip(times, *rest, strict=True)]

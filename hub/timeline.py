@@ -20,14 +20,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 from sqlalchemy import Connection, RowMapping, Table, bindparam, select, update
 from sqlmodel import Field, SQLModel
 
 from contract.event import ClockFix, Status
 from contract.fact import Clock
-from hub.db import insert, table_of
+from hub.db import table_of
+from hub.ledger import statements
 from hub.projector import LedgerFact
+from hub.rows import write
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DRIFT_PPM: Final = 50
@@ -90,12 +92,14 @@ class DatedRow(SQLModel):
 
 clock_fix = table_of(ClockFixRow)
 
+_CLOCKS: Final = {clock.value: clock for clock in Clock}
+"""Found five times faster than by calling the class."""
+
 Boot = tuple[str, bytes]
 """A device and the id of one of its boots: the range of one monotonic clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(Struct, frozen=True, gc=False):
     """What is known of an instant before it is dated; fields as in `DatedRow`."""
 
     at_ms: int
@@ -116,8 +120,7 @@ class Stamped:
         return self.known_ms - max(self.made_mono_ms, self.mono_ms + self.span_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(Struct, frozen=True, gc=False):
     """A corrected time. `uncertainty_ms` is None where nothing bounds it."""
 
     at_ms: int
@@ -193,7 +196,7 @@ def note_fixes(tx: Connection, facts: Iterable[LedgerFact]) -> set[Boot]:
         rows.append({"device": device, "fact_id": known.fact_id, **structs.asdict(fix)})
         boots.add((device, fix.boot))
     if rows:
-        tx.execute(insert(tx, clock_fix).on_conflict_do_nothing(), rows)
+        write(tx, statements.new(tx.dialect.name, clock_fix), rows)
     return boots
 
 
@@ -225,29 +228,26 @@ def stamp_columns(known: LedgerFact) -> dict[str, Any]:
     }
 
 
-def date_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], set[Boot]]:
-    """New rows for a `DatedRow` table with their corrected times; and the boots to give to `redate` once they are stored.
+def date_rows(tx: Connection, rows: Sequence[dict[str, Any]]) -> set[Boot]:
+    """Give new rows for a `DatedRow` table their corrected times; the boots to give to `redate` once they are stored.
 
     These boots have facts that only their receipt dates, and such dates depend on each other.
     """
     fixes = fixes_of(tx, {(row["device"], row["boot"]) for row in rows})
-    dated: list[dict[str, Any]] = []
     vague: set[Boot] = set()
     for row in rows:
         boot = row["device"], row["boot"]
         to = date(stamp_of(row), fixes[boot])
         if to.source is TimeSource.RECEIVED:
             vague.add(boot)
-        dated.append(
-            {**row, "happened_ms": to.at_ms, "time_source": to.source.value, "uncertainty_ms": to.uncertainty_ms}
-        )
-    return dated, vague
+        row["happened_ms"], row["time_source"], row["uncertainty_ms"] = to.at_ms, to.source.value, to.uncertainty_ms
+    return vague
 
 
 def stamp_of(row: Mapping[Any, Any]) -> Stamped:
     """What the clocks said for a row of a `DatedRow` table."""
     return Stamped(
-        row["at_ms"], row["mono_ms"], row["made_mono_ms"], Clock(row["clock"]), row["known_ms"], row["span_ms"]
+        row["at_ms"], row["mono_ms"], row["made_mono_ms"], _CLOCKS[row["clock"]], row["known_ms"], row["span_ms"]
     )
 
 

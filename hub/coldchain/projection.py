@@ -15,8 +15,9 @@ from hub.coldchain.blocks import NewBlock, new_block
 from hub.coldchain.hours import add_hours, hours_of, retell_hours
 from hub.coldchain.series import Block, Span, Told, merge, union
 from hub.coldchain.tables import reading, reading_block, reading_conflict, reading_hour, sensor, sensor_latest
-from hub.db import insert
+from hub.ledger import statements
 from hub.projector import Change, LedgerFact
+from hub.rows import write
 from hub.tables import incident
 from hub.timeline import Boot, chunks, clock_fix, date_rows, note_fixes, redate
 
@@ -54,10 +55,10 @@ class ColdChainProjection:
         if not (blocks or boots):
             return []
         numbers = _number_sensors(tx, blocks)
-        rows, vague = date_rows(tx, [{**block.row, "sensor": numbers[block.sensor]} for block in blocks])
+        rows = [{**block.row, "sensor": numbers[block.sensor]} for block in blocks]
+        vague = date_rows(tx, rows)
         following, spans = _sort_out(tx, list(zip(rows, blocks, strict=True)), vague)
-        if rows:
-            tx.execute(insert(tx, reading_block), rows)
+        write(tx, statements.sole(reading_block), rows)
         for moved in redate(tx, reading_block, boots | vague):
             number, span_ms = moved.row["sensor"], moved.row["span_ms"]
             spans += [Span(number, at_ms, at_ms + span_ms) for at_ms in (moved.row["happened_ms"], moved.to.at_ms)]
@@ -99,7 +100,7 @@ def _number_sensors(tx: Connection, blocks: Sequence[NewBlock]) -> dict[str, int
             {"number": numbers[name], "sensor": name, "device": name.partition(".")[0], "quantity": told[name]}
             for name in fresh
         ]
-        tx.execute(insert(tx, sensor), rows)
+        write(tx, statements.sole(sensor), rows)
     return numbers
 
 
@@ -134,8 +135,7 @@ def _append(tx: Connection, blocks: Sequence[tuple[Row, NewBlock]]) -> None:
             for r in block.readings
         ]
         hours += hours_of(number, base_ms, block.readings)
-    if rows:
-        tx.execute(insert(tx, reading).on_conflict_do_nothing(), rows)
+    write(tx, statements.new(tx.dialect.name, reading), rows)
     add_hours(tx, hours)
 
 
@@ -161,11 +161,10 @@ def _retell(tx: Connection, span: Span) -> None:
         there = table.c.at_ms.between(span.from_ms, span.to_ms)
         tx.execute(delete(table).where(table.c.sensor == span.sensor, there))
     holds, contradicts = merge(_blocks_in(tx, span), span.from_ms, span.to_ms)
-    if holds:
-        tx.execute(insert(tx, reading), [_reading_row(span.sensor, told) for told in holds])
+    write(tx, statements.sole(reading), [_reading_row(span.sensor, told) for told in holds])
     if contradicts:
         rows = [{**_reading_row(span.sensor, told), "fact_id": told.block.fact_id} for told in contradicts]
-        tx.execute(insert(tx, reading_conflict).on_conflict_do_nothing(), rows)
+        write(tx, statements.new(tx.dialect.name, reading_conflict), rows)
         _report(tx, span.sensor, contradicts)
     retell_hours(tx, span.sensor, span.from_ms, span.to_ms)
 
@@ -191,25 +190,23 @@ def _report(tx: Connection, number: int, contradicts: Sequence[Told]) -> None:
         }
         for day, told in first.items()
     ]
-    tx.execute(insert(tx, incident).on_conflict_do_nothing(), incidents)
+    write(tx, statements.new(tx.dialect.name, incident), incidents)
 
 
 def _note_latest(tx: Connection, following: Sequence[tuple[Row, NewBlock]]) -> None:
     """Blocks that follow all others hold the latest readings; they come in order of time."""
     last = {row["sensor"]: (row, block) for row, block in following}
-    _put_latest(
-        tx,
-        [
-            {
-                "sensor": number,
-                "at_ms": row["happened_ms"] + row["span_ms"],
-                "value": block.readings[-1].value,
-                "flags": block.readings[-1].flags,
-                **{name: row[name] for name in ("known_ms", "interval_ms", "time_source", "uncertainty_ms")},
-            }
-            for number, (row, block) in last.items()
-        ],
-    )
+    rows = [
+        {
+            "sensor": number,
+            "at_ms": row["happened_ms"] + row["span_ms"],
+            "value": block.readings[-1].value,
+            "flags": block.readings[-1].flags,
+            **{name: row[name] for name in ("known_ms", "interval_ms", "time_source", "uncertainty_ms")},
+        }
+        for number, (row, block) in last.items()
+    ]
+    write(tx, statements.latest(tx.dialect.name, sensor_latest), rows)
 
 
 def _find_latest(tx: Connection, numbers: Iterable[int]) -> None:
@@ -230,15 +227,7 @@ def _find_latest(tx: Connection, numbers: Iterable[int]) -> None:
                 "uncertainty_ms": block.uncertainty_ms,
             }
         )
-    _put_latest(tx, rows)
-
-
-def _put_latest(tx: Connection, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    upsert = insert(tx, sensor_latest)
-    new = {column.name: upsert.excluded[column.name] for column in sensor_latest.c if column.name != "sensor"}
-    tx.execute(upsert.on_conflict_do_update(index_elements=["sensor"], set_=new), rows)
+    write(tx, statements.latest(tx.dialect.name, sensor_latest), rows)
 
 
 def _names(tx: Connection, numbers: Iterable[int]) -> list[str]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Insert
+from sqlalchemy import Connection
 
 from contract.delivery.hub_actions import Contact, FactRow, Report
 from contract.delivery.hub_view import BranchHead
 from contract.messages import LaneClaim
 from hub import tables as t
 from hub.ledger import statements
+from hub.rows import write
 
 Row = dict[str, Any]
 Placed = tuple[int, int, int]
@@ -132,22 +133,18 @@ class WriteBuffer:
     def flush(self) -> None:
         """Write what is pending."""
         dialect = self._tx.dialect.name
-        self._write(self._positions, statements.sole(t.position))
-        self._write(self._branches.values(), statements.moved_branch(dialect))
-        self._write(self._facts, statements.fact(dialect))
-        self._write(self._gaps, statements.new(dialect, t.gap))
-        self._write(self._quarantine, statements.new(dialect, t.quarantine))
-        self._write(self._incidents.values(), statements.incident(dialect))
-        self._write(self._incarnations, statements.new(dialect, t.incarnation))
-        self._write(self._boots.values(), statements.latest(dialect, t.device_boot))
-        self._write(self._contacts.values(), statements.latest(dialect, t.device_contact))
-        self._write(self._claims.values(), statements.claim(dialect))
+        write(self._tx, statements.sole(t.position), self._positions)
+        write(self._tx, statements.moved_branch(dialect), self._branches.values())
+        write(self._tx, statements.fact(dialect), self._facts)
+        write(self._tx, statements.new(dialect, t.gap), self._gaps)
+        write(self._tx, statements.new(dialect, t.quarantine), self._quarantine)
+        write(self._tx, statements.incident(dialect), self._incidents.values())
+        write(self._tx, statements.new(dialect, t.incarnation), self._incarnations)
+        write(self._tx, statements.latest(dialect, t.device_boot), self._boots.values())
+        write(self._tx, statements.latest(dialect, t.device_contact), self._contacts.values())
+        write(self._tx, statements.claim(dialect), self._claims.values())
         for listed in (self._positions, self._facts, self._gaps, self._quarantine, self._incarnations):
             listed.clear()
         for keyed in (self._branches, self._incidents, self._boots, self._contacts, self._claims):
             keyed.clear()
         self.dirty.clear()
-
-    def _write(self, rows: Iterable[Row], statement: Insert) -> None:
-        if given := list(rows):
-            self._tx.execute(statement, given)

@@ -12,14 +12,15 @@ ERASED = "erased"
 """The one cause that content never comes back from, whoever still has it."""
 
 
-def _insert(dialect: str, table: Table) -> Any:
+def upsert(dialect: str, table: Table) -> Any:
+    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update` in that dialect."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @cache
 def new(dialect: str, table: Table) -> Insert:
     """Add a row; an equal key stays as it is."""
-    statement: Insert = _insert(dialect, table).on_conflict_do_nothing()
+    statement: Insert = upsert(dialect, table).on_conflict_do_nothing()
     return statement
 
 
@@ -30,11 +31,11 @@ def sole(table: Table) -> Insert:
 
 
 @cache
-def latest(dialect: str, table: Table) -> Insert:
-    """Add a row, or replace all that is not its key."""
-    statement = _insert(dialect, table)
+def latest(dialect: str, table: Table, *stays: str) -> Insert:
+    """Add a row, or replace all that is not its key; but columns named by `stays` keep what they hold."""
+    statement = upsert(dialect, table)
     keys = [c.name for c in table.primary_key]
-    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in {*keys, *stays}}
     done: Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
     return done
 
@@ -42,7 +43,7 @@ def latest(dialect: str, table: Table) -> Insert:
 @cache
 def moved_branch(dialect: str) -> Insert:
     """Where a branch ends now; where it began stays."""
-    statement = _insert(dialect, t.branch)
+    statement = upsert(dialect, t.branch)
     done: Insert = statement.on_conflict_do_update(
         index_elements=["stream_id", "branch"], set_={"n": statement.excluded.n, "hash": statement.excluded.hash}
     )
@@ -56,7 +57,7 @@ def fact(dialect: str) -> Insert:
     What a device states itself takes the place of what another device said for it: that can never be folded, and the owner
     would be asked for it for ever.
     """
-    statement = _insert(dialect, t.fact)
+    statement = upsert(dialect, t.fact)
     old, given = t.fact.c, statement.excluded
     fills = old.core.is_(None) & given.core.is_not(None) & (old.cause != ERASED)
     owns = old.problem.is_not(None) & (old.device != given.device) & given.problem.is_(None) & given.core.is_not(None)
@@ -75,7 +76,7 @@ def fact(dialect: str) -> Insert:
 @cache
 def claim(dialect: str) -> Insert:
     """The furthest claim of a stream."""
-    statement = _insert(dialect, t.claim)
+    statement = upsert(dialect, t.claim)
     old, given = t.claim.c, statement.excluded
     further = {name: case((given[name] > old[name], given[name]), else_=old[name]) for name in ("head_n", "acked_n")}
     done: Insert = statement.on_conflict_do_update(index_elements=["stream_id"], set_={**further, "at_ms": given.at_ms})
@@ -85,7 +86,7 @@ def claim(dialect: str) -> Insert:
 @cache
 def incident(dialect: str) -> Insert:
     """Open an incident, or count it again; one that was closed is open again."""
-    statement = _insert(dialect, t.incident)
+    statement = upsert(dialect, t.incident)
     given = statement.excluded
     done: Insert = statement.on_conflict_do_update(
         index_elements=["key"],

@@ -3,8 +3,9 @@
 The fold takes events in the order of the product's rule 3, so it comes out the same whatever arrived first.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -102,9 +103,10 @@ class CustodyEvent(Struct, frozen=True):
     targets: tuple[bytes, ...] = ()
 
 
-def in_order(event: CustodyEvent) -> tuple[int, str, bytes, int, bytes]:
-    """Sort key: the one order of facts at the hub."""
-    return event.happened_ms, event.device, event.incarnation, event.ord, event.fact_id
+in_order: Final[Callable[[CustodyEvent], tuple[int, str, bytes, int, bytes]]] = attrgetter(
+    "happened_ms", "device", "incarnation", "ord", "fact_id"
+)
+"""Sort key: the one order of facts at the hub."""
 
 
 class ParcelState(Struct, frozen=True):
@@ -142,28 +144,35 @@ def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
         ValueError: there is no scan and no proof among them.
     """
     ordered = sorted(events, key=in_order)
-    corrections = [event for event in ordered if event.kind is EventKind.CORRECTION]
+    corrected = {target: event.fact_id for event in ordered for target in event.targets}
+    holds = [event for event in ordered if event.fact_id not in corrected] if corrected else ordered
+    step, ignored = _hold(holds)
     stated = [event for event in ordered if event.kind is not EventKind.CORRECTION]
     if not stated:
         raise ValueError("a parcel needs at least one scan or proof")
-    corrected = {target: event.fact_id for event in corrections for target in event.targets}
-    valid = [event for event in stated if event.fact_id not in corrected]
-    step, ignored = _hold([event for event in ordered if event.fact_id not in corrected])
-    fixed = next((event for event in reversed(valid) if event.lat_e7 is not None), None)
+    valid = [event for event in holds if event.kind is not EventKind.CORRECTION]
+    fixed: CustodyEvent | None = None
+    verdict = cold_verdict = ""
+    cold_budget_s: int | None = None
+    for event in valid:
+        fixed = event if event.lat_e7 is not None else fixed
+        verdict = event.verdict or verdict
+        cold_verdict = event.cold_verdict or cold_verdict
+        cold_budget_s = event.cold_budget_s if event.cold_budget_s is not None else cold_budget_s
     return ParcelState(
         step=step,
         seen=(valid or stated)[-1],
         status=STATUS_OF[step.deed] if step and step.deed else ParcelStatus.KNOWN,
-        known_ms=max(event.known_ms for event in ordered),
-        kind=_first(event.code_kind for event in reversed(stated)),
+        known_ms=max([event.known_ms for event in ordered]),
+        kind=_last([event.code_kind for event in stated]),
         lat_e7=fixed.lat_e7 if fixed else None,
         lon_e7=fixed.lon_e7 if fixed else None,
-        verdict=_first(event.verdict for event in reversed(valid)),
-        cold_verdict=_first(event.cold_verdict for event in reversed(valid)),
-        cold_budget_s=next((e.cold_budget_s for e in reversed(valid) if e.cold_budget_s is not None), None),
+        verdict=verdict,
+        cold_verdict=cold_verdict,
+        cold_budget_s=cold_budget_s,
         recipient=_recipient(step, valid),
         events=len(stated),
-        corrections=len(corrections),
+        corrections=len(ordered) - len(stated),
         corrected=corrected,
         ignored=tuple(ignored),
     )
@@ -191,8 +200,8 @@ def _recipient(step: CustodyEvent | None, valid: list[CustodyEvent]) -> str:
     if step is None or step.deed is not Deed.DELIVERED:
         return ""
     since = in_order(step)
-    return _first(e.recipient for e in reversed(valid) if e.deed is Deed.DELIVERED and in_order(e) >= since)
+    return _last([e.recipient for e in valid if e.deed is Deed.DELIVERED and in_order(e) >= since])
 
 
-def _first(texts: Iterable[str]) -> str:
-    return next(filter(None, texts), "")
+def _last(texts: Sequence[str]) -> str:
+    return next(filter(None, reversed(texts)), "")

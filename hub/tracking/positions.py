@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Table, delete, select
 from contract.columns import Position, unpack_positions
 from contract.errors import Malformed
 from contract.event import Positions
-from hub.db import insert
 from hub.errors import ProjectionError
+from hub.ledger import statements
 from hub.projector import Change, LedgerFact
+from hub.rows import write
 from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, redate, stamp_columns
 from hub.tracking.tables import device_position as latest_position
 from hub.tracking.tables import position_block
@@ -60,9 +61,8 @@ class PositionProjection:
         boots = note_fixes(tx, facts)
         blocks = [_block_row(known, known.fact.event) for known in facts if isinstance(known.fact.event, Positions)]
         if blocks:
-            rows, vague = date_rows(tx, blocks)
-            boots |= vague
-            tx.execute(insert(tx, position_block).on_conflict_do_nothing(), rows)
+            boots |= date_rows(tx, blocks)
+            write(tx, statements.new(tx.dialect.name, position_block), blocks)
         touched = {moved.row["device"] for moved in redate(tx, position_block, boots)}
         touched |= {row["device"] for row in blocks}
         _find_latest(tx, sorted(touched))
@@ -115,8 +115,7 @@ def _find_latest(tx: Connection, devices: Sequence[str]) -> None:
         )
     for some in chunks(devices):
         tx.execute(delete(latest_position).where(latest_position.c.device.in_(some)))
-    if rows:
-        tx.execute(insert(tx, latest_position), rows)
+    write(tx, statements.sole(latest_position), rows)
 
 
 def _where(position: Position) -> dict[str, int]:

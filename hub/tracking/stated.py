@@ -1,6 +1,6 @@
 """What a fact says of parcels: rows of custody events, corrections and search terms. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -47,14 +47,14 @@ def custody_rows(known: LedgerFact) -> list[Row]:
     return []
 
 
-def _common(known: LedgerFact, kind: EventKind, parcel: str, deed: Deed, fix: Fix | None) -> Row:
+def _common(known: LedgerFact, kind: EventKind, parcel: str, step: str, fix: Fix | None) -> Row:
     fact = known.fact
     return {
         **stamp_columns(known),
         "fact_id": known.fact_id,
         "parcel": parcel,
         "kind": kind.value,
-        "step": deed.value,
+        "step": step,
         "incarnation": fact.incarnation,
         "ord": fact.ord,
         "actor": fact.actor,
@@ -66,7 +66,7 @@ def _common(known: LedgerFact, kind: EventKind, parcel: str, deed: Deed, fix: Fi
 
 def _scan_row(known: LedgerFact, scan: Scan) -> Row:
     return {
-        **_common(known, EventKind.SCAN, scan.parcel, Deed(scan.step.value), scan.fix),
+        **_common(known, EventKind.SCAN, scan.parcel, scan.step.value, scan.fix),
         "place": scan.place,
         "verdict": scan.verdict.value,
         "cold_verdict": "",
@@ -82,7 +82,7 @@ def _scan_row(known: LedgerFact, scan: Scan) -> Row:
 
 def _proof_row(known: LedgerFact, proof: Proof, parcel: str, deed: Deed) -> Row:
     return {
-        **_common(known, EventKind.PROOF, parcel, deed, proof.fix),
+        **_common(known, EventKind.PROOF, parcel, deed.value, proof.fix),
         "place": proof.stop,
         "verdict": "",
         "cold_verdict": proof.cold_verdict,
@@ -137,16 +137,17 @@ def search_text(text: str) -> str:
 
 
 @lru_cache(IDENTIFY_CACHE)
-def terms_of_code(code: bytes, aim: str) -> frozenset[str]:
-    """What a parcel with this code can be found by, beside its key."""
-    identity = identify(code, aim)
-    numbers = [value for ai, value in identity.elements if ai in TERM_AIS]
-    return frozenset(filter(None, map(search_text, [decode(code)[0], identity.key, *numbers])))
+def terms_of(parcel: str, code: bytes | None, aim: str) -> frozenset[str]:
+    """What a parcel can be found by: its key, the code that was scanned and the numbers in it."""
+    texts = [parcel]
+    if code:
+        identity = identify(code, aim)
+        texts += [decode(code)[0], identity.key, *(value for ai, value in identity.elements if ai in TERM_AIS)]
+    return frozenset(filter(None, map(search_text, texts)))
 
 
-def term_rows(row: Row) -> Iterator[Row]:
-    """The search terms of one custody row."""
-    code = row["code"]
-    terms = terms_of_code(code, row["aim"]) if code else frozenset()
-    for term in terms | {search_text(row["parcel"])}:
-        yield {"term": term, "parcel": row["parcel"]}
+def term_rows(rows: Iterable[Row]) -> list[Row]:
+    """The search terms of these custody rows, each once."""
+    named = {(row["parcel"], row["code"], row["aim"]) for row in rows}
+    terms = {(term, name[0]) for name in named for term in terms_of(*name)}
+    return [{"term": term, "parcel": parcel} for term, parcel in sorted(terms)]

@@ -1,0 +1,47 @@
+"""Rows in bulk: what is written with every group of facts goes past SQLAlchemy's handling of parameters row by row.
+
+Statements are declared in Core, rendered once, and run by the driver over all rows. Nothing is lost by that: our columns hold
+integers, text and bytes, which drivers take as they are.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect, Insert
+
+STATEMENTS: Final = 256
+"""Rendered ones that are remembered; the hub has some thirty."""
+
+Row = Mapping[str, Any]
+
+
+def write(tx: Connection, statement: Insert, rows: Collection[Row]) -> None:
+    """Run a statement over rows that all name the same columns.
+
+    Args:
+        tx: a transaction of the writer.
+        statement: one that is built once and kept (`hub.ledger.statements`), for it is remembered as it was rendered.
+        rows: none is no work.
+
+    Raises:
+        ValueError: the rows leave out a column that has a default; here nothing fills it in.
+    """
+    if rows:
+        sql, parameters = _rendered(statement, tx.dialect, tuple(next(iter(rows))))
+        tx.exec_driver_sql(sql, [parameters(row) for row in rows])
+
+
+@lru_cache(STATEMENTS)
+def _rendered(
+    statement: Insert, dialect: Dialect, names: tuple[str, ...]
+) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))
+    left_out = [column.name for column in compiled.insert_prefetch]
+    if left_out:
+        raise ValueError(f"rows of {statement.table.name} leave out {', '.join(left_out)}")
+    places = compiled.positiontup or []
+    of_row: itemgetter[tuple[Any, ...]] = itemgetter(*places[: len(names)])
+    constants = tuple(compiled.params[name] for name in places[len(names) :])
+    return str(compiled), (lambda row: of_row(row) + constants) if constants else of_row
