@@ -191,7 +191,7 @@ class Outbox(Overview):
     @property
     def broken(self) -> bool:
         """The disk did not take a flush: the process must end and start again."""
-        return self.database.broken
+        return self.database.broken or self.files.broken
 
     # -- capture ---------------------------------------------------------------------------------------------------
 

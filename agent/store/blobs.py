@@ -3,10 +3,12 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from errno import EIO
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from agent.store.database import not_kept
 from agent.store.errors import Cause, NotKept
 from agent.store.files import make_folder, sync_folder
 from contract.delivery.device_view import PendingBlob
@@ -33,6 +35,8 @@ class BlobFiles:
         self._folder = folder / FOLDER
         self.incoming = folder / INCOMING
         self._verified: set[bytes] = set()
+        self.broken = False
+        """A flush failed: the process must end."""
 
     def prepare(self) -> None:
         """Make the folders.
@@ -66,6 +70,10 @@ class BlobFiles:
             source.replace(self.path(digest))
             sync_folder(self._folder)
         except OSError as error:
+            if error.errno == EIO:
+                # Asked again, the disk would say yes to what it has dropped.
+                self.broken = True
+                raise not_kept(Cause.BROKEN) from error
             raise NotKept(
                 Cause.NO_MEANS, f"Not kept: the attachment could not be stored ({error.strerror}). Take it again."
             ) from error

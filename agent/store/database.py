@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from shutil import copyfile
 from typing import Any, Final, Generic, TypeVar
@@ -83,11 +84,13 @@ def not_kept(cause: Cause) -> NotKept:
 class _Task(Generic[T]):
     """One thread's part of a group commit."""
 
-    __slots__ = ("error", "finished", "job", "result")
+    __slots__ = ("error", "finished", "job", "result", "turn")
 
     def __init__(self, job: Callable[[sqlite3.Connection], T]) -> None:
         self.job = job
         self.finished = False
+        self.turn = threading.Semaphore(0)
+        """Comes when the task is finished, or when it is first in the queue and its thread commits for all."""
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -100,6 +103,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._queue: deque[_Task[Any]] = deque()
+        self._queueing = threading.Lock()
         self._writing = threading.Lock()
         self._reading = threading.RLock()
         self._owner: int | None = None
@@ -207,15 +211,21 @@ class Database:
         if self._owner == threading.get_ident() and self._writer is not None:
             return job(self._writer)
         task = _Task(job)
-        self._queue.append(task)
-        with self._writing:
-            while not task.finished:
+        with self._queueing:
+            self._queue.append(task)
+            first = self._queue[0] is task
+        if not first:
+            # Waking each thread once, and not all of them at the writer's lock, is what makes a group fast.
+            task.turn.acquire()
+        if not task.finished:
+            with self._writing:
                 self._lead()
         if task.error is not None:
             raise task.error
         return task.result  # type: ignore[return-value]  # None only where T allows it
 
     def _told(self, error: BaseException) -> BaseException:
+        """What the caller hears of an error; after a flush that failed nothing more is written."""
         if not isinstance(error, (*UNREADABLE, MemoryError)):
             return error
         cause = cause_of(error)
@@ -226,10 +236,9 @@ class Database:
         return told
 
     def _lead(self) -> None:
-        """Commit for everyone who waits."""
-        tasks: list[_Task[Any]] = []
-        while self._queue and len(tasks) < MAX_GROUP:
-            tasks.append(self._queue.popleft())
+        """Commit for everyone who waits, and hand over to the first of those who came meanwhile."""
+        with self._queueing:
+            tasks = list(islice(self._queue, MAX_GROUP))
         self._owner = threading.get_ident()
         try:
             self._commit(tasks)
@@ -244,6 +253,12 @@ class Database:
                 # Judged before anybody else may commit: after a failed flush the next commit must not be tried.
                 task.error = None if task.error is None else self._told(task.error)
                 task.finished = True
+            with self._queueing:
+                for _ in tasks:
+                    self._queue.popleft()
+                following = [*tasks[1:], *islice(self._queue, 1)]
+            for task in following:
+                task.turn.release()
 
     def _commit(self, tasks: list[_Task[Any]]) -> None:
         connection = self._writer
@@ -301,7 +316,8 @@ class Database:
     def _checkpoint(self, writer: sqlite3.Connection) -> bool:
         try:
             busy, _pages, _moved = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, MemoryError) as error:
+            self._told(error)
             return False
         self.cramped = False
         self._commits = 0
@@ -318,7 +334,9 @@ class Database:
         self._commits = 0
         try:
             writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, MemoryError) as error:
+            # What was committed stays committed, whatever became of moving it.
+            self._told(error)
             self.cramped = True
         else:
             self.cramped = False
