@@ -1,6 +1,7 @@
 # Every job by one word. Each sets up what it needs; see scripts/setup.
 #   make demo PYTHON=python3.12    another interpreter
 #   make test ARGS="-k outbox"     more words for pytest (or for the demo)
+#   make bench ARGS="capture wire"    some benchmarks only
 
 ARGS ?=
 PYTHON ?=
@@ -9,7 +10,7 @@ export PYTHON
 # One worker a core; above four the brokers and browsers of the slow tests get in each other's way.
 PYTEST := .venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test test-fast setup lint format lock clean setup-run setup-test
+.PHONY: help demo test test-fast bench setup lint format lock clean setup-run setup-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -22,6 +23,9 @@ test: lint ## lint and all tests
 
 test-fast: setup-test ## the tests that need no broker, process or browser
 	$(PYTEST) -m "not slow" $(ARGS)
+
+bench: setup-test ## measure speed, size and recovery; writes build/bench.json
+	scripts/bench $(ARGS)
 
 setup: setup-test ## set up for everything, and do nothing else
 

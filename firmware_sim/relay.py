@@ -5,7 +5,7 @@ It stands between a device and its broker and can be told at any moment, from an
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 READ_BYTES = 16 * 1024
@@ -17,6 +17,7 @@ MAX_ON_ITS_WAY = 256
 
 OnItsWay = asyncio.Queue[tuple[float, bytes]]
 """When to hand out, in the loop's time, and what; no bytes are the end."""
+Count = Callable[[int], None]
 
 
 class Relay:
@@ -34,6 +35,9 @@ class Relay:
         """Where it listens."""
         self.accepted = 0
         """Connections so far, also those that were refused."""
+        self.bytes_to_target = 0
+        """TCP payload read from those who connected."""
+        self.bytes_from_target = 0
         self._target = (host, port)
         self._is_cut = False
         self._flows = asyncio.Event()
@@ -106,8 +110,8 @@ class Relay:
                 far, to_far = await asyncio.wait_for(asyncio.open_connection(*self._target), CONNECT_TIMEOUT_S)
                 self._writers[to_near] = to_far
                 async with asyncio.TaskGroup() as both_ways:
-                    both_ways.create_task(self._pump(near, to_far))
-                    both_ways.create_task(self._pump(far, to_near))
+                    both_ways.create_task(self._pump(near, to_far, self._count_to_target))
+                    both_ways.create_task(self._pump(far, to_near, self._count_from_target))
         except* (OSError, TimeoutError):
             # Broken by one side, or refused by the target: the other side learns it below.
             pass
@@ -116,18 +120,25 @@ class Relay:
             if to_near in self._writers:
                 self._writers.pop(to_near).transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _count_to_target(self, size: int) -> None:
+        self.bytes_to_target += size
+
+    def _count_from_target(self, size: int) -> None:
+        self.bytes_from_target += size
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Count) -> None:
         """Pass bytes on; those on their way do not hold up those behind them, as on a long line."""
         on_its_way: OnItsWay = asyncio.Queue(MAX_ON_ITS_WAY)
         async with asyncio.TaskGroup() as ends:
-            ends.create_task(self._take_in(reader, on_its_way))
+            ends.create_task(self._take_in(reader, on_its_way, count))
             ends.create_task(self._hand_out(on_its_way, writer))
 
-    async def _take_in(self, reader: asyncio.StreamReader, on_its_way: OnItsWay) -> None:
+    async def _take_in(self, reader: asyncio.StreamReader, on_its_way: OnItsWay, count: Count) -> None:
         data = b"any"
         while data:
             size = READ_BYTES if self.bytes_per_s is None else max(1, int(self.bytes_per_s * SLICE_S))
             data = await reader.read(size)
+            count(len(data))
             if self.bytes_per_s is not None:
                 await asyncio.sleep(len(data) / self.bytes_per_s)
             await on_its_way.put((self._loop.time() + self.delay_s, data))

@@ -32,9 +32,12 @@ from firmware_sim.fleet.line import Line
 from firmware_sim.fleet.load import Diary, Load
 from firmware_sim.fleet.store import MemoryOutbox
 
-FIRST_WAIT_S: Final = 0.5
-LONGEST_WAIT_S: Final = 30.0
-"""The back-off of the real agent: doubling waits, each cut by up to half at random."""
+FIRST_WAIT_S: Final = 0.25
+WAIT_GROWTH: Final = 1.25
+LONGEST_WAIT_S: Final = 15.0
+REFUSED_WAIT_S: Final = 30.0
+EARLY_RETRY_S: Final = 1.0
+"""The back-off of the real agent: growing waits, each cut by up to half at random; a capture ends one early."""
 ANSWER_TIMEOUT_S: Final = 15.0
 """From the start of a connection until the broker has taken the subscription."""
 
@@ -84,6 +87,7 @@ class FleetDevice:
         self._protocol = DeviceProtocol(self.store, SeededEntropy(self._rng))
         self._line: Line | None = None
         self._wait_s = FIRST_WAIT_S
+        self._early_s: float | None = None
         self._is_wanted = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._connecting: asyncio.Task[None] | None = None
@@ -129,7 +133,7 @@ class FleetDevice:
         """Capture scans now."""
         for _ in range(count):
             self.store.keep(self._diary.scan(), self._clock.now_ms(), live_ms=self._live_ms())
-        self._feed(Appended())
+        self._appended()
 
     def end(self) -> None:
         """Let go of everything."""
@@ -179,7 +183,7 @@ class FleetDevice:
     def closed(self, *, credentials: bool) -> None:
         """The connection is gone."""
         self.outages += 1
-        self._lose(longest=credentials)
+        self._lose(refused=credentials)
 
     # -- the connection --------------------------------------------------------------------------------------------
 
@@ -196,13 +200,19 @@ class FleetDevice:
         except OSError:
             self._lose()
 
-    def _lose(self, *, longest: bool = False) -> None:
+    def _lose(self, *, refused: bool = False) -> None:
         self._leave()
-        if longest:
-            self._wait_s = LONGEST_WAIT_S
+        ceiling_s = REFUSED_WAIT_S if refused else self._wait_s
+        self._wait_s = min(WAIT_GROWTH * self._wait_s, LONGEST_WAIT_S)
+        self._early_s = None if refused else asyncio.get_running_loop().time() + EARLY_RETRY_S
         if self._is_wanted:
-            self._later("connect", self._wait_s * (1 - self._rng.random() / 2), self._begin_to_connect)
-        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+            self._later("connect", ceiling_s * (1 - self._rng.random() / 2), self._begin_to_connect)
+
+    def _hurry(self) -> None:
+        """Whoever scans stands where the network may be back: do not wait out a long back-off."""
+        waiting = self._timers.get("connect")
+        if waiting is not None and self._early_s is not None and self._early_s < waiting.when():
+            self._later("connect", self._early_s - asyncio.get_running_loop().time(), self._begin_to_connect)
 
     def _leave(self) -> None:
         for name in ("connect", "answer", "tick"):
@@ -223,8 +233,12 @@ class FleetDevice:
     def _capture_due(self) -> None:
         for at_ms, event in self._diary.take(self._clock.now_ms(), in_contact=self.in_contact):
             self.store.keep(event, at_ms, live_ms=self._live_ms())
-        self._feed(Appended())
+        self._appended()
         self.run_load()
+
+    def _appended(self) -> None:
+        self._feed(Appended())
+        self._hurry()
 
     def _feed(self, event: Event) -> None:
         """Hand an event to the protocol and carry out its actions: first the writes, then the sends."""

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from agent import backoff, mqtt, uplink
 from firmware_sim.cli import main
 from firmware_sim.errors import SimulatorError
+from firmware_sim.fleet import device, line
 from firmware_sim.fleet.enrolment import Enrolled, broker_of, read_agents
 from firmware_sim.fleet.fleet import Fleet, Tally, percentile
 from firmware_sim.fleet.load import Load
@@ -124,3 +126,13 @@ def test_a_ledger_without_a_token_cannot_be_compared(
 
     assert main(["fleet", "--agents", str(tmp_path), "--hub", "http://127.0.0.1:1"]) == 1
     assert "put a token into HOLDFAST_TOKEN, or give --data" in capsys.readouterr().err
+
+
+def test_devices_of_a_fleet_wait_as_real_ones_do() -> None:
+    assert [1000 * s for s in (device.FIRST_WAIT_S, device.LONGEST_WAIT_S, device.REFUSED_WAIT_S)] == [
+        backoff.FIRST_MS,
+        backoff.CAP_MS,
+        backoff.REFUSED_MS,
+    ]
+    assert (device.WAIT_GROWTH, 1000 * device.EARLY_RETRY_S) == (backoff.GROWTH, uplink.EARLY_RETRY_MS)
+    assert (line.KEEPALIVE_S, 1000 * device.ANSWER_TIMEOUT_S) == (mqtt.KEEPALIVE_S, uplink.ANSWER_TIMEOUT_MS)

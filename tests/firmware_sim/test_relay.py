@@ -176,6 +176,16 @@ def test_half_close_ends_one_way_and_leaves_the_other(relay: Relay) -> None:
         assert receive(connection, 5) == b"<end>"
 
 
+def test_bytes_are_counted_each_way(relay: Relay) -> None:
+    with connect(relay) as connection:
+        connection.sendall(b"x" * 70_000)
+        receive(connection, 70_000)
+        connection.shutdown(socket.SHUT_WR)
+        receive(connection, 5)
+
+    assert (relay.bytes_to_target, relay.bytes_from_target) == (70_000, 70_005)
+
+
 def test_end_of_one_side_is_passed_on(relay: Relay) -> None:
     with connect(relay) as connection:
         connection.sendall(b"x")
