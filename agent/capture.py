@@ -1,7 +1,7 @@
 """From what a driver read to a kept fact, and the signal that tells the person about it."""
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
@@ -84,14 +84,15 @@ class _Line:
 
     def __init__(self) -> None:
         self.scanning = threading.Lock()
-        self._recent: dict[tuple[str, Step], int] = {}
+        # Not a plain dict, which takes longer to find its oldest entry the more were deleted before it.
+        self._recent: OrderedDict[tuple[str, Step], int] = OrderedDict()
         """When a label was read last, oldest first."""
 
     def was_just_kept(self, parcel: str, step: Step, mono_ms: int) -> bool:
         """Whether this is the label of a moment ago. A label held before the scanner is still the same one."""
         recent = self._recent
-        while recent and not 0 <= mono_ms - recent[oldest := next(iter(recent))] <= MERGE_MS:
-            del recent[oldest]
+        while recent and not 0 <= mono_ms - next(iter(recent.values())) <= MERGE_MS:
+            recent.popitem(last=False)
         if (parcel, step) not in recent:
             return False
         self.note(parcel, step, mono_ms)
@@ -99,8 +100,8 @@ class _Line:
 
     def note(self, parcel: str, step: Step, mono_ms: int) -> None:
         """Remember a label that was read."""
-        self._recent.pop((parcel, step), None)
         self._recent[parcel, step] = mono_ms
+        self._recent.move_to_end((parcel, step))
 
 
 @dataclass(frozen=True, slots=True)

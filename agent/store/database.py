@@ -89,8 +89,8 @@ class _Task(Generic[T]):
     def __init__(self, job: Callable[[sqlite3.Connection], T]) -> None:
         self.job = job
         self.finished = False
-        self.turn = threading.Semaphore(0)
-        """Comes when the task is finished, or when it is first in the queue and its thread commits for all."""
+        self.turn = threading.Lock()
+        """Let go when the task is finished, or when it is first in the queue and its thread commits for all."""
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -214,6 +214,7 @@ class Database:
         with self._queueing:
             self._queue.append(task)
             first = self._queue[0] is task
+            task.turn.acquire()
         if not first:
             # Waking each thread once, and not all of them at the writer's lock, is what makes a group fast.
             task.turn.acquire()
