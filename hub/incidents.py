@@ -1,9 +1,13 @@
 """Incidents: what an operator must be told, counted while it repeats."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from contract.delivery.hub_actions import Report
+from hub import tables as t
 from hub.ledger import statements
+
+BY_THE_HUB = "hub"
+"""Who closed an incident that ended by itself."""
 
 
 def report_incident(tx: Connection, report: Report, now_ms: int, count: int = 1) -> None:
@@ -19,3 +23,10 @@ def report_incident(tx: Connection, report: Report, now_ms: int, count: int = 1)
         "closed_by": "",
     }
     tx.execute(statements.incident(tx.dialect.name), row)
+
+
+def close_incident(tx: Connection, key: str, now_ms: int) -> bool:
+    """Close an incident whose cause is gone; whether it was open."""
+    c = t.incident.c
+    ended = update(t.incident).where(c.key == key, c.closed_ms.is_(None))
+    return tx.execute(ended.values(closed_ms=now_ms, closed_by=BY_THE_HUB)).rowcount == 1

@@ -5,12 +5,13 @@ exception behind, so whoever finds facts waiting at start-up goes carefully: it 
 does. The third death by one fact is the last. In service the ledger's own commit is that record, and nothing extra is written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from contract.delivery.hub_actions import IncidentKind, Report
@@ -79,30 +80,54 @@ class Projector:
         self._db = db
         self._projections = tuple(projections)
         self._now_ms = now_ms
+        self._held = False
 
-    def run(self) -> list[Change]:
-        """Fold all facts that wait; what changed."""
+    def hold(self) -> None:
+        """Let `run` fold nothing until `catch_up` is through: what waits now may be what killed an earlier process."""
+        self._held = True
+
+    def run(self, at_hand: Iterable[LedgerFact] = ()) -> list[Change]:
+        """Fold all facts that wait; what changed.
+
+        Args:
+            at_hand: facts as they were just put, which spares reading them again. Those that the ledger does not hold under
+                the same number count for nothing: it had them before.
+        """
         changes: list[Change] = []
-        while facts := self._waiting(CHUNK_FACTS):
+        if self._held:
+            return changes
+        decoded = {known.seq: known for known in at_hand}
+        while facts := self._waiting(CHUNK_FACTS, decoded):
             changes += self._fold_committed(facts)
         return changes
 
-    def catch_up(self) -> list[Change]:
-        """At start-up: fold what an earlier process left, prepared to die by one of its facts."""
-        changes: list[Change] = []
-        while facts := self._waiting(CAREFUL_CHUNK_FACTS):
+    def catch_up(
+        self, stopping: Callable[[], bool] = lambda: False, tell: Callable[[Sequence[Change]], None] = lambda _: None
+    ) -> None:
+        """At start-up: fold what an earlier process left, prepared to die by one of its facts.
+
+        Facts may be committed meanwhile; only those that were there at the beginning are met with care.
+
+        Args:
+            stopping: asked between transactions; the rest is left to the next start then.
+            tell: is given what changed.
+        """
+        with self._db.read() as tx:
+            last = tx.execute(select(func.max(t.fact.c.seq))).scalar() or 0
+        while (facts := self._waiting(CAREFUL_CHUNK_FACTS)) and facts[0].seq <= last:
             deaths = self._deaths(facts)
-            if not any(deaths):
-                changes += self._attempt(facts)
-                continue
-            for fact, died in zip(facts, deaths, strict=True):
+            together = [facts] if not any(deaths) else [[fact] for fact in facts]
+            for group, died in zip(together, deaths, strict=False):
+                if stopping():
+                    return
                 if died >= LAST_DEATH - 1:
-                    self._set_aside_killer(fact)
+                    self._set_aside_killer(group[0])
                 else:
-                    changes += self._attempt([fact])
+                    tell(self._attempt(group))
         with self._db.write() as tx:
             tx.execute(delete(t.projection_attempt))
-        return changes
+        self._held = False
+        tell(self.run())
 
     def rebuild(self) -> None:
         """Empty all projections and fold the whole ledger again. A death on the way is caught up at the next start."""
@@ -132,18 +157,23 @@ class Projector:
 
     # -- what waits ------------------------------------------------------------------------------------------------
 
-    def _waiting(self, most: int) -> list[LedgerFact]:
+    def _waiting(self, most: int, at_hand: Mapping[int, LedgerFact] = MappingProxyType({})) -> list[LedgerFact]:
         """The next facts in order; none when all is folded."""
         while self._projections:
             with self._db.read() as tx:
                 markers = _markers(tx)
                 low = min(markers.get(p.name, 0) for p in self._projections)
-                rows = tx.execute(_foldable(t.fact.c.seq > low).limit(most)).all()
                 last = tx.execute(select(func.max(t.fact.c.seq))).scalar() or 0
-            facts = [fact for row in rows if (fact := self._decoded(row)) is not None]
-            if facts:
-                return facts
-            if not rows:
+                names = tx.execute(_which(t.fact.c.seq > low).limit(most)).all()
+                known = {seq: at_hand[seq] for seq, identity in names if _is(at_hand.get(seq), identity)}
+                read = len(known) < len(names)
+                rows = tx.execute(_foldable(t.fact.c.seq.between(low + 1, names[-1].seq))).all() if read else []
+            known |= {
+                row.seq: fact for row in rows if row.seq not in known and (fact := self._decoded(row)) is not None
+            }
+            if known:
+                return [known[seq] for seq, _ in names if seq in known]
+            if not names:
                 # Tombstones and unreadable facts are nothing to fold; behind them all is done.
                 if any(markers.get(p.name, 0) < last for p in self._projections):
                     with self._db.write() as tx:
@@ -256,10 +286,17 @@ def _markers(tx: Connection) -> dict[str, int]:
     return {row.name: row.seq for row in rows}
 
 
-def _foldable(which: ColumnElement[bool]) -> Select[Any]:
+def _which(those: ColumnElement[bool], *more: Column[Any]) -> Select[Any]:
     c = t.fact.c
-    columns = (c.seq, c.fact_id, c.device, c.core, c.received_ms)
-    return select(*columns).where(which, c.core.is_not(None), c.problem.is_(None)).order_by(c.seq)
+    return select(c.seq, c.fact_id, *more).where(those, c.core.is_not(None), c.problem.is_(None)).order_by(c.seq)
+
+
+def _foldable(those: ColumnElement[bool]) -> Select[Any]:
+    return _which(those, t.fact.c.device, t.fact.c.core, t.fact.c.received_ms)
+
+
+def _is(known: LedgerFact | None, identity: bytes) -> bool:
+    return known is not None and known.fact_id == identity
 
 
 def _ledger_fact(row: Row[Any]) -> LedgerFact:

@@ -1,4 +1,8 @@
-"""`holdfast-hub serve`: the whole hub in one process, put together here and taken apart in the reverse order."""
+"""`holdfast-hub serve`: the whole hub in one process, put together here and taken apart in the reverse order.
+
+After a crash devices wait, so the way to the first acknowledgement comes first: lock, database, broker, ingest. The web, the
+accounts and the rest of the hub are loaded while ingest already works.
+"""
 
 import json
 import os
@@ -13,20 +17,14 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-import uvicorn
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from contract.event import Decision
 from contract.messages import LatestReading
-from hub.administration import Administration
-from hub.app import create_app
-from hub.backup import clear_rests, make_backup, note_missing, prune, scheduled_name
 from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
-from hub.broker.link import BrokerLink, Credential
+from hub.broker.link import RETRY_CHILD_S, BrokerLink, Credential
 from hub.centre import Centre, open_centre
-from hub.context import HubContext
-from hub.control import ControlSocket
 from hub.errors import HubError, Refused
 from hub.ingest import Ingest, Outlets
 from hub.live import LiveBus
@@ -34,11 +32,9 @@ from hub.web.live_values import values_ahead
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-LINK_START_S: Final = 10.0
-HTTP_START_S: Final = 15.0
-HTTP_STOP_S: Final = 3
-"""Event streams are ended first, so what is left are short requests."""
 DRAIN_S: Final = 4.0
+CATCH_UP_RETRY_S: Final = 5.0
+BROKER_LOOK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +64,12 @@ class _Stop:
         self.failure = self.failure or failure
         self._event.set()
 
-    def wait(self) -> None:
-        self._event.wait()
+    def wait(self, seconds: float | None = None) -> bool:
+        return self._event.wait(seconds)
 
     @property
     def asked(self) -> bool:
         return self._event.is_set()
-
-    def wait_for(self, seconds: float) -> bool:
-        return self._event.wait(seconds)
 
 
 def serve(settings: Settings) -> int:
@@ -91,34 +84,47 @@ def serve(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.ask())
     with ExitStack() as stack:
         centre = stack.enter_context(open_centre(settings.data, with_backups=settings.backup_dir is not None))
-        centre.projector.catch_up()
+        listener = stack.enter_context(_listener(settings.http))
         live = LiveBus(centre.now_ms)
-        broker, address, credential = _broker(settings, centre, stack)
-        link = BrokerLink(address, credential)
+        broker, link = _broker(settings, centre, stack)
         ingest = Ingest(centre, _outlets(centre, live, link.publish))
+        centre.projector.hold()
         link.start(ingest.offer)
         stack.callback(link.stop)
         stack.enter_context(_running(ingest, stop))
+        caught_up = stack.enter_context(_catching_up(centre, live, stop))
+        if broker is not None:
+            broker.wait_started()
+
+        # Here, because it is most of the hub, and takes longer to load than all that devices wait for.
+        from hub.administration import Administration  # noqa: PLC0415 see above
+        from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 see above
+        from hub.context import HubContext  # noqa: PLC0415 see above
+        from hub.control import ControlSocket  # noqa: PLC0415 see above
+        from hub.web.server import serving  # noqa: PLC0415 see above
+
         administration = Administration(centre, lambda: broker.update(centre.registry.active()) if broker else None)
+        mqtt_url = broker.url if broker else _url_of(settings)
+        administration.remember_mqtt(mqtt_url)
         control = ControlSocket(settings.data, administration.answer)
         stack.callback(control.close)
-        mqtt_url = broker.url if broker else address.url("mqtts" if address.tls else "mqtt")
-        administration.remember_mqtt(mqtt_url)
-        if not link.wait_until_up(LINK_START_S):
-            raise Refused(f"the broker at {address.bind} does not let the hub in; see the log above")
         context = HubContext(
             database=centre.db,
             live=live,
             decide=_decider(centre, live),
             now_ms=centre.now_ms,
             secure=settings.secure,
-            ready=lambda: link.up and ingest.counts.storage_ok and not stop.asked,
+            ready=lambda: caught_up.is_set() and link.up and ingest.counts.storage_ok and not stop.asked,
         )
-        http_url = stack.enter_context(_web(context, settings.http, stop))
+        stack.enter_context(serving(context, listener, stop.ask))
         if settings.backup_dir is not None:
-            stack.enter_context(_backups(centre, settings.backup_dir, settings.backup_every_s))
-        sys.stdout.write(json.dumps({"event": "ready", "http": http_url, "mqtt": mqtt_url}) + "\n")
-        sys.stdout.flush()
+            backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
+            stack.enter_context(backups)
+        _wait_ready(link, caught_up, stop)
+        if not stop.asked:
+            http_url = Address(settings.http.host, listener.getsockname()[1]).url("http")
+            sys.stdout.write(json.dumps({"event": "ready", "http": http_url, "mqtt": mqtt_url}) + "\n")
+            sys.stdout.flush()
         stop.wait()
     if stop.failure is not None:
         sys.stderr.write(f"{stop.failure}\n")
@@ -126,14 +132,31 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _broker(settings: Settings, centre: Centre, stack: ExitStack) -> tuple[EmbeddedBroker | None, Address, Credential]:
+@contextmanager
+def _listener(listen: Address) -> Iterator[socket.socket]:
+    """Where pages are asked for: taken early, so that whoever asks while the hub starts is answered a moment later."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    try:
+        listener = socket.create_server((listen.host, listen.port), family=family)
+    except OSError as error:
+        raise Refused(f"cannot listen on {listen.bind}: {os.strerror(error.errno or 0)}") from error
+    with listener:
+        yield listener
+
+
+def _broker(settings: Settings, centre: Centre, stack: ExitStack) -> tuple[EmbeddedBroker | None, BrokerLink]:
     if settings.external is not None:
         if settings.external_credential is None:
             raise Refused("an external broker needs --broker-credential FILE; `broker-config` writes one")
-        return None, settings.external, settings.external_credential
+        return None, BrokerLink(settings.external, settings.external_credential)
     broker = EmbeddedBroker(settings.data, settings.mqtt, centre.registry.active())
     stack.callback(broker.stop)
-    return broker, broker.reach, broker.credential
+    return broker, BrokerLink(broker.reach, broker.credential, RETRY_CHILD_S)
+
+
+def _url_of(settings: Settings) -> str:
+    address = settings.external or settings.mqtt
+    return address.url("mqtts" if address.tls else "mqtt")
 
 
 def _outlets(centre: Centre, live: LiveBus, publish: Callable[[str, bytes], None]) -> Outlets:
@@ -152,97 +175,70 @@ def _decider(centre: Centre, live: LiveBus) -> Callable[[Decision], bytes]:
     return decide
 
 
+def _wait_ready(link: BrokerLink, caught_up: threading.Event, stop: _Stop) -> None:
+    """Wait until work can be taken, or the end is asked for.
+
+    Raises:
+        Refused: the broker does not let the hub in.
+    """
+    waiting = False
+    while not (stop.asked or (link.wait_until_up(BROKER_LOOK_S) and caught_up.wait(BROKER_LOOK_S))):
+        if link.refusal is not None:
+            raise Refused(f"the broker does not let the hub in: {link.refusal}; check its credential")
+        if not (waiting or link.up):
+            log.warning("the broker is away; devices wait until it is back")
+            waiting = True
+
+
 @contextmanager
 def _running(ingest: Ingest, stop: _Stop) -> Iterator[None]:
     """Ingest in its thread; what it cannot survive ends the process, for another start is the only safe way on."""
+    with _thread("ingest", ingest.run, stop):
+        try:
+            yield
+        finally:
+            ingest.stop()
+
+
+@contextmanager
+def _catching_up(centre: Centre, live: LiveBus, stop: _Stop) -> Iterator[threading.Event]:
+    """Fold what an earlier process left, while ingest already acknowledges; the event says when that is done."""
+    caught_up = threading.Event()
 
     def run() -> None:
+        while not stop.asked:
+            try:
+                centre.projector.catch_up(lambda: stop.asked, live.publish)
+            except OperationalError as error:
+                # The disk is full: facts are refused, pages show what is there, and room may come.
+                log.warning("storage refuses to fold", why=str(error.orig))
+                stop.wait(CATCH_UP_RETRY_S)
+            else:
+                caught_up.set()
+                return
+
+    with _thread("catch-up", run, stop):
         try:
-            ingest.run()
+            yield caught_up
+        finally:
+            # So that it ends between two transactions: a death in one would be held against its facts.
+            stop.ask()
+
+
+@contextmanager
+def _thread(name: str, work: Callable[[], None], stop: _Stop) -> Iterator[None]:
+    def run() -> None:
+        try:
+            work()
         except HubError as error:
             stop.ask(str(error))
         except BaseException as error:
-            log.exception("ingest failed")
-            stop.ask(f"ingest failed: {error!r}; the hub ends and devices will send again")
+            log.exception("a part failed", part=name)
+            stop.ask(f"{name} failed: {error!r}; the hub ends and devices will send again")
 
-    thread = threading.Thread(target=run, name="ingest", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        ingest.stop()
         thread.join(DRAIN_S)
-
-
-@contextmanager
-def _web(context: HubContext, listen: Address, stop: _Stop) -> Iterator[str]:
-    """The pages and the API in a thread; ends open event streams first, which would otherwise never end."""
-    try:
-        listener = socket.create_server(
-            (listen.host, listen.port), family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        )
-    except OSError as error:
-        raise Refused(f"cannot listen on {listen.bind}: {os.strerror(error.errno or 0)}") from error
-    config = uvicorn.Config(
-        create_app(context),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=HTTP_STOP_S,
-    )
-    server = uvicorn.Server(config)
-    started = threading.Event()
-
-    def run() -> None:
-        try:
-            server.run(sockets=[listener])
-        except (Exception, SystemExit) as error:
-            log.exception("the web side failed")
-            stop.ask(f"the web side failed: {error!r}")
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="web", daemon=True)
-    thread.start()
-    while not server.started and not started.wait(0.01):
-        pass
-    try:
-        if not server.started:
-            raise Refused("the web side does not start; see the log above")
-        yield Address(listen.host, listener.getsockname()[1]).url("http")
-    finally:
-        context.live.close()
-        server.should_exit = True
-        thread.join(HTTP_STOP_S + 1)
-        listener.close()
-
-
-@contextmanager
-def _backups(centre: Centre, folder: Path, every_s: float) -> Iterator[None]:
-    """Make, verify, record and prune backups, the first at once."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clear_rests(folder)
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.is_set():
-            try:
-                with centre.db.write() as tx:
-                    note_missing(tx, centre.now_ms())
-                now_ms = centre.now_ms()
-                made = make_backup(centre.db, centre.blobs, folder.absolute() / scheduled_name(now_ms), now_ms)
-                prune(centre.db, folder, centre.now_ms())
-                log.info("backup made", path=str(made.path), facts=made.facts, bytes=made.bytes)
-            except (HubError, DBAPIError, OSError) as error:
-                # A full disk among them: this thread must go on, or there would never be another backup.
-                log.exception("no backup was made", why=str(error))
-            ended.wait(every_s)
-
-    thread = threading.Thread(target=run, name="backups", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        # A backup that is being written is given up: its file does not have its name yet.
-        thread.join(1)

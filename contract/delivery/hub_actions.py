@@ -35,6 +35,8 @@ class IncidentKind(StrEnum):
     """A device found its own storage damaged, behind its witness, or gone."""
     BLOB_REFUSED = "blob_refused"
     """An attachment that the hub cannot take."""
+    BACKUP_FAILED = "backup_failed"
+    """The hub could not make its scheduled backup, so nothing new becomes safe."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,10 @@ class EmbeddedBroker:
     """Runs the broker while it is open. Start it from a thread that lives as long as the process (see `tether`)."""
 
     def __init__(self, data: Path, listen: Address, devices: Iterable[EnrolledDevice]) -> None:
-        """Write the configuration, start, and wait until it takes connections.
+        """Write the configuration and start it; `wait_started` says whether it did.
 
         Raises:
-            Refused: no binary, the port is taken, or the broker does not start.
+            Refused: no binary, or the port is taken.
         """
         self._folder = data / "broker"
         self._folder.mkdir(exist_ok=True, mode=0o700)
@@ -66,8 +66,17 @@ class EmbeddedBroker:
         self._write(devices)
         self._keeper = threading.Thread(target=self._keep, name="broker", daemon=True)
         self._keeper.start()
+
+    def wait_started(self) -> None:
+        """Wait until it takes connections for the first time.
+
+        Raises:
+            Refused: it does not start.
+        """
         self._started.wait()
-        self._raise_failure()
+        if self._failure is not None:
+            self._keeper.join()
+            raise Refused(self._failure)
 
     @property
     def url(self) -> str:
@@ -100,11 +109,6 @@ class EmbeddedBroker:
             self._process.kill()
             self._keeper.join()
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            self._keeper.join()
-            raise Refused(self._failure)
-
     def _write(self, devices: Iterable[EnrolledDevice]) -> None:
         users = [hub_user(self.credential.password), *map(device_user, devices)]
         text = nats_config(self._folder, self.address, users)
@@ -116,6 +120,7 @@ class EmbeddedBroker:
 
     def _keep(self) -> None:
         """Start the child again and again, always from this one thread: its death would be the child's."""
+        patient_until_s = monotonic() + START_S
         while not self._stopping.is_set():
             try:
                 process = self._start()
@@ -129,11 +134,14 @@ class EmbeddedBroker:
                 self._stopping.wait(RESTART_PAUSE_S)
                 continue
             came_up = self._wait_until_up(process)
-            if not came_up and not self._started.is_set():
+            # Whom somebody kills can be started again; who ends by itself, or hangs, would do so again.
+            was_killed = not came_up and (process.poll() or 0) < 0 and monotonic() < patient_until_s
+            if not (came_up or was_killed or self._started.is_set()):
                 process.kill()
                 process.wait()
                 self._failure = f"the broker does not start on {self.address.bind}: {self._last_words()}"
-            self._started.set()
+            if not was_killed or self._stopping.is_set():
+                self._started.set()
             if self._failure is not None:
                 return
             code = process.wait()

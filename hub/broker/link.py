@@ -22,8 +22,10 @@ from hub.intake import Incoming
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 KEEPALIVE_S: Final = 30
-RECONNECT_MIN_S: Final = 1
-RECONNECT_MAX_S: Final = 15
+RETRY_S: Final = (0.1, 5.0)
+"""The first wait for a broker that is away, and the longest after doublings."""
+RETRY_CHILD_S: Final = (0.02, 0.02)
+"""The same for a broker that the hub itself starts. A hello that a device says before the hub hears costs it five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,18 @@ def read_credential(path: Path) -> Credential:
 
 
 class BrokerLink:
-    """Hands in every message of the devices, and publishes answers. Reconnects by itself."""
+    """Hands in every message of the devices, and publishes answers. Reconnects by itself.
 
-    def __init__(self, address: Address, credential: Credential) -> None:
+    Args:
+        address: the broker's.
+        credential: the hub's own.
+        retry_s: how long to wait before the second try to connect, and at most.
+    """
+
+    def __init__(self, address: Address, credential: Credential, retry_s: tuple[float, float] = RETRY_S) -> None:
         self._address = address
+        self.refusal: str | None = None
+        """Why the broker does not let the hub in; None while it does, or cannot be reached."""
         self._hear: Callable[[Incoming], None] | None = None
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"hub-{secrets.token_hex(8)}", clean_session=True)
@@ -65,7 +75,7 @@ class BrokerLink:
         if address.tls:
             cafile = str(credential.ca_file) if credential.ca_file else None
             self._client.tls_set_context(ssl.create_default_context(cafile=cafile))
-        self._client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
+        self._client.reconnect_delay_set(*retry_s)  # type: ignore[arg-type]  # typed as whole seconds, and only added up
         self._client.on_socket_open = _no_delay
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -98,12 +108,15 @@ class BrokerLink:
 
     def _on_connect(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         if reason.is_failure:
-            log.error("the broker refuses the hub", why=str(reason))
+            self.refusal = str(reason)
+            log.error("the broker refuses the hub", why=self.refusal)
             return
+        self.refusal = None
         self._client.subscribe(UP_FILTER, qos=0)
 
     def _on_subscribe(self, _client: Client, _data: object, _mid: int, reasons: Any, _properties: object) -> None:
         if any(reason.is_failure for reason in reasons):
+            self.refusal = f"no subscription to {UP_FILTER}"
             log.error("the broker does not let the hub hear devices", topic=UP_FILTER)
             return
         self._subscribed.set()

@@ -14,6 +14,7 @@ from hub.ahead import Ahead
 from hub.coldchain.freshness import Freshness, freshness_of, sensor_counts
 from hub.coldchain.queries import SensorView
 from hub.context import Hub, Reader
+from hub.decisions import HUB_DEVICE
 from hub.fleet.queries import DeviceRow, IncidentRow, devices_by_id, fleet_totals, list_incidents, roll_call
 from hub.pages.glance import all_sensors, probe_of
 from hub.tracking.queries import parcel_counts
@@ -63,7 +64,7 @@ def _incident(row: IncidentRow) -> Finding:
     words = INCIDENT_WORDS.get(row.kind, UNKNOWN_INCIDENT)
     values: dict[str, object] = {"kind": row.kind}
     href = f"/devices?q={escape_id(row.device)}"
-    return Finding(words.level, row.device, words.what, words.todo, href, row.last_ms, values=values)
+    return Finding(words.level, row.device or HUB_DEVICE, words.what, words.todo, href, row.last_ms, values=values)
 
 
 _SENSOR_WORDS: Final = {

@@ -256,6 +256,8 @@ _INCIDENTS: Final = {
     "Replace its storage soon": "尽快更换存储",
     "sent an attachment that the hub cannot take": "发来中心无法接收的附件",
     "Ask for the picture again": "请重新提供图片",
+    "could not make its backup; devices let nothing go meanwhile": "未能完成备份；在此期间设备不会释放任何记录",
+    "Check the disk for backups": "请检查备份磁盘",
     "reported an incident of the kind {kind}": "报告了类型为 {kind} 的事件",
     "Look at the incident": "查看事件",
 }

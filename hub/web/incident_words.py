@@ -58,5 +58,8 @@ INCIDENT_WORDS: Final[dict[str, IncidentWords]] = {
     IncidentKind.BLOB_REFUSED: IncidentWords(
         "past", "sent an attachment that the hub cannot take", "Ask for the picture again"
     ),
+    IncidentKind.BACKUP_FAILED: IncidentWords(
+        "attention", "could not make its backup; devices let nothing go meanwhile", "Check the disk for backups"
+    ),
 }
 UNKNOWN_INCIDENT: Final = IncidentWords("attention", "reported an incident of the kind {kind}", "Look at the incident")

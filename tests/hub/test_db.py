@@ -130,5 +130,9 @@ def test_the_newest_step_is_alembics_head() -> None:
 
 def test_a_database_at_the_newest_schema_is_opened_without_alembic(tmp_path: Path) -> None:
     open_database(tmp_path).close()
-    code = f"import sys, pathlib; from hub.schema import open_database; open_database(pathlib.Path({str(tmp_path)!r})).close(); print('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    code = "import sys, pathlib; from hub.schema import open_database; open_database(pathlib.Path(sys.argv[1])).close()"
+    code += "; print('alembic' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )

@@ -49,6 +49,7 @@ class HubEnd:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     running = EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN, DOCK])
+    running.wait_started()
     yield running
     running.stop()
 
@@ -164,7 +165,7 @@ def test_a_broker_that_cannot_be_started_at_all_is_refused(tmp_path: Path, monke
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(Refused, match="Too many open files"):
-        EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN])
+        EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN]).wait_started()
 
 
 def test_f098_two_devices_with_one_client_id_are_never_taken_for_each_other(
