@@ -31,7 +31,7 @@ from hub.intake import Heard, Incoming, Rejected, Unreadable, take_in
 from hub.ledger.safety import read_safety
 from hub.ledger.view import LedgerTransaction
 from hub.life import SignsOfLife
-from hub.projector import Change
+from hub.projector import Change, LedgerFact
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -176,7 +176,7 @@ class Ingest:
         spoke, shown = self._life.read(heard, greeted=done.greeted, grown=done.grown)
         for device, readings in shown:
             self._outlets.on_live(device, readings)
-        self._project([*done.changes, *(Change("contact", device) for device in spoke)])
+        self._project([*done.changes, *(Change("contact", device) for device in spoke)], done.readable)
 
     def _pace(self, arrived: Sequence[Judged]) -> list[Judged]:
         """Hold hellos back while there are too many; a newer one of a device takes the older one's place."""
@@ -289,9 +289,9 @@ class Ingest:
                 continue
             self._outlets.publish(device.id, payload)
 
-    def _project(self, changes: Sequence[Change]) -> None:
+    def _project(self, changes: Sequence[Change], readable: Sequence[LedgerFact]) -> None:
         try:
-            folded = self._centre.projector.run()
+            folded = self._centre.projector.run(readable)
         except OperationalError as error:
             # The facts are kept and acknowledged; they are folded when there is room again.
             self.counts.storage_ok = False
@@ -310,9 +310,11 @@ class _Done:
         self.greeted: set[str] = set()
         self.grown: set[str] = set()
         self.facts = 0
+        self.readable: list[LedgerFact] = []
 
     def note(self, ledger: LedgerTransaction) -> None:
         self.facts += ledger.facts
+        self.readable += ledger.readable
         self.greeted |= ledger.contacts.keys()
         self.grown |= ledger.grown
         self.changes += [Change("incident", key) for key in ledger.incidents]

@@ -25,6 +25,7 @@ from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import RETRY_CHILD_S, BrokerLink, Credential
 from hub.centre import Centre, open_centre
+from hub.collector import relax_collector
 from hub.errors import HubError, Refused
 from hub.ingest import Ingest, Outlets
 from hub.live import LiveBus
@@ -120,6 +121,7 @@ def serve(settings: Settings) -> int:
         if settings.backup_dir is not None:
             backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
             stack.enter_context(backups)
+        relax_collector()
         _wait_ready(link, caught_up, stop)
         if not stop.asked:
             http_url = Address(settings.http.host, listener.getsockname()[1]).url("http")

@@ -14,6 +14,7 @@ from hub.ledger.buffer import Placed, WriteBuffer
 from hub.ledger.heads import StreamHeads, stream_name
 from hub.ledger.safety import Safety
 from hub.ledger.statements import ERASED
+from hub.projector import LedgerFact
 
 HELD_STATEMENTS_PER_DEVICE: Final = 100
 """At most 25 MB of what one broken device says; the incident counts the rest."""
@@ -41,6 +42,8 @@ class LedgerTransaction:
         """Devices of whose streams something new was kept."""
         self.facts = 0
         """Facts that were put, repeated ones included."""
+        self.readable: list[LedgerFact] = []
+        """Those of them that can be folded, as they are in the ledger unless it had them before."""
 
     # -- reading (HubView) -----------------------------------------------------------------------------------------
 
@@ -93,6 +96,13 @@ class LedgerTransaction:
         c = t.device_document.c
         rows = self._tx.execute(select(c.kind, c.version).where(c.device == device).order_by(c.kind))
         return [DocumentVersion(*row) for row in rows]
+
+    def claimed_n(self, stream: StreamName) -> int:
+        """The furthest position that a hello ever announced for this stream; 0 for none."""
+        self._settle(stream.device)
+        number = self._heads.known_id(self._tx, stream)
+        c = t.claim.c
+        return self._tx.execute(select(c.head_n).where(c.stream_id == number)).scalar() or 0
 
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         """Whether this incarnation never said hello before."""
@@ -173,6 +183,8 @@ class LedgerTransaction:
         fresh = unreadable.keys() - self._known(put.device, unreadable)
         for seq, row in enumerate(put.rows, first):
             self._buffer.fact(seq, put.device, row, placed.get(row.fact_id), self._now_ms)
+            if row.fact is not None:
+                self.readable.append(LedgerFact(seq, row.fact_id, row.fact, self._now_ms))
         for identity in fresh:
             problem = unreadable[identity]
             self._buffer.quarantine("fact", put.device, problem, self._now_ms, fact_id=identity)

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Connection, Table
 
 from contract.event import Decision, Scan
+from contract.fact import decode_core
 from hub import tables as t
 from hub.errors import ProjectionError
-from hub.projector import Change, LedgerFact
+from hub.projector import Change, LedgerFact, Projector
 from hub.quarantine import drop, list_quarantine, replay
 from hub.verify import verify_ledger
 from tests.hub.desk import NOW_MS, Desk, Seen, connected, open_desk, seen
@@ -112,6 +113,45 @@ def test_a_new_projection_is_folded_from_the_beginning_and_the_old_one_goes_on(t
         assert other.folded == made
         assert desk.seen() == dict.fromkeys(made, 1)
         assert {r["name"]: r["seq"] for r in desk.rows(t.projection_marker)} == {"seen": 20, "other": 20}
+
+
+def test_a_fact_at_hand_is_folded_as_it_is_unless_the_ledger_has_another_under_its_number(tmp_path: Path) -> None:
+    class Times(Other):
+        def fold(self, tx: Connection, facts: Sequence[LedgerFact]) -> Sequence[Change]:
+            self.received = [known.received_ms for known in facts]
+            return super().fold(tx, facts)
+
+    with open_desk(tmp_path, projections=[]) as desk:
+        device = connected(desk)
+        made = [device.scan(b"%d" % n) for n in range(4)]
+        desk.settle(device)
+        cores = [decode_core(bytes(row["core"])) for row in desk.rows(t.fact)]  # type: ignore[call-overload]  # rows are untyped
+        times = Times()
+        projector = Projector(desk.centre.db, [times], lambda: NOW_MS)
+        at_hand = [LedgerFact(seq, made[seq - 1], cores[seq - 1], seq) for seq in (1, 2, 3)]
+        at_hand[1] = LedgerFact(2, made[3], cores[3], 2)
+        projector.run([*at_hand, LedgerFact(99, made[0], cores[0], 99)])
+
+        assert times.folded == made
+        assert times.received == [1, NOW_MS, 3, NOW_MS]
+
+
+def test_repeated_facts_and_those_of_a_group_that_failed_are_folded_once(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        device = connected(desk)
+        device.scan(b"1")
+        first = list(device.outgoing)
+        desk.hear("van-1", *first)
+        device.scan(b"2")
+        # The ledger's numbers are given again after a rollback, to other facts than before.
+        desk.hear("van-1", *first, *first)
+        desk.centre.heads.forget()
+        desk.settle(device)
+
+        assert desk.seen() == dict.fromkeys(desk.facts(), 1)
+        assert len(desk.facts()) == 2
+        desk.centre.projector.rebuild()
+        assert desk.seen() == dict.fromkeys(desk.facts(), 1)
 
 
 def test_a_decision_is_a_fact_of_the_hub_in_a_chain_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, select
+
+from hub import tables as t
+from hub.ledger import statements
+from hub.rows import write
+from tests.hub.folding import engine
+
+ROW = {
+    "key": "k",
+    "kind": "gap",
+    "device": "van-1",
+    "detail": "one",
+    "first_ms": 1,
+    "last_ms": 1,
+    "count": 2,
+    "closed_by": "",
+}
+
+
+@pytest.fixture
+def tx() -> Iterator[Connection]:
+    made = engine()
+    with made.begin() as connection:
+        yield connection
+    made.dispose()
+
+
+def test_rows_are_written_by_their_names_whatever_their_order(tx: Connection) -> None:
+    write(tx, statements.incident("sqlite"), [dict(reversed(ROW.items()))])
+    write(tx, statements.incident("sqlite"), [ROW | {"detail": "two", "last_ms": 5}])
+
+    (row,) = tx.execute(select(t.incident)).mappings()
+    assert row == ROW | {"detail": "two", "last_ms": 5, "count": 4, "closed_ms": None}
+
+
+def test_no_rows_are_no_work(tx: Connection) -> None:
+    write(tx, statements.incident("sqlite"), {}.values())
+
+
+def test_a_row_that_leaves_a_default_to_others_is_refused(tx: Connection) -> None:
+    short = {name: value for name, value in ROW.items() if name != "count"}
+
+    with pytest.raises(ValueError, match="rows of incident leave out count"):
+        write(tx, statements.incident("sqlite"), [short])
