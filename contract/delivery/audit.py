@@ -1,6 +1,6 @@
 """What follows from the hub's answers to a device's questions about its contents."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from contract.limits import MAX_BATCH_ITEMS
 from contract.messages import AUDIT_SAFE
@@ -20,15 +20,13 @@ def named_safe(
     return tuple(i for i in wished if i in answered and i in in_full)
 
 
-def in_parcels(cores: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
-    """Cores grouped so that each group fits one message."""
-    parcel: list[bytes] = []
+def parcel(cores: Iterable[bytes], most_bytes: int) -> tuple[bytes, ...]:
+    """The first of these cores, as many as fit one message."""
+    taken: list[bytes] = []
     room = most_bytes
     for core in cores:
-        if parcel and (len(core) > room or len(parcel) == MAX_BATCH_ITEMS):
-            yield parcel
-            parcel, room = [], most_bytes
-        parcel.append(core)
         room -= len(core)
-    if parcel:
-        yield parcel
+        if room < 0 or len(taken) == MAX_BATCH_ITEMS:
+            break
+        taken.append(core)
+    return tuple(taken)

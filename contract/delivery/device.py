@@ -12,7 +12,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from contract.delivery.audit import in_parcels, joined, named_safe
+from contract.delivery.audit import joined, named_safe, parcel
 from contract.delivery.device_actions import (
     Action,
     BlobRefused,
@@ -109,6 +109,7 @@ class DeviceProtocol:
         self._blob: BlobTransfer | None = None
         self._blob_timer = ResendTimer()
         self._batch_limit = 0
+        self._not_before_ms = 0
         self._custody_turns = 0
         self._lane_turns = 0
         self._unanswered = 0
@@ -141,7 +142,7 @@ class DeviceProtocol:
             return None
         due = [self._next_hello_ms] if self.link is Link.SYNCED and self._hello is None else []
         due += [t.due_ms for t in self._timers() if t.due_ms is not None]
-        due += [lane.not_before_ms for lane in self._lanes.values() if lane.not_before_ms]
+        due += [self._not_before_ms] if self._not_before_ms else []
         return min(due, default=None)
 
     def _timers(self) -> list[ResendTimer]:
@@ -153,6 +154,9 @@ class DeviceProtocol:
             case Received(message=Welcome() as welcome):
                 fresh = self._hello is not None and welcome.nonce == self._hello.nonce  # D6
                 return Happening.WELCOMED if fresh else None
+            case Received(message=Ack() | Nack()) if self.link is Link.GREETING:
+                # It answers an earlier connection, and the welcome on its way says it better.
+                return None
             case Received(message=Ack() as ack):
                 return Happening.ACKED if self._names_our_prefix(ack) else None  # D4
             case Received(message=Nack() as nack):
@@ -199,9 +203,8 @@ class DeviceProtocol:
             if self._unanswered >= UNANSWERED_BEFORE_RECONNECT:
                 return [Reconnect(f"no answer from the hub to {self._unanswered} messages in a row")]
             self._time_out(fired)
-        for lane in self._lanes.values():
-            if lane.not_before_ms <= now.mono_ms:
-                lane.not_before_ms = 0
+        if self._not_before_ms <= now.mono_ms:
+            self._not_before_ms = 0
         hello_due = self._hello is None and self.link is Link.SYNCED and self._next_hello_ms <= now.mono_ms  # D5
         if self._hello_timer in fired or hello_due:
             return self._say_hello(now)
@@ -345,8 +348,10 @@ class DeviceProtocol:
         actions: list[Action] = []
         missing = [i for i, answer in zip(pending.audited, welcome.audit, strict=False) if answer == AUDIT_MISSING]
         acked_below = self._view.committed_only(missing, {lane: s.acked_n for lane, s in self._lanes.items()})
-        fills = in_parcels(self._view.contents(acked_below), BATCH_BYTES)
-        actions += [Send(Fill(tuple(cores))) for cores in fills]
+        # One parcel a hello, which sets the pace; whatever is still missing is asked about again.
+        fill = parcel(self._view.contents(acked_below), BATCH_BYTES) if not self._not_before_ms else ()
+        if fill:
+            actions.append(Send(Fill(fill)))
         safe = named_safe(pending.candidates, pending.audited, welcome.audit, welcome.safe)
         if safe:
             actions.append(Release(safe))
@@ -404,13 +409,14 @@ class DeviceProtocol:
     def _take_credit(self, facts: int, retry_after_ms: int, now: Now) -> None:
         self._batch_limit = facts
         if facts == 0:
-            for session in self._lanes.values():
-                session.not_before_ms = now.mono_ms + max(retry_after_ms, 1)
+            self._not_before_ms = now.mono_ms + max(retry_after_ms, 1)
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
     def _pump(self, now: Now) -> list[Action]:
         """D3: one batch in flight per lane, custody first, nothing starves."""
+        if self._not_before_ms:
+            return []
         actions = self._pump_lane(Lane.CUSTODY, now)
         custody = self._lanes[Lane.CUSTODY]
         custody_busy = custody.awaiting_n is not None and custody.timer.attempts <= 1
@@ -423,7 +429,7 @@ class DeviceProtocol:
 
     def _pump_lane(self, lane: Lane, now: Now) -> list[Action]:
         session = self._lanes[lane]
-        if session.awaiting_n is not None or session.not_before_ms:
+        if session.awaiting_n is not None:
             return []
         ends = self._view.lane(lane)
         after_n = max(session.acked_n, ends.base_n)

@@ -49,7 +49,6 @@ class LaneSession:
     acked_n: int = 0
     awaiting_n: int | None = None
     """The last position of the batch or gap in flight."""
-    not_before_ms: int = 0
     timer: ResendTimer = field(default_factory=ResendTimer)
 
     def settle(self) -> None:

@@ -44,8 +44,6 @@ TRANSITIONS: Final[dict[Link, dict[Happening, Link]]] = {
         Happening.TICK: Link.GREETING,
         Happening.REPLACED: Link.GREETING,
         Happening.WELCOMED: Link.SYNCED,
-        Happening.ACKED: Link.GREETING,
-        Happening.NACKED: Link.GREETING,
         Happening.BLOB_ANSWERED: Link.GREETING,
         Happening.DOCUMENT: Link.GREETING,
     },

@@ -352,7 +352,7 @@ def _hello(device: str, hello: Hello, view: HubView, credit: Credit, now_ms: int
         forked |= shape_of(len(branches)) is Shape.FORKED
         heads = sorted(branches, key=lambda b: b.n, reverse=True)[:MAX_HEADS]
         answers.append(LaneAnswer(claim.lane, best, tuple(mark(b.n, b.hash) for b in heads)))
-        actions += _regressions(stream, claim, best, branches)
+        actions += _regressions(stream, claim, best, view)
     audited = view.audit(device, hello.audit)
     blobs = view.audit_blobs(hello.audit_blobs)
     welcome = Welcome(
@@ -385,9 +385,7 @@ def _best(stream: StreamName, claim: LaneClaim, branches: Sequence[BranchHead], 
     return None
 
 
-def _regressions(
-    stream: StreamName, claim: LaneClaim, best: Mark | None, branches: Sequence[BranchHead]
-) -> list[HubAction]:
+def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, view: HubView) -> list[HubAction]:
     """P6: a restored hub and a restored device each show by themselves."""
     where = f"{stream.device}:{stream.incarnation.hex()}:{stream.lane}"
     found: list[HubAction] = []
@@ -402,14 +400,16 @@ def _regressions(
                 f"the device saw {stream.lane} acknowledged up to {acked.n}; this hub knows it up to {best_n}",
             )
         )
-    longest = max((b.n for b in branches), default=0)
-    if longest > claim.head.n:
+    # Not by what is committed: a batch may overtake the hello that was said before it. The device judges by the heads in the
+    # welcome, and states it; what was announced and never sent it cannot know of.
+    announced_n = view.claimed_n(stream)
+    if announced_n > claim.head.n:
         found.append(
             Report(
                 IncidentKind.DEVICE_REGRESSED,
                 stream.device,
                 f"device_regressed:{where}",
-                f"the device ends {stream.lane} at {claim.head.n}; the hub has it up to {longest}",
+                f"the device ends {stream.lane} at {claim.head.n} and announced it up to {announced_n} before",
             )
         )
     return found

@@ -62,6 +62,9 @@ class HubView(Protocol):
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         """The versions of the documents that this device should have."""
 
+    def claimed_n(self, stream: StreamName) -> int:
+        """The furthest position that a hello ever announced for this stream; 0 for none."""
+
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         """Whether this incarnation never said hello before."""
 

@@ -65,7 +65,7 @@ class SeededEntropy:
         return self._random.random()
 
 
-@dataclass
+@dataclass(slots=True)
 class Position:
     n: int
     hash: bytes
@@ -99,6 +99,7 @@ class MemoryStore:
         self.contents: dict[bytes, bytes] = {}
         self.blobs: dict[bytes, bytes] = {}
         self.blobs_stored: dict[bytes, bool] = {}
+        self.blobs_refused: set[bytes] = set()
         self.releasable = False
         self.reincarnations: list[str] = []
         self.fixes: list[FixClock] = []
@@ -185,7 +186,7 @@ class MemoryStore:
 
     def pending_blob(self) -> PendingBlob | None:
         for name, data in self.blobs.items():
-            if not self.blobs_stored.get(name):
+            if not self.blobs_stored.get(name) and name not in self.blobs_refused:
                 return PendingBlob(name, len(data))
         return None
 
@@ -227,7 +228,7 @@ class MemoryStore:
             case BlobStored(name, stored):
                 self.blobs_stored[name] = stored
             case BlobRefused(name):
-                self.blobs_stored[name] = True
+                self.blobs_refused.add(name)
             case ReleaseBlobs(names):
                 for name in names:
                     del self.blobs[name]
@@ -262,7 +263,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.branch_heads: dict[StreamName, list[BranchHead]] = {}
-        self.placed: dict[tuple[StreamName, int], list[bytes]] = {}
+        self.placed: dict[tuple[StreamName, int], tuple[bytes, ...]] = {}
         self.facts: dict[bytes, Row] = {}
         self.arrived: list[bytes] = []
         self.gaps: list[PutGap] = []
@@ -276,7 +277,7 @@ class MemoryLedger:
         return self.branch_heads.get(stream, [])
 
     def hashes_at(self, stream: StreamName, first_n: int, last_n: int) -> Mapping[int, Sequence[bytes]]:
-        return {n: self.placed.get((stream, n), []) for n in range(first_n, last_n + 1)}
+        return {n: self.placed.get((stream, n), ()) for n in range(first_n, last_n + 1)}
 
     def audit(self, device: str, prefixes: Sequence[bytes]) -> Sequence[Audited]:
         found = {i[:8]: i for i in self.facts}
@@ -301,6 +302,9 @@ class MemoryLedger:
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         return []
 
+    def claimed_n(self, stream: StreamName) -> int:
+        return self.claims.get(stream, 0)
+
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         return not any(s.device == device and s.incarnation == incarnation for s in self.claims)
 
@@ -320,7 +324,7 @@ class MemoryLedger:
         match action:
             case Place(stream, branch, placements):
                 for p in placements:
-                    self.placed.setdefault((stream, p.n), []).append(p.hash)
+                    self.placed[stream, p.n] = (*self.placed.get((stream, p.n), ()), p.hash)
                 heads = [b for b in self.branch_heads.get(stream, []) if b.branch != branch]
                 heads.append(BranchHead(branch, placements[-1].n, placements[-1].hash))
                 self.branch_heads[stream] = sorted(heads, key=lambda b: b.branch)

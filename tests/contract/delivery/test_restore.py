@@ -103,6 +103,39 @@ def test_p6_f053_a_device_restored_from_an_image_begins_a_new_incarnation() -> N
     assert "device_regressed" in ledger.kinds()
 
 
+def test_p6_a_device_set_back_behind_what_it_had_announced_but_not_sent_is_shown() -> None:
+    device, ledger = connected()
+    image = copy.deepcopy(device.store)
+    for n in range(3):
+        device.scan(b"%d" % n)
+    device.outgoing.clear()
+    device.tick(80_000)
+    for payload in device.outgoing:
+        if isinstance(said(payload), Hello):
+            ledger.take("van-1", payload, 10**12)
+    assert ledger.arrived == []
+
+    restored = Device("van-1", 7, image)
+    restored.store.boot = b"r" * 16
+    restored.feed(Connected())
+    settle(restored, ledger)
+
+    assert ledger.kinds() == {"device_regressed"}
+
+
+def test_a_hello_that_its_own_batch_overtakes_raises_no_alarm() -> None:
+    device, ledger = connected()
+    device.tick(80_000)
+    device.scan(b"1")
+    hello, batch = device.outgoing
+    for payload in (batch, hello):
+        for reply in ledger.take("van-1", payload, 10**12):
+            device.hear(reply)
+
+    assert ledger.incidents == {}
+    assert device.store.reincarnations == []
+
+
 def test_f057_an_ack_for_another_clones_prefix_is_ignored() -> None:
     device, _ = connected()
     device.scan(b"1")

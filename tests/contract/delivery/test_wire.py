@@ -1,6 +1,7 @@
 """Facts travel over wires that lose, double, delay and reorder; silence and refusals are noticed."""
 
 import random
+from hashlib import sha256
 
 import pytest
 
@@ -17,7 +18,7 @@ from contract.delivery.device_states import (
 from contract.errors import IllegalTransition
 from contract.event import Lane, Quantity, Readings, Scan, Step
 from contract.limits import HELLO_INTERVAL_MS, IDLE_HELLO_BYTES
-from contract.messages import Batch, Credit, Document, Hello, Nack
+from contract.messages import Batch, Blob, Credit, Document, Hello, Nack
 from tests.contract.delivery.memory import Device, MemoryLedger, connected, said, settle
 
 
@@ -270,6 +271,37 @@ def test_credit_zero_stops_sending_until_its_time_is_over() -> None:
     assert [type(said(p)) for p in device.outgoing] == [Batch]
 
 
+def test_credit_zero_holds_back_attachments_too() -> None:
+    device, ledger = connected()
+    photo = b"photo" * 100
+    device.store.blobs[sha256(photo).digest()] = photo
+    device.scan(b"1")
+    for reply in ledger.take("van-1", device.outgoing.pop(), 10**12, Credit(0, 30_000)):
+        device.hear(reply)
+    device.tick(29_000)
+    assert device.outgoing == []
+
+    device.tick(1_001)
+    assert [type(said(p)) for p in device.outgoing] == [Blob]
+
+
+def test_an_answer_to_an_earlier_connection_is_ignored_while_greeting() -> None:
+    device, ledger = connected()
+    device.scan(b"1")
+    early = ledger.take("van-1", device.outgoing.pop(), 10**12)
+    device.hear(early[0])
+    for n in range(3):
+        device.scan(b"more %d" % n)
+        settle(device, ledger)
+    device.feed(Disconnected())
+    device.feed(Connected())
+    device.hear(early[0])
+    device.feed(Received(Nack(device.store.incarnation, Lane.CUSTODY, "parent_unknown", Credit())))
+
+    assert device.store.lane(Lane.CUSTODY).acked_n == 4
+    assert [type(said(p)) for p in device.outgoing] == [Hello]
+
+
 def test_a_nack_leads_to_a_hello_with_checkpoints() -> None:
     device, ledger = connected()
     for n in range(40):
@@ -303,7 +335,7 @@ def test_every_happening_is_ruled_or_refused_in_every_state() -> None:
                 Happening.BLOB_ANSWERED,
                 Happening.DOCUMENT,
             },
-            Link.GREETING: {Happening.CONNECTED},
+            Link.GREETING: {Happening.CONNECTED, Happening.ACKED, Happening.NACKED},
             Link.SYNCED: {Happening.CONNECTED},
         }[link]
         assert refused == expected
