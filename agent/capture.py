@@ -303,8 +303,12 @@ class Capture:
         Raises:
             NotKept: nothing is on disk.
         """
-        kept = self._state(SignedOn(on=True), actor=person, request_id=request_id)
-        self._outbox.shelf.put(SESSION, PERSON, person.encode())
+        kept = self._state(
+            SignedOn(on=True),
+            actor=person,
+            request_id=request_id,
+            beside=lambda: self._outbox.shelf.put(SESSION, PERSON, person.encode()),
+        )
         self._person = person
         return kept
 
@@ -314,8 +318,12 @@ class Capture:
         Raises:
             NotKept: nothing is on disk.
         """
-        kept = self._state(SignedOn(on=False), actor=self.person, request_id=request_id)
-        self._outbox.shelf.drop(SESSION, PERSON)
+        kept = self._state(
+            SignedOn(on=False),
+            actor=self.person,
+            request_id=request_id,
+            beside=lambda: self._outbox.shelf.drop(SESSION, PERSON),
+        )
         self._person = ""
         return kept
 
@@ -367,9 +375,15 @@ class Capture:
         )
 
     def _state(
-        self, detail: SensorContact | SignedOn, *, actor: str = "", request_id: bytes | None = None
+        self,
+        detail: SensorContact | SignedOn,
+        *,
+        actor: str = "",
+        request_id: bytes | None = None,
+        beside: Callable[[], None] = lambda: None,
     ) -> tuple[Kept, ...]:
-        kept = self._outbox.append([Status(detail)], actor=actor, stamp=self._clock.stamp(), request_id=request_id)
+        stamp = self._clock.stamp()
+        kept = self._outbox.append([Status(detail)], actor=actor, stamp=stamp, request_id=request_id, beside=beside)
         self._appended()
         return kept
 

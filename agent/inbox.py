@@ -85,8 +85,14 @@ class Inbox:
         except msgspec.DecodeError:
             return None
 
-    def take(self, part: Document) -> DocumentVersion | None:
+    def take(
+        self, part: Document, store: Callable[[DocumentVersion, Callable[[], None]], None] = lambda _done, put: put()
+    ) -> DocumentVersion | None:
         """Take a part; the version that is now in force if this part completed it.
+
+        Args:
+            part: What came.
+            store: Puts the whole document on the shelf by the function it is given, in a transaction of its own choice.
 
         Raises:
             NotKept: the document is whole but could not be stored; the hub will send it again.
@@ -95,10 +101,12 @@ class Inbox:
             document = self._complete(part)
             if document is None:
                 return None
-            self._shelf().put(SHELF, part.kind, _encoder.encode(document))
+            done = DocumentVersion(part.kind, document.version)
+            body = _encoder.encode(document)
+            store(done, lambda: self._shelf().put(SHELF, part.kind, body))
             self._versions[part.kind] = document.version
         self._arrived(part.kind, document)
-        return DocumentVersion(part.kind, document.version)
+        return done
 
     def _complete(self, part: Document) -> StoredDocument | None:
         known = part.kind in self._versions

@@ -16,7 +16,7 @@ from agent.blocks import Measured, ReceiverPosition, SensorReading, ended_by, is
 from agent.clock import DeviceClock, Stamp
 from agent.log import Log
 from agent.room import DEFAULT_LIMITS_C, Level, at_least, level_of
-from agent.store import chain, samples
+from agent.store import blobs, chain, samples
 from agent.store.ballast import Ballast
 from agent.store.blobs import BlobFiles
 from agent.store.database import not_kept
@@ -26,13 +26,13 @@ from agent.store.hub_word import HubWord, WriteAction
 from agent.store.lock import WriterLock
 from agent.store.opening import Opened, Opening, carry_all, open_readable
 from agent.store.overview import LaneSummary, Listed, OutboxSummary, Overview
-from agent.store.scribe import Draft, Kept, Scribe, answer, answered, attachments
+from agent.store.scribe import Draft, Kept, Scribe, answer, answered, attachments, forget_answers
 from agent.store.shelf import Shelf
 from agent.store.thinning import Thinner
 from agent.store.view import Settings
-from agent.store.witness import write_witness
+from agent.store.witness import WitnessWriter
 from contract.delivery.device_actions import FixClock, Release
-from contract.event import Alarm, Damage, Event, Lane, Status, StoragePressure
+from contract.event import Alarm, Event, Lane, Status, StoragePressure
 from contract.limits import DEFAULT_SEAL_S, HOLD_DEFAULT_MS
 
 __all__ = [
@@ -51,11 +51,10 @@ T = TypeVar("T")
 
 DEFAULT_BUDGET_BYTES: Final = 512 * 1024 * 1024
 INCARNATION_BYTES: Final = 16
-WITNESS_INTERVAL_MS: Final = 1_000
-REQUESTS_KEPT: Final = 20_000
-"""Answers remembered for repeated requests: weeks of work, a few megabytes."""
 SMALL_RELEASE: Final = 20
 """Contents let go in one transaction on a full disk, where the WAL has no room to grow."""
+STRAY_AFTER_MS: Final = 30 * 24 * 3_600_000
+"""Attachments that were taken over for a fact that was never kept. Nobody takes a month to try again."""
 FREE_PAGES_KEPT: Final = 256
 """A megabyte of free pages stays for the next captures."""
 
@@ -88,9 +87,9 @@ class Outbox(Overview):
         self._entropy = settings.entropy
         self._scribe = Scribe(device, clock, self.files, settings.entropy)
         self._ballast = Ballast(folder)
+        self._witness = WitnessWriter(folder, self.database, clock)
         self._damage: str | None = None
         self._stated_level = Level.OK
-        self._witness_due_ms = 0
         self._thinner = Thinner(self.database, self._scribe)
 
     # -- opening and closing ---------------------------------------------------------------------------------------
@@ -157,14 +156,15 @@ class Outbox(Overview):
 
     def settle_in(self, detail: str) -> None:
         """What `open` does for writing; none of it may keep the agent from starting."""
-        with suppress(OSError):
+        with suppress(OSError, StoreDamaged):
             self.files.prepare()
+            self.files.remove_strays(self.database.read(blobs.digests), self.clock.now().at_ms - STRAY_AFTER_MS)
         if not self._ballast.restore():
             self._run_full()
         try:
-            self._write(lambda c: self._state_damage(c, detail))
+            self._write(lambda c: self._scribe.state_damage(c, detail))
             self.level = level_of(self.used_bytes(), self.budget_bytes, self.level, disk_full=self._disk_full)
-            self._witness(self.clock.now().mono_ms)
+            self._witness.write()
         except StoreDamaged as error:
             self._damage = str(error)
         except NotKept as error:
@@ -172,18 +172,12 @@ class Outbox(Overview):
         if self._damage is not None:
             self.repair()
 
-    def _state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
-        """The first fact of an incarnation that was begun for a reason says so."""
-        present = chain.present(connection)
-        if present is not None and present.reason and chain.heads(connection).last_ord == 0:
-            self._scribe.keep(connection, [self._scribe.status(Damage(present.reason, detail))])
-
     def close(self) -> None:
         """Close in order. Nothing is lost without it; the next start then looks for damage."""
         if self._lock is None:
             self.database.close()
             return
-        self._witness(self.clock.now().mono_ms)
+        self._witness.write()
         clean = self.database.close()
         self._lock.release(clean=clean and self._damage is None)
         self._lock = None
@@ -204,6 +198,7 @@ class Outbox(Overview):
         request_id: bytes | None = None,
         blobs: Sequence[bytes] = (),
         readings: Sequence[SensorReading] = (),
+        beside: Callable[[], None] = lambda: None,
     ) -> tuple[Kept, ...]:
         """D1: keep facts, all of them or none; returns when they are on disk.
 
@@ -214,6 +209,7 @@ class Outbox(Overview):
             request_id: 16 bytes that name this request; a repeat is answered with the first result.
             blobs: Adopted attachments of each fact; those that a proof names need not be listed.
             readings: Measurements that belong into the same transaction, such as the one that starts an alarm.
+            beside: Writes to the shelf that belong into the same transaction.
 
         Raises:
             NotKept: nothing of it is on disk; the message is a sentence for the person.
@@ -223,6 +219,7 @@ class Outbox(Overview):
         def job(connection: sqlite3.Connection) -> tuple[Kept, ...]:
             if before := answered(connection, request_id):
                 return before
+            beside()
             for reading in readings:
                 self._scribe.add(connection, reading, dropped=self._dropped)
             if any(isinstance(event, Alarm | Status) for event in events):
@@ -318,7 +315,7 @@ class Outbox(Overview):
             raise not_kept(Cause.DAMAGED) from error
         if self.database.cramped:
             self._run_full()
-        self._witness_if_due()
+        self._witness.write_if_due()
         return result
 
     def _write_or_make_room(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -366,7 +363,7 @@ class Outbox(Overview):
 
         def job(connection: sqlite3.Connection) -> None:
             nonlocal word
-            word = self._new_word()
+            word = HubWord(self._scribe, self._places, self.clock, self._sent)
             word.apply_all(connection, actions)
 
         try:
@@ -382,9 +379,6 @@ class Outbox(Overview):
         if word is not None:
             self._settle(word)
 
-    def _new_word(self) -> HubWord:
-        return HubWord(self._scribe, self._places, self.clock, self._sent)
-
     def _settle(self, word: HubWord) -> None:
         for fix in word.fixes:
             self.clock.adopt(fix)
@@ -399,7 +393,7 @@ class Outbox(Overview):
         ]
         parts += [action for action in actions if not isinstance(action, Release | FixClock)]
         for part in parts:
-            word = self._new_word()
+            word = HubWord(self._scribe, self._places, self.clock, self._sent)
             self._write_small(partial(word.apply_all, actions=(part,)))
             self._settle(word)
 
@@ -420,7 +414,7 @@ class Outbox(Overview):
 
         def job(connection: sqlite3.Connection) -> None:
             chain.begin(connection, self.device, self._entropy(INCARNATION_BYTES), reason)
-            self._state_damage(connection, "")
+            self._scribe.state_damage(connection, "")
 
         with self.turn:
             try:
@@ -433,7 +427,16 @@ class Outbox(Overview):
             log.warning("new_incarnation", reason=reason, say="Everything that is kept is sent again.")
             with suppress(NotKept):
                 # What finds no room now is carried on by `maintain`.
-                carry_all(self.database)
+                self._carry()
+
+    def _carry(self) -> None:
+        try:
+            carry_all(self.database)
+        except NotKept as error:
+            if error.cause is not Cause.FULL:
+                raise
+            self._run_full()
+            carry_all(self.database)
 
     def repair(self) -> None:
         """Rebuild the database from what can be read of it, under a new incarnation; then hand `Replaced` in.
@@ -451,14 +454,14 @@ class Outbox(Overview):
         with self.turn:
             detail = self.database.replace(lambda: opening.rebuild(why))
             self._damage = None
-            self._write(lambda c: self._state_damage(c, detail))
+            self._write(lambda c: self._scribe.state_damage(c, detail))
             self._start_over()
 
     def _start_over(self) -> None:
         self._sent = dict.fromkeys(Lane, 0)
         self._places.clear()
         self._thinner.start_over()
-        self._witness(self.clock.now().mono_ms)
+        self._witness.write()
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -472,11 +475,11 @@ class Outbox(Overview):
             return
         if self._damage is not None:
             self.repair()
-        carry_all(self.database)
+        self._carry()
         if (step := self.clock.step()) is not None:
             self.append([Status(step)], actor="", stamp=self.clock.stamp())
         self._mind_room()
-        self._witness_if_due()
+        self._witness.write_if_due()
 
     def _mind_room(self) -> None:
         if self._disk_full:
@@ -490,20 +493,6 @@ class Outbox(Overview):
             self._write(lambda c: self._scribe.keep(c, [pressure]))
         if at_least(level, Level.THINNING):
             self._thinner.some(self.limits, self._write)
-        self._write(
-            lambda c: c.execute("DELETE FROM request WHERE seq <= (SELECT max(seq) FROM request) - ?", (REQUESTS_KEPT,))
-        )
+        self._write(forget_answers)
         if self.database.free_pages() > FREE_PAGES_KEPT:
             self.database.vacuum()
-
-    def _witness_if_due(self) -> None:
-        mono_ms = self.clock.now().mono_ms
-        if mono_ms >= self._witness_due_ms:
-            self._witness(mono_ms)
-
-    def _witness(self, mono_ms: int) -> None:
-        """D9. Only being ahead matters, so a failure to write it costs nothing but a later notice."""
-        self._witness_due_ms = mono_ms + WITNESS_INTERVAL_MS
-        with suppress(OSError, StoreDamaged):
-            heads = self.database.read(chain.heads)
-            write_witness(self.folder, heads.incarnation, {lane: head.n for lane, head in heads.lanes.items()})

@@ -28,7 +28,17 @@ from contract.errors import ContractError, NotAuthentic
 from contract.event import Configured, Lane, Status
 from contract.event import Event as FactEvent
 from contract.limits import MAX_SNAPSHOT_SENSORS
-from contract.messages import Batch, Document, LatestReading, Live, Up, Welcome, decode_down, encode_message
+from contract.messages import (
+    Batch,
+    Document,
+    DocumentVersion,
+    LatestReading,
+    Live,
+    Up,
+    Welcome,
+    decode_down,
+    encode_message,
+)
 from contract.statement import Direction, seal, unseal
 
 LONGEST_WAIT_MS: Final = 60_000
@@ -50,8 +60,10 @@ class Store(DeviceView, Protocol):
     def apply(self, actions: Sequence[WriteAction]) -> None:
         """Carry out these writes in one transaction. Raises NotKept."""
 
-    def append(self, events: Sequence[FactEvent], *, actor: str, stamp: Stamp) -> Sequence[Kept]:
-        """Keep facts. Raises NotKept."""
+    def append(
+        self, events: Sequence[FactEvent], *, actor: str, stamp: Stamp, beside: Callable[[], None]
+    ) -> Sequence[Kept]:
+        """Keep facts, and what `beside` writes, or neither. Raises NotKept."""
 
     def reincarnate(self, reason: str) -> None:
         """Begin a new incarnation. Raises NotKept."""
@@ -351,17 +363,20 @@ class Uplink:
 
     def _take_document(self, part: Document) -> None:
         try:
-            done = self._inbox.take(part)
+            done = self._inbox.take(part, self._store_and_state)
             if done is not None:
                 self._log.info("document", kind=done.kind, version=done.version)
-                detail = Configured(done.kind, done.version)
-                self._store.append((Status(detail),), actor="", stamp=self._clock.stamp())
                 self._news.set()
         except NotKept as error:
             if error.cause not in NO_ROOM:
                 raise
             # Facts must go on all the same: they are what makes room. The hub sends the document again.
             self._log.info("document_not_kept", kind=part.kind, why=error)
+
+    def _store_and_state(self, document: DocumentVersion, put: Callable[[], None]) -> None:
+        # Together, or the hub would never hear of a document that was stored with the last of the room.
+        detail = Configured(document.kind, document.version)
+        self._store.append((Status(detail),), actor="", stamp=self._clock.stamp(), beside=put)
 
     def _send(self, message: Up) -> None:
         self._wire.publish(seal(self._key, Direction.UP, self._device, encode_message(message)))

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from errno import EIO
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,14 @@ def _digest_of(path: Path) -> bytes:
         while piece := file.read(_READ_BYTES):
             digest.update(piece)
     return digest.digest()
+
+
+def _named(name: str) -> bytes:
+    """The digest that a file name says; empty for another name."""
+    try:
+        return bytes.fromhex(name) if len(name) == _DIGEST_CHARS else b""
+    except ValueError:
+        return b""
 
 
 class BlobFiles:
@@ -110,15 +118,34 @@ class BlobFiles:
                 # It stays as a file without a row: room lost, nothing else.
                 continue
 
+    def remove_strays(self, noted: Collection[bytes], before_ms: int) -> None:
+        """Delete files that no row tells of and that were made before then.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        with os.scandir(self._folder) as entries:
+            strays = [
+                digest
+                for entry in entries
+                if (digest := _named(entry.name)) and digest not in noted and entry.stat().st_mtime * 1000 < before_ms
+            ]
+        self.remove(strays)
+
     def present(self) -> Iterator[tuple[bytes, int]]:
         """SHA-256 and size of every file whose content is still what its name says."""
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else []:
             try:
-                digest = bytes.fromhex(path.name) if len(path.name) == _DIGEST_CHARS else b""
+                digest = _named(path.name)
                 if digest and _digest_of(path) == digest:
                     yield digest, path.stat().st_size
-            except (OSError, ValueError):
+            except OSError:
                 continue
+
+
+def digests(connection: sqlite3.Connection) -> frozenset[bytes]:
+    """All attachments that are noted."""
+    return frozenset(row[0] for row in connection.execute("SELECT sha256 FROM blob"))
 
 
 def insert(connection: sqlite3.Connection, digest: bytes, size: int, at_ms: int) -> None:

@@ -160,7 +160,12 @@ class Opening:
         return Opened(database)
 
     def _reincarnate(self, database: Database, reason: str) -> Opened:
-        database.write(lambda c: self._begin(c, reason))
+        def begin(connection: sqlite3.Connection) -> None:
+            self._begin(connection, reason)
+            # Files of facts that this database does not know (any more): the hub may still wait for them.
+            adopt_files(connection, self.folder, self.at_ms)
+
+        database.write(begin)
         carry_all(database)
         return Opened(database)
 

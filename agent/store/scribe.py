@@ -6,6 +6,7 @@ Works for `agent.outbox`, the only one that writes outbox rows.
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,8 @@ from contract.errors import ContractError, TooLarge
 from contract.event import Damage, Event, Lane, Proof, Status, StatusDetail
 from contract.fact import CORE_VERSION, SALT_BYTES, Fact, encode_core, fact_id
 
+REQUESTS_KEPT: Final = 20_000
+"""Answers remembered for repeated requests: weeks of work, a few megabytes."""
 MISSING_SENTENCE = "Not kept: an attachment of it is missing on the device. Take it again."
 
 
@@ -102,6 +105,12 @@ class Scribe:
     def status(self, detail: StatusDetail) -> Draft:
         """Something about the device itself, now."""
         return Draft(Status(detail), "", self._clock.stamp(), self._clock.boot)
+
+    def state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
+        """The first fact of an incarnation that was begun for a reason says so."""
+        present = chain.present(connection)
+        if present is not None and present.reason and chain.heads(connection).last_ord == 0:
+            self.keep(connection, [self.status(Damage(present.reason, detail))])
 
     def note_blobs(self, connection: sqlite3.Connection, drafts: Sequence[Draft]) -> None:
         """Note the attachments of facts, whose files must be there.
@@ -189,3 +198,8 @@ def answer(connection: sqlite3.Connection, request_id: bytes, kept: Sequence[Kep
     connection.execute(
         "INSERT INTO request (request_id, kept) VALUES (?, ?)", (request_id, _kept_encoder.encode(stored))
     )
+
+
+def forget_answers(connection: sqlite3.Connection) -> None:
+    """Let the oldest answers go."""
+    connection.execute("DELETE FROM request WHERE seq <= (SELECT max(seq) FROM request) - ?", (REQUESTS_KEPT,))

@@ -76,7 +76,10 @@ class WritableStore(MemoryDeviceView):
             self.memory.carry_out(action)
             self.applied.append(action)
 
-    def append(self, events: Sequence[Event], *, actor: str, stamp: Stamp) -> Sequence[Kept]:
+    def append(
+        self, events: Sequence[Event], *, actor: str, stamp: Stamp, beside: Callable[[], None] = lambda: None
+    ) -> Sequence[Kept]:
+        beside()
         assert actor == ""
         self.stated += events
         return [Kept(self.memory.keep(event), Lane.CUSTODY, 0, 0, stamp.at_ms) for event in events]

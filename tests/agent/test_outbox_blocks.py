@@ -1,5 +1,6 @@
 """Readings on their way into a block, and attachments beside the facts."""
 
+import os
 from hashlib import sha256
 
 import pytest
@@ -239,3 +240,22 @@ def test_attachment_of_impossible_size_is_refused(outbox: Outbox, size: int) -> 
 
     with pytest.raises(NotKept, match="1 to 16777216 are allowed"):
         outbox.adopt_blob(path)
+
+
+def test_attachment_of_a_fact_that_was_never_kept_is_deleted_after_a_month(bench: Bench) -> None:
+    def picture(content: bytes, days_ago: int) -> bytes:
+        photo = outbox.files.incoming / "photo"
+        photo.write_bytes(content)
+        digest = outbox.adopt_blob(photo)
+        at_s = bench.time.wall_ms() / 1000 - days_ago * 86_400
+        os.utime(outbox.files.path(digest), (at_s, at_s))
+        return digest
+
+    outbox = bench.open()
+    stray, young, named = picture(b"stray", 31), picture(b"young", 29), picture(b"named", 31)
+    outbox.append([Status(Booted("1"))], actor="", stamp=bench.stamp(), blobs=[named])
+    bench.close()
+
+    outbox = bench.open()
+
+    assert [outbox.files.size(digest) for digest in (stray, young, named)] == [None, 5, 5]

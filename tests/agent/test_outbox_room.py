@@ -1,6 +1,11 @@
 """What the outbox lets go, thins and refuses when room runs short."""
 
+import sqlite3
+
+import pytest
+
 from agent.outbox import Outbox
+from agent.store.ballast import BALLAST_BYTES
 from agent.store.errors import Cause, NotKept
 from contract.delivery.device_actions import (
     Release,
@@ -17,6 +22,7 @@ from tests.agent.store.kit import (
     details,
     events,
     everything,
+    facts,
     keep,
     parcels,
     scan,
@@ -138,3 +144,31 @@ def test_capture_goes_on_once_released_facts_made_room(bench: Bench) -> None:
     keep(outbox, "again")
 
     assert parcels(outbox)[-1] == "parcel again"
+
+
+def fill_disk(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the database's disk has no room but that of the ballast."""
+
+    def limit(connection: sqlite3.Connection, more: int) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + more}")
+
+    def give_up_ballast() -> None:
+        assert outbox.database._writer is not None
+        limit(outbox.database._writer, BALLAST_BYTES // 4096)
+
+    outbox.database.write(lambda c: limit(c, 0))
+    monkeypatch.setattr(outbox._ballast, "drop", give_up_ballast)
+    monkeypatch.setattr(outbox._ballast, "restore", lambda: False)
+
+
+def test_f053_a_new_incarnation_begins_also_on_a_full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = bench.open()
+    identities = [outbox.append([scan(i, size=1_500)], actor="", stamp=bench.stamp())[0].fact_id for i in range(600)]
+    fill_disk(outbox, monkeypatch)
+
+    outbox.reincarnate("forked")
+
+    damage, *carried = everything(outbox)
+    assert [p.fact_id for p in carried if p.core is not None] == identities
+    assert damage.n == facts(outbox)[0].ord == 1

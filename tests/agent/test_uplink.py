@@ -12,7 +12,7 @@ from contract.delivery.device_actions import FixClock, SetAcked
 from contract.delivery.device_states import Link
 from contract.event import Configured, Lane, Quantity, Status
 from contract.fact import root_hash
-from contract.messages import Ack, Batch, Credit, Document, Hello, LatestReading, Live, Mark
+from contract.messages import Ack, Batch, Credit, Document, DocumentVersion, Hello, LatestReading, Live, Mark
 from contract.statement import Direction, seal
 from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, WritableStore, bench
 from tests.contract.delivery.memory import KEY, StoredLane
@@ -360,6 +360,28 @@ def test_a_document_without_room_for_it_does_not_stop_the_facts(monkeypatch: pyt
 
     assert identity in b.ledger.facts
     assert len(b.wire.opens) == 1
+
+
+def test_a_document_that_had_no_room_to_be_stated_is_not_stored_until_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    b = _synced()
+
+    def full(*_: object, **__: object) -> None:
+        raise NotKept(Cause.FULL, "no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(b.store, "append", full)
+        b.hear(Document("route", 3, 0, 1, b"new"))
+        b.settle()
+    assert b.inbox.versions() == ()
+    assert b.inbox.get("route") is None
+
+    b.hear(Document("route", 3, 0, 1, b"new"))
+    b.settle()
+
+    assert b.inbox.versions() == (DocumentVersion("route", 3),)
+    assert b.store.stated == [Status(Configured("route", 3))]
 
 
 def test_a_hello_is_said_although_nothing_waits() -> None:

@@ -1,5 +1,6 @@
 """Damaged storage: every start succeeds, says so, and loses nothing that is still readable. One kind of damage per test."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -405,7 +406,8 @@ def test_f003_torn_end_of_the_wal_costs_no_confirmed_fact(bench: Bench, tmp_path
         flushed.append(wal(bench).stat().st_size)
     whole = wal(bench).read_bytes()
     main = database(bench).read_bytes()
-    cuts = [(kept, size + torn) for kept, size in enumerate(flushed, start=1) for torn in (0, 24, 1_000, 4_000, 4_120)]
+    torn = itertools.cycle((0, 24, 1_000, 4_000, 4_120))
+    cuts = [(kept, size + next(torn)) for kept, size in enumerate(flushed, start=1)]
     for kept, cut in cuts:
         folder = tmp_path / "cut"
         shutil.rmtree(folder, ignore_errors=True)
