@@ -4,6 +4,7 @@ A test shows a row by its name: `test_f037_...` fault 37, `test_p3_...` promise 
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 PROMISES: dict[int, str] = {
@@ -154,10 +155,25 @@ FAULTS: dict[int, str] = {
     124: "audit trail cannot be written",
 }
 
-# The way of a fact from capture to ledger: device, wire, hub, identity, batches, and blobs on their way.
-DELIVERY_CORE: frozenset[int] = frozenset({*range(1, 73), 81, 82, 83})
+# What must be shown of the way of a fact from capture to ledger, on SQLite. Open by intent: a fleet's load, certificates and
+# names (TLS), a broker's own backup, PostgreSQL, phones, and what belongs to enrolment and revocation.
+DELIVERY_CORE: frozenset[int] = frozenset(
+    {
+        *range(1, 28), 29, 30, 33,
+        *range(35, 40), *range(42, 46),
+        *range(47, 56), 57,
+        *range(61, 76), 81, 82, 83,
+        *range(90, 96),
+        96, *range(98, 103),
+    }
+)  # fmt: skip
+
+BROKERS = ("embedded", "mosquitto")
+# What depends on the broker: shown only when a test of it passed on each.
+ON_EACH_BROKER: frozenset[int] = frozenset({*range(20, 28), 29, 30, 33, 96, *range(98, 103)})
 
 _ROW = re.compile(r"(?P<kind>[fp])(?P<number>\d+)")
+_PARAMETERS = re.compile(r"\[(.*)\]$")
 
 Row = tuple[str, int]
 
@@ -174,22 +190,48 @@ def rows_of(test_name: str) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def broker_of(test_name: str) -> str | None:
+    """The broker that a test ran on, from its parameters, such as `[mosquitto-7]`."""
+    found = _PARAMETERS.search(test_name)
+    return next((b for b in BROKERS if found and b in found[1].split("-")), None)
+
+
 class Coverage:
     """Which rows the tests of one run have shown: at least one test passed and none failed."""
 
     def __init__(self) -> None:
         self._passed: set[Row] = set()
         self._failed: set[Row] = set()
+        self._brokers: defaultdict[int, set[str]] = defaultdict(set)
 
     def note(self, test_name: str, *, passed: bool) -> None:
-        (self._passed if passed else self._failed).update(rows_of(test_name))
+        rows = rows_of(test_name)
+        (self._passed if passed else self._failed).update(rows)
+        if passed and (broker := broker_of(test_name)) is not None:
+            for kind, number in rows:
+                if kind == "f":
+                    self._brokers[number].add(broker)
 
     def lines(self, *, whole_run: bool) -> list[str]:
         """The report; rows that nothing has shown are named only after a run that could have shown them."""
         return [
             *self._summary("p", "promises", "P{}", PROMISES, required=PROMISES, whole_run=whole_run),
             *self._summary("f", "faults", "f{:03}", FAULTS, required=DELIVERY_CORE, whole_run=whole_run),
+            *self._broker_lines(whole_run=whole_run),
         ]
+
+    def _broker_lines(self, *, whole_run: bool) -> list[str]:
+        """On which brokers the rows that depend on one were shown."""
+        lines = []
+        for broker in BROKERS:
+            shown = sorted(n for n in ON_EACH_BROKER if broker in self._brokers[n] and ("f", n) not in self._failed)
+            if shown or whole_run:
+                numbers = " ".join(map("f{:03}".format, shown))
+                lines.append(f"on {broker}: {len(shown)} of {len(ON_EACH_BROKER)}  {numbers}".rstrip())
+            if whole_run:
+                missing = sorted(ON_EACH_BROKER - {*shown})
+                lines += [f"  not shown  f{n:03}  {FAULTS[n]}, on {broker}" for n in missing]
+        return lines
 
     def _summary(
         self,
