@@ -3,6 +3,7 @@
 Requests are in `hub.requests`; results travel as JSON over the control socket (`hub.control`).
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Administration:
         """`devices_changed` is called after a device was enrolled or revoked."""
         self._centre = centre
         self._devices_changed = devices_changed
+        self._changing_devices = threading.Lock()
 
     def answer(self, request: Request) -> Any:
         """Do what is asked; the result is of JSON types, structs and dataclasses.
@@ -101,6 +103,9 @@ class Administration:
 
     def remember_mqtt(self, url: str) -> None:
         """Keep where devices reach the broker, for commands given while the hub is stopped."""
+        if self._setting(MQTT_SETTING) == url:
+            # A hub that starts on a full disk can still say what it has.
+            return
         with self._centre.db.write() as tx:
             tx.execute(statements.latest(tx.dialect.name, t.setting), {"name": MQTT_SETTING, "value": url})
 
@@ -109,6 +114,14 @@ class Administration:
             return tx.execute(select(t.setting.c.value).where(t.setting.c.name == name)).scalar() or ""
 
     def _change_devices(self, request: AddDevices | RevokeDevice) -> None:
+        # One after the other to the end: whoever read the devices first must not be the last to say who they are.
+        with self._changing_devices:
+            self._change(request)
+            with self._centre.db.read() as reader:
+                self._centre.registry.reload(reader)
+            self._devices_changed()
+
+    def _change(self, request: AddDevices | RevokeDevice) -> None:
         now_ms = self._centre.now_ms()
         with self._centre.db.write() as tx:
             match request:
@@ -119,9 +132,6 @@ class Administration:
                 case RevokeDevice(device):
                     revoke(tx, device, now_ms)
                     audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.revoke", subject=device)
-        with self._centre.db.read() as reader:
-            self._centre.registry.reload(reader)
-        self._devices_changed()
 
     def _devices(self) -> list[dict[str, Any]]:
         d, c = t.device.c, t.device_contact.c
@@ -154,11 +164,16 @@ class Administration:
             case DropQuarantine(entry):
                 with centre.db.write() as tx:
                     drop(tx, entry)
+                    subject, at_ms = str(entry), centre.now_ms()
+                    audit(tx, at_ms=at_ms, who=AT_THE_MACHINE, action="quarantine.drop", subject=subject)
                 return True
             case ReplayQuarantine(entry):
                 again: list[Incoming] = []
                 with centre.write_ledger() as tx:
                     done = replay(tx, entry, projector=centre.projector, heads=centre.heads, say_again=again.append)
+                    if done:
+                        subject, at_ms = str(entry), centre.now_ms()
+                        audit(tx, at_ms=at_ms, who=AT_THE_MACHINE, action="quarantine.replay", subject=subject)
                 # Nobody waits for an answer; the device will ask by itself.
                 Ingest(centre, Outlets(publish=lambda _device, _payload: None)).process(again)
                 centre.projector.run()

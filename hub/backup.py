@@ -4,6 +4,7 @@ The file is a tar archive: `hub.db` first, then the attachments by their digests
 all devices included; it is readable by its owner only.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -56,10 +57,10 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
     """
     if target.exists():
         raise Refused(f"{target} exists; choose another name")
-    fresh = target.with_name(f".{target.name}.new")
+    clear_rests(target.parent)
     try:
-        with tempfile.TemporaryDirectory(prefix=_COPY_PREFIX, dir=target.parent) as folder:
-            copy = Path(folder) / DATABASE_FILE
+        with _workplace(target.parent) as folder:
+            copy, fresh = folder / DATABASE_FILE, folder / "backup.tar"
             _copy_database(db.path, copy)
             with _reading(copy) as tx:
                 _refuse_wrong(tx, target)
@@ -67,13 +68,11 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
                 digests = list(tx.execute(select(t.blob.c.sha256).order_by(t.blob.c.seq)).scalars())
             _write_tar(fresh, copy, blobs, digests)
             _read_back(fresh, copy, digests)
-        faultpoint("hub_backup")
-        fresh.rename(target)
-        _sync_folder(target.parent)
+            faultpoint("hub_backup")
+            fresh.rename(target)
+            _sync_folder(target.parent)
     except (OSError, sqlite3.Error, DBAPIError) as error:
         raise Refused(f"backup to {target} failed: {error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     size = target.stat().st_size
     with db.write() as tx:
         tx.execute(insert(tx, t.backup), {**row, "bytes": size})
@@ -81,10 +80,11 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
 
 
 def clear_rests(folder: Path) -> None:
-    """Remove what a hub that was killed had begun to write in its folder of scheduled backups; each may be a whole copy."""
-    for rest in folder.glob(f".{SCHEDULED}*.new"):
-        rest.unlink(missing_ok=True)
-    _remove_all(folder.glob(f"{_COPY_PREFIX}*"))
+    """Remove what hubs that were killed had begun to write here; each may be as large as a whole copy."""
+    for rest in folder.glob(f"{_COPY_PREFIX}*"):
+        # Another hub may be at work in the same folder.
+        with suppress(OSError), _locked(rest):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def scheduled_name(now_ms: int) -> str:
@@ -92,27 +92,31 @@ def scheduled_name(now_ms: int) -> str:
     return f"{SCHEDULED}{now_ms:015}.tar"
 
 
-def note_missing(tx: Connection, now_ms: int) -> int:
+def note_missing(db: Database, now_ms: int) -> int:
     """Let backups whose file is gone or was changed count no more; how many."""
     c = t.backup.c
-    gone = [r.id for r in tx.execute(select(t.backup).where(c.removed_ms.is_(None))) if not _is_there(r.path, r.bytes)]
-    for number in gone:
-        tx.execute(update(t.backup).where(c.id == number).values(removed_ms=now_ms))
+    with db.read() as tx:
+        rows = tx.execute(select(c.id, c.path, c.bytes).where(c.removed_ms.is_(None))).all()
+    # Not in a transaction of the writer: a network folder may take its time.
+    gone = [row.id for row in rows if not _is_there(row.path, row.bytes)]
+    if gone:
+        with db.write() as tx:
+            tx.execute(update(t.backup).where(c.id.in_(gone), c.removed_ms.is_(None)).values(removed_ms=now_ms))
     return len(gone)
 
 
 def prune(db: Database, folder: Path, now_ms: int, keep: int = KEEP) -> list[Path]:
     """Remove the oldest scheduled backups of this folder; those that `safe` rests on always stay."""
     c = t.backup.c
-    with db.write() as tx:
-        note_missing(tx, now_ms)
+    note_missing(db, now_ms)
+    with db.read() as tx:
         rows = tx.execute(select(t.backup).where(c.removed_ms.is_(None)).order_by(c.id.desc())).all()
-        mine = [row for row in rows if Path(row.path).parent == folder.absolute()]
-        old = mine[max(keep, SAFE_BACKUPS) :]
-        for row in old:
-            tx.execute(update(t.backup).where(c.id == row.id).values(removed_ms=now_ms))
+    mine = [row for row in rows if Path(row.path).parent == folder.absolute()]
+    old = mine[max(keep, SAFE_BACKUPS) :]
+    # Files first: whoever is killed in between finds them missing, and not files that nobody remembers.
     for row in old:
         Path(row.path).unlink(missing_ok=True)
+    note_missing(db, now_ms)
     return [Path(row.path) for row in old]
 
 
@@ -142,6 +146,24 @@ def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:
             return _swap(copy, data, now_ms)
     finally:
         lock.release()
+
+
+@contextmanager
+def _workplace(parent: Path) -> Iterator[Path]:
+    """A folder of one's own for what is not finished; locked, so that the rests of a killed hub are told from it."""
+    with tempfile.TemporaryDirectory(prefix=_COPY_PREFIX, dir=parent) as folder, _locked(Path(folder)):
+        yield Path(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the kernel's lock on a folder, which goes with the process however that ends; BlockingIOError if it is taken."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 # -- writing -------------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from contract.delivery.hub_actions import IncidentKind, Report
-from hub.backup import clear_rests, make_backup, note_missing, prune, scheduled_name
+from hub.backup import make_backup, note_missing, prune, scheduled_name
 from hub.centre import Centre
 from hub.errors import HubError
 from hub.incidents import close_incident, report_incident
@@ -17,18 +19,27 @@ from hub.projector import Change
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-FAILED_KEY = "backup_failed"
+FAILED_KEY: Final = "backup_failed"
+LOOK_S: Final = 60.0
+"""How soon a backup that was taken away counts no more."""
 
 
 @contextmanager
 def scheduled_backups(
     centre: Centre, folder: Path, every_s: float, tell: Callable[[Sequence[Change]], None]
 ) -> Iterator[None]:
-    """Make backups while the block runs, the first at once; `tell` is given what changed."""
+    """Make backups while the block runs, the first at once, and look whether they are there; `tell` is given what changed."""
     ended = threading.Event()
 
     def run() -> None:
+        due_s = monotonic()
         while not ended.is_set():
+            if monotonic() < due_s:
+                with suppress(HubError, DBAPIError):
+                    note_missing(centre.db, centre.now_ms())
+                ended.wait(min(LOOK_S, max(0, due_s - monotonic())))
+                continue
+            due_s = monotonic() + every_s
             try:
                 _make(centre, folder)
                 with centre.db.write() as tx:
@@ -41,7 +52,6 @@ def scheduled_backups(
                 with suppress(HubError, DBAPIError):
                     _report(centre, folder, str(error))
                     tell([Change("incident", FAILED_KEY)])
-            ended.wait(every_s)
 
     thread = threading.Thread(target=run, name="backups", daemon=True)
     thread.start()
@@ -55,10 +65,7 @@ def scheduled_backups(
 
 def _make(centre: Centre, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clear_rests(folder)
     now_ms = centre.now_ms()
-    with centre.db.write() as tx:
-        note_missing(tx, now_ms)
     made = make_backup(centre.db, centre.blobs, folder.absolute() / scheduled_name(now_ms), now_ms)
     prune(centre.db, folder, centre.now_ms())
     log.info("backup made", path=str(made.path), facts=made.facts, bytes=made.bytes)

@@ -26,6 +26,8 @@ DEVICE_QUOTA_BYTES: Final = 4 * 1024**3
 OPEN_PARTS_PER_DEVICE: Final = 8
 """Uploads that one device may have begun, the latest of them; it sends them one after the other anyway."""
 _RANGE_BYTES: Final = 16
+MAX_JOURNAL_BYTES: Final = 4096 * _RANGE_BYTES
+"""The largest attachment has 512 chunks. A journal grows beyond this only when they come again and again, or in crumbs."""
 
 Ranges = list[tuple[int, int]]
 
@@ -138,6 +140,10 @@ def _next_seq(tx: Connection) -> int:
     return max(given) + 1
 
 
+def _packed(start: int, end: int) -> bytes:
+    return start.to_bytes(_RANGE_BYTES // 2, "big") + end.to_bytes(_RANGE_BYTES // 2, "big")
+
+
 class _Part:
     """An upload in progress: the bytes so far, and beside them a journal of the ranges that came."""
 
@@ -156,7 +162,25 @@ class _Part:
             file.write(data)
         # After the data: a journal that is ahead of the data would only cost the check of the whole and a new start.
         with self._journal.open("ab") as journal:
-            journal.write(offset.to_bytes(8, "big") + (offset + len(data)).to_bytes(8, "big"))
+            journal.write(_packed(offset, offset + len(data)))
+            grown = journal.tell() > MAX_JOURNAL_BYTES
+        if grown:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Write the journal anew with ranges that touch joined; an upload in crumbs begins anew."""
+        joined: Ranges = []
+        for start, end in sorted(self._came()):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+            else:
+                joined.append((start, end))
+        if len(joined) * _RANGE_BYTES > MAX_JOURNAL_BYTES // 2:
+            self.discard()
+            return
+        fresh = self._journal.with_suffix(".new")
+        fresh.write_bytes(b"".join(_packed(*one) for one in joined))
+        fresh.rename(self._journal)
 
     def missing(self) -> Ranges:
         """Ranges that did not come yet, in order."""

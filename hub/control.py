@@ -26,6 +26,8 @@ MAX_REQUEST_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 3600.0
 """A backup of a large hub takes its time."""
+MAX_COMMANDS: Final = 16
+"""At work at once; more wait."""
 STOP_S: Final = 1.0
 STARTING_S: Final = 10.0
 RETRY_S: Final = 0.1
@@ -37,7 +39,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class ControlSocket:
-    """Answers administration commands while it is open, one at a time, in a thread of its own."""
+    """Answers administration commands while it is open, each in a thread of its own, so that none waits for a backup."""
 
     def __init__(self, folder: Path, answer: Callable[[Request], Any]) -> None:
         """Open the socket; call it only while holding the folder's `writer.lock`, for a stale socket is removed.
@@ -47,6 +49,8 @@ class ControlSocket:
             answer: Does what is asked, or raises HubError.
         """
         self._answer_request = answer
+        self._free = threading.BoundedSemaphore(MAX_COMMANDS)
+        self._at_work: set[threading.Thread] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path = folder / SOCKET
         self._path.unlink(missing_ok=True)
@@ -65,8 +69,11 @@ class ControlSocket:
         # Wakes the thread out of accept, which closing alone does not.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        # A command at work (a backup may take an hour) is given up; whoever asked is told that the hub ended.
         self._thread.join(STOP_S)
+        # A command at work gets a moment; a long one (a backup) is given up, and whoever asked is told that the hub ended.
+        until_s = time.monotonic() + STOP_S
+        for thread in list(self._at_work):
+            thread.join(max(0, until_s - time.monotonic()))
         self._path.unlink(missing_ok=True)
 
     def _serve(self) -> None:
@@ -75,12 +82,21 @@ class ControlSocket:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(REQUEST_TIMEOUT_S)
-                try:
-                    connection.sendall(self._answer(_read_line(connection, MAX_REQUEST_BYTES)) + b"\n")
-                except OSError as error:
-                    log.warning("an administration command went away", why=str(error))
+            self._free.acquire()
+            thread = threading.Thread(target=self._converse, args=(connection,), name="command", daemon=True)
+            self._at_work.add(thread)
+            thread.start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(REQUEST_TIMEOUT_S)
+            try:
+                connection.sendall(self._answer(_read_line(connection, MAX_REQUEST_BYTES)) + b"\n")
+            except OSError as error:
+                log.warning("an administration command went away", why=str(error))
+            finally:
+                self._at_work.discard(threading.current_thread())
+                self._free.release()
 
     def _answer(self, line: bytes) -> bytes:
         try:

@@ -31,6 +31,8 @@ MAX_READERS: Final = 32
 """FastAPI's own thread pool has 40 threads; those few more wait for a connection."""
 CHECKPOINT_PAGES: Final = 4_000
 """16 MiB of WAL before a checkpoint: large groups then cost one flush, not several."""
+LOG_BYTES: Final = 64 * 1024 * 1024
+"""What the log's file keeps after a checkpoint; a backup that reads for long lets it grow far beyond that."""
 SYNCHRONOUS_FULL: Final = 2
 
 BigInt = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
@@ -155,6 +157,7 @@ def _writer_engine(path: Path) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            f"journal_size_limit={LOG_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
         return connection

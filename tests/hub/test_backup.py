@@ -1,3 +1,4 @@
+import fcntl
 import os
 import resource
 import shutil
@@ -220,8 +221,7 @@ def test_p2_f049_safe_is_what_each_of_the_two_newest_backups_holds(tmp_path: Pat
 
         first.unlink()
         (tmp_path / scheduled_name(NOW_MS + 3)).unlink()
-        with desk.centre.db.write() as tx:
-            assert note_missing(tx, NOW_MS) == 2
+        assert note_missing(desk.centre.db, NOW_MS) == 2
         assert _hello_again(desk, device).safe == ()
 
 
@@ -285,3 +285,22 @@ def test_old_backups_are_removed_and_the_newest_stay(tmp_path: Path) -> None:
         assert set(prune(desk.centre.db, tmp_path, NOW_MS)) == set(paths[:3])
         assert sorted(tmp_path.glob("*.tar")) == paths[3:]
         assert [r["removed_ms"] is None for r in desk.rows(t.backup)] == [False] * 3 + [True] * KEEP
+
+
+def test_what_a_killed_hub_began_to_write_goes_with_the_next_backup_and_that_of_a_running_one_stays(
+    tmp_path: Path,
+) -> None:
+    dead, alive = tmp_path / ".copy-of-hub-dead", tmp_path / ".copy-of-hub-alive"
+    for rest in (dead, alive):
+        rest.mkdir()
+        (rest / DATABASE_FILE).write_bytes(b"half")
+    descriptor = os.open(alive, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        with open_desk(tmp_path / "hub") as desk:
+            path = _back_up(desk, tmp_path)
+        assert path.exists()
+        assert not dead.exists()
+        assert alive.exists()
+    finally:
+        os.close(descriptor)

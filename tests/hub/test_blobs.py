@@ -8,7 +8,7 @@ import pytest
 from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob, BlobState
 from hub import tables as t
-from hub.blobs import OPEN_PARTS_PER_DEVICE, BlobStore
+from hub.blobs import MAX_JOURNAL_BYTES, OPEN_PARTS_PER_DEVICE, BlobStore, _Part
 from hub.pictures import MAX_PIXELS, Picture, picture_of
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
 
@@ -165,3 +165,25 @@ def test_any_bytes_are_a_picture_or_none() -> None:
                 head[rng.randrange(len(head))] = rng.randrange(256)
             found = picture_of(bytes(head[: rng.randrange(65)]))
             assert found is None or isinstance(found, Picture)
+
+
+def test_f089_a_chunk_that_comes_without_end_lets_nothing_grow(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    part = _Part(tmp_path, "van-1", DIGEST, len(DATA))
+    for _ in range(3 * MAX_JOURNAL_BYTES // 16):
+        part.write(0, b"x")
+    part.write(2, b"y")
+
+    assert part.missing() == [(1, 2), (3, len(DATA))]
+    assert part._journal.stat().st_size <= MAX_JOURNAL_BYTES
+    assert len(list(tmp_path.glob("*.new"))) == 0
+
+
+def test_f089_an_upload_in_crumbs_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    part = _Part(tmp_path, "van-1", DIGEST, len(DATA))
+    for at in range(0, 2 * (MAX_JOURNAL_BYTES // 16 + 1), 2):
+        part.write(at, b"x")
+
+    assert part.missing() == [(0, len(DATA))]
+    assert not part.exists()

@@ -139,6 +139,42 @@ def test_the_end_waits_for_no_long_command(tmp_path: Path) -> None:
     assert not hangs
 
 
+def test_a_long_command_holds_up_no_other(tmp_path: Path) -> None:
+    may_end, began = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> list[str]:
+        if isinstance(request, Verify):
+            began.set()
+            assert may_end.wait(30)
+        return []
+
+    control = ControlSocket(tmp_path, answer)
+    slow = threading.Thread(target=ask, args=(tmp_path, Verify()))
+    slow.start()
+    assert began.wait(5)
+    assert ask(tmp_path, ListUsers()) == []
+    assert slow.is_alive()
+    may_end.set()
+    slow.join()
+    control.close()
+
+
+def test_devices_added_at_the_same_time_are_all_let_in(tmp_path: Path) -> None:
+    with open_centre(tmp_path) as centre:
+        let_in: list[set[str]] = []
+        control = ControlSocket(
+            tmp_path, Administration(centre, lambda: let_in.append({d.id for d in centre.registry.active()})).answer
+        )
+        names = [f"van-{n}" for n in range(12)]
+        adding = [threading.Thread(target=ask, args=(tmp_path, AddDevices({name: KEY}, ""))) for name in names]
+        for thread in adding:
+            thread.start()
+        for thread in adding:
+            thread.join()
+        control.close()
+    assert let_in[-1] == set(names)
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="is no data folder"):
         ask(tmp_path / "nowhere", ListUsers())

@@ -169,6 +169,46 @@ def test_a_decision_is_a_fact_of_the_hub_in_a_chain_of_its_own(tmp_path: Path) -
         assert len(desk.rows(t.stream)) == 2
 
 
+def _unfolded(desk: Desk, count: int) -> list[bytes]:
+    """Facts that a hub kept and did not live to fold."""
+    device = connected(desk)
+    made = [device.scan(b"%d" % n) for n in range(count)]
+    desk.centre.projector.hold()
+    desk.settle(device)
+    return made
+
+
+def test_facts_are_kept_and_acknowledged_while_those_of_before_are_folded_with_care(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        made = _unfolded(desk, 300)
+        assert desk.facts() == made
+        assert desk.seen() == {}
+    with open_desk(tmp_path) as desk:
+        projector, told = desk.centre.projector, list[Change]()
+        projector.hold()
+        later = desk.centre.decide(Decision("acknowledge", (), "w.chen", "meanwhile"))[0]
+        assert desk.seen() == {}
+        projector.catch_up(tell=told.extend)
+        assert desk.seen() == dict.fromkeys([*made, later], 1)
+        assert {change.key for change in told} == {identity.hex() for identity in [*made, later]}
+        again = desk.centre.decide(Decision("acknowledge", (), "w.chen", "in service again"))[0]
+        assert desk.seen()[again] == 1
+
+
+def test_an_end_that_is_asked_for_while_catching_up_is_held_against_no_fact(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        made = _unfolded(desk, 600)
+    for _ in range(5):
+        with open_desk(tmp_path) as desk:
+            desk.centre.projector.catch_up(iter([False, True]).__next__)
+            assert desk.rows(t.projection_attempt) == []
+            assert len(desk.seen()) in {200, 400, 600}
+    with open_desk(tmp_path) as desk:
+        desk.centre.projector.catch_up()
+        assert desk.seen() == dict.fromkeys(made, 1)
+        assert desk.rows(t.quarantine) == []
+
+
 @pytest.mark.slow
 def test_f062_a_fact_that_kills_the_hub_three_times_is_set_aside_and_the_others_flow(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:

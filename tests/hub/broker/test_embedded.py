@@ -168,6 +168,30 @@ def test_a_broker_that_cannot_be_started_at_all_is_refused(tmp_path: Path, monke
         EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN]).wait_started()
 
 
+def test_a_broker_that_is_killed_while_it_starts_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+    killed: list[int] = []
+
+    def start_and_kill(*args: Any, **kwargs: Any) -> "subprocess.Popen[bytes]":
+        process = start(*args, **kwargs)
+        if len(killed) < 2:
+            killed.append(process.pid)
+            process.kill()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_kill)
+    broker = EmbeddedBroker(tmp_path, Address("127.0.0.1", 0), [VAN])
+    broker.wait_started()
+    try:
+        with visiting(broker, VAN) as van:
+            assert van.connected.get(timeout=10)
+        assert broker.pid not in killed
+    finally:
+        broker.stop()
+
+
 def test_f098_two_devices_with_one_client_id_are_never_taken_for_each_other(
     broker: EmbeddedBroker, hub: HubEnd
 ) -> None:
