@@ -28,6 +28,7 @@ from hub.blobs import FOLDER, BlobStore
 from hub.db import DATABASE_FILE, Database, WriterLock, insert
 from hub.errors import Refused
 from hub.faultpoint import faultpoint
+from hub.folders import make_folder, sync_folder
 from hub.verify import verify_ledger
 
 KEEP: Final = 8
@@ -70,7 +71,7 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
             _read_back(fresh, copy, digests)
             faultpoint("hub_backup")
             fresh.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     except (OSError, sqlite3.Error, DBAPIError) as error:
         raise Refused(f"backup to {target} failed: {error}") from error
     size = target.stat().st_size
@@ -129,7 +130,7 @@ def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:
     Raises:
         Refused: a hub runs in that folder, or the file is no whole backup.
     """
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(data)
     lock = WriterLock(data)
     try:
         _remove_all(data.glob(f"{_RESTORE_PREFIX}*"))
@@ -271,6 +272,8 @@ def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
                 path = blobs.path(digest)
                 path.parent.mkdir(exist_ok=True, mode=0o700)
                 fresh.rename(path)
+                sync_folder(path.parent)
+                sync_folder(path.parent.parent)
             else:
                 fresh.rename(folder / DATABASE_FILE)
 
@@ -287,8 +290,10 @@ def _swap(copy: Path, data: Path, now_ms: int) -> Path | None:
             log.rename(f"{aside}{suffix}")
     if there:
         os.link(current, aside)
+    # Before the copy gets the name: a power cut keeps names in no order, and the old log must never stand beside the copy.
+    sync_folder(data)
     copy.rename(current)
-    _sync_folder(data)
+    sync_folder(data)
     return aside if there else None
 
 
@@ -309,11 +314,3 @@ def _is_there(path: str, size: int) -> bool:
 def _remove_all(folders: Iterable[Path]) -> None:
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,8 @@ folder restored from different times ask the devices again for what is gone.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EIO
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
@@ -17,7 +19,9 @@ from contract.limits import MAX_BLOB_RANGES
 from contract.messages import Blob, BlobState
 from hub import tables as t
 from hub.db import insert
+from hub.errors import CommitFailed
 from hub.faultpoint import faultpoint
+from hub.folders import make_folder, sync_folder
 from hub.pictures import HEAD_BYTES, picture_of
 
 FOLDER: Final = "blobs"
@@ -38,8 +42,7 @@ class BlobStore:
     def __init__(self, data: Path, quota_bytes: int = DEVICE_QUOTA_BYTES) -> None:
         self.folder = data / FOLDER
         self._incoming = self.folder / "incoming"
-        for folder in (self.folder, self._incoming):
-            folder.mkdir(exist_ok=True, mode=0o700)
+        make_folder(self._incoming)
         self._quota_bytes = quota_bytes
 
     def path(self, digest: bytes) -> Path:
@@ -121,6 +124,7 @@ class BlobStore:
         if tx.execute(select(c.seq).where(c.sha256 == digest)).first() is not None:
             return
         path = self.path(digest)
+        _flush_names(path)
         with path.open("rb") as file:
             picture = picture_of(file.read(HEAD_BYTES))
         row = {
@@ -132,6 +136,24 @@ class BlobStore:
             "kept_ms": now_ms,
         }
         tx.execute(insert(tx, t.blob).on_conflict_do_nothing(), row)
+
+
+def _flush_names(path: Path) -> None:
+    """A row says that the file is there for good, also when a process before this one had only begun to name it."""
+    with _believed_once():
+        for folder in (path.parent, path.parent.parent):
+            sync_folder(folder)
+
+
+@contextmanager
+def _believed_once() -> Iterator[None]:
+    """A flush that failed is not asked for again: the disk would say yes to what it has dropped. The process ends instead."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != EIO:
+            raise
+        raise CommitFailed(f"the disk did not take an attachment: {error}; the hub ends, devices send again") from error
 
 
 def _next_seq(tx: Connection) -> int:
@@ -203,16 +225,12 @@ class _Part:
             return self._data.stat().st_size == self._size and file_digest(file, "sha256").digest() == self._digest
 
     def move_to(self, path: Path) -> None:
-        """Give the file its name for ever, on disk before this returns."""
+        """Give the file its name for ever, its content on disk before that."""
         path.parent.mkdir(exist_ok=True, mode=0o700)
-        with self._data.open("rb+") as file:
+        with self._data.open("rb+") as file, _believed_once():
             os.fsync(file.fileno())
         faultpoint("hub_blob_rename")
         self._data.rename(path)
-        for folder in (path.parent, path.parent.parent):
-            descriptor = os.open(folder, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
         self._journal.unlink(missing_ok=True)
 
     def discard(self) -> None:

@@ -13,6 +13,7 @@ from contract.event import Decision
 from hub.blobs import BlobStore
 from hub.db import Database
 from hub.decisions import HubVoice
+from hub.folders import make_folder
 from hub.incidents import report_incident
 from hub.ledger.heads import StreamHeads
 from hub.projections import all_projections
@@ -82,7 +83,7 @@ def open_centre(
         Refused: another process has it.
         UnsafeStorage: it could lose what is committed.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     db = open_database(folder)
     try:
         registry, heads, blobs = Registry(), StreamHeads(), BlobStore(folder)
