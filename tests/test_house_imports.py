@@ -40,6 +40,8 @@ CONTRACT_MAY_IMPORT = frozenset(
         "hashlib",
         "heapq",
         "hmac",
+        # to read biip's table without loading biip
+        "importlib.util",
         "itertools",
         "json",
         "math",

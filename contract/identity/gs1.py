@@ -1,8 +1,7 @@
 """GS1 element strings: `(00)340123450000000017(37)5` in barcodes, in print, and in Digital Link URIs.
 
 The table of application identifiers (AI) is biip's. Only the table: biip's message parser accepts a wrong
-GTIN check digit, and lets an overlong value run on into the next element. Importing it takes 0.1 s, so it
-waits for the first code that needs it, or for `load_grammar`.
+GTIN check digit, and lets an overlong value run on into the next element.
 """
 
 import calendar
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from contract.identity import checkdigit
+from contract.identity.gs1_table import entry_of
 
 Elements = tuple[tuple[str, str], ...]
 
@@ -92,7 +92,7 @@ class _Format(NamedTuple):
 
 
 def load_grammar() -> None:
-    """Import the table of application identifiers now, so that no scan waits for it."""
+    """Read the table of application identifiers now, so that no scan waits for it."""
     _format_of("00")
 
 
@@ -235,13 +235,8 @@ def _excerpt(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _format_of(start: str) -> _Format | None:
     """Find the AI that a text starts with; only its first four characters matter."""
-    # Imported here because it takes 0.1 s, which the start of the device should not pay.
-    from biip import ParseError  # noqa: PLC0415 costs a tenth of a second, so only when needed
-    from biip.gs1_application_identifiers import GS1ApplicationIdentifier  # noqa: PLC0415 as above it
-
-    try:
-        found = GS1ApplicationIdentifier.extract(start)
-    except ParseError:
+    found = entry_of(start)
+    if found is None:
         return None
     most = re.search(r"\.\.([0-9]+)\]?$", found.format)
     return _Format(
