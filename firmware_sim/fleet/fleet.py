@@ -173,6 +173,10 @@ class Fleet:
         """Count."""
         return self.ask(self._count)
 
+    def forget_latencies(self) -> None:
+        """Measure latencies from here on."""
+        self.ask(lambda: self._each(lambda device: device.store.latencies_ms.clear()))
+
     def captured_ids(self) -> set[bytes]:
         """The identities of all facts that were captured."""
         return self.ask(lambda: {i for device in self.devices for i in device.store.identities()})

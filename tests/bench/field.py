@@ -15,7 +15,8 @@ from tests.journeys.world import ask
 DEVICE = "van-1"
 BOOT_BEFORE = bytes(16)
 """The boot in which the past took place: the agent's own is another one."""
-LOOK_S = 0.02
+LOOK_S = 0.2
+"""Asking costs the agent a little; a drain takes much longer."""
 PATIENCE_S = 240.0
 
 
