@@ -6,11 +6,11 @@ does. The third death by one fact is the last. In service the ledger's own commi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -35,8 +35,7 @@ LAST_DEATH: Final = 3
 MAX_WHY_CHARS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFact:
+class LedgerFact(Struct, frozen=True, gc=False):
     """A committed fact with its content. `seq` is its place in the ledger's own order."""
 
     seq: int
@@ -46,8 +45,7 @@ class LedgerFact:
     """When the hub took it, UTC epoch ms; stored, so that folding reads no clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True, gc=False):
     """What a display may want to show anew: topic `parcel`, `sensor`, `device`, `excursion` or `incident`, and which one.
 
     `contact` names a device of which a message came; no row of it changed.
@@ -218,7 +216,8 @@ class Projector:
         with self._db.write() as tx:
             markers = _markers(tx)
             for projection in self._projections:
-                new = [f for f in facts if f.seq > markers.get(projection.name, 0)]
+                done = markers.get(projection.name, 0)
+                new = facts if facts[0].seq > done else [f for f in facts if f.seq > done]
                 changes += self._fold(tx, projection, new)
             self._mark(tx, facts[-1].seq, markers)
             faultpoint("hub_project_commit")

@@ -189,12 +189,11 @@ def note_fixes(tx: Connection, facts: Iterable[LedgerFact]) -> set[Boot]:
     rows: list[dict[str, object]] = []
     boots: set[Boot] = set()
     for known in facts:
-        device, event = known.fact.device, known.fact.event
-        if not isinstance(event, Status) or not isinstance(event.detail, ClockFix):
-            continue
-        fix = event.detail
-        rows.append({"device": device, "fact_id": known.fact_id, **structs.asdict(fix)})
-        boots.add((device, fix.boot))
+        event = known.fact.event
+        if isinstance(event, Status) and isinstance(fix := event.detail, ClockFix):
+            device = known.fact.device
+            rows.append({"device": device, "fact_id": known.fact_id, **structs.asdict(fix)})
+            boots.add((device, fix.boot))
     if rows:
         write(tx, statements.new(tx.dialect.name, clock_fix), rows)
     return boots
