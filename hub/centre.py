@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from contract.event import Decision
 from hub.blobs import BlobStore
+from hub.clock import AgeClock
 from hub.db import Database
 from hub.decisions import HubVoice
 from hub.folders import make_folder
@@ -43,6 +44,8 @@ class Centre:
     projector: Projector
     voice: HubVoice
     now_ms: Callable[[], int]
+    age_ms: Callable[[], int]
+    """The time by which facts grow old (`hub.clock.AgeClock`): a clock that is set makes nothing older."""
     with_backups: bool
 
     @contextmanager
@@ -100,6 +103,7 @@ def open_centre(
             projector=Projector(db, chosen, now_ms),
             voice=HubVoice(heads, os.urandom, now_ms, boot_ms),
             now_ms=now_ms,
+            age_ms=AgeClock(now_ms, boot_ms),
             with_backups=with_backups,
         )
     finally:

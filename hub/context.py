@@ -29,6 +29,8 @@ class HubContext:
         now_ms: the hub's clock, UTC epoch ms.
         secure: pages are reached over https, so cookies are marked Secure.
         ready: whether the hub can take work (`/readyz`).
+        storage_ok: whether its disk takes what it is given.
+        hears: whether the broker lets it hear devices.
     """
 
     database: Database
@@ -37,6 +39,8 @@ class HubContext:
     now_ms: Callable[[], int]
     secure: bool = False
     ready: Callable[[], bool] = always_ready
+    storage_ok: Callable[[], bool] = always_ready
+    hears: Callable[[], bool] = always_ready
 
     @property
     def ahead(self) -> Ahead:

@@ -232,7 +232,7 @@ class Ingest:
 
     def _ledger(self, tx: Connection) -> LedgerTransaction:
         now_ms = self._centre.now_ms()
-        safety = read_safety(tx, now_ms, with_backups=self._centre.with_backups)
+        safety = read_safety(tx, self._centre.age_ms(), with_backups=self._centre.with_backups)
         return LedgerTransaction(tx, self._centre.heads, safety, now_ms)
 
     def _apply(self, tx: Connection, ledger: LedgerTransaction, judged: Judged, credit: Credit) -> list[Reply]:

@@ -4,17 +4,23 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from hub.errors import CommitFailed
 from hub.web.render import page
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 E = TypeVar("E", bound=Exception)
 
 MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 10
 
 
 class ProblemBody(BaseModel):
@@ -76,6 +82,8 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(OperationalError, _on_storage)
+    app.add_exception_handler(CommitFailed, _on_storage)
     app.add_exception_handler(Exception, _on_crash)
 
 
@@ -86,7 +94,9 @@ def _answer(request: Request, problem: Problem) -> Response:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         there = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
         return RedirectResponse(f"/login?next={there}", HTTPStatus.SEE_OTHER)
-    return page(request, "problem.html", problem.status, problem=problem)
+    answer = page(request, "problem.html", problem.status, problem=problem)
+    answer.headers.update(problem.headers or {})
+    return answer
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -104,6 +114,17 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     invalid = _as(RequestValidationError, error)
     told = (f"{' '.join(map(str, e['loc'][1:])) or e['loc'][0]}: {e['msg']}" for e in invalid.errors())
     return _answer(request, Problem(422, "Unusable parameters", "; ".join(told)))
+
+
+async def _on_storage(request: Request, error: Exception) -> Response:
+    log.error("storage refuses", why=str(getattr(error, "orig", error)))
+    problem = Problem(
+        503,
+        "The hub cannot keep anything now",
+        "Its disk is full, read-only or busy. Nothing was changed; try again later.",
+        {"Retry-After": str(RETRY_AFTER_S)},
+    )
+    return _answer(request, problem)
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:

@@ -100,6 +100,7 @@ def serve(settings: Settings) -> int:
         # Here, because it is most of the hub, and takes longer to load than all that devices wait for.
         from hub.administration import Administration  # noqa: PLC0415 see above
         from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 see above
+        from hub.clock_watch import watching_clock  # noqa: PLC0415 see above
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
         from hub.web.server import serving  # noqa: PLC0415 see above
@@ -115,9 +116,12 @@ def serve(settings: Settings) -> int:
             decide=_decider(centre, live),
             now_ms=centre.now_ms,
             secure=settings.secure,
+            storage_ok=lambda: ingest.counts.storage_ok,
+            hears=lambda: link.up,
             ready=lambda: caught_up.is_set() and link.up and ingest.counts.storage_ok and not stop.asked,
         )
         stack.enter_context(serving(context, listener, stop.ask))
+        stack.enter_context(watching_clock(centre, live.publish))
         if settings.backup_dir is not None:
             backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
             stack.enter_context(backups)

@@ -37,6 +37,8 @@ class IncidentKind(StrEnum):
     """An attachment that the hub cannot take."""
     BACKUP_FAILED = "backup_failed"
     """The hub could not make its scheduled backup, so nothing new becomes safe."""
+    HUB_CLOCK = "hub_clock"
+    """The hub's own clock was set, so what is dated by it is doubtful."""
 
 
 @dataclass(frozen=True, slots=True)

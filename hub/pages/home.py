@@ -89,6 +89,22 @@ def sensor_trouble(views: Iterable[SensorView], ahead: Ahead, now_ms: int) -> li
     return [_sensor(*one) for one in judged if one[1] in _SENSOR_WORDS]
 
 
+def hub_trouble(*, storage_ok: bool, hears: bool) -> list[Finding]:
+    """What ails the hub itself; no row can tell it, for then rows cannot be written, or nothing new comes."""
+    troubles = []
+    if not storage_ok:
+        what = "cannot write to its disk: nothing new is kept here, devices keep it"
+        troubles.append(
+            Finding("alarm", HUB_DEVICE, what, "Make room on the hub's disk, or replace it", "/devices", None)
+        )
+    if not hears:
+        what = "hears no device: the broker is away; devices keep what they have"
+        troubles.append(
+            Finding("alarm", HUB_DEVICE, what, "Start the broker, or check the hub's log", "/devices", None)
+        )
+    return troubles
+
+
 def findings(
     silent: Sequence[DeviceRow], incidents: Sequence[IncidentRow], sensors: Sequence[Finding] = ()
 ) -> list[Finding]:
@@ -109,10 +125,11 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
     silent = devices_by_id(reader, hub.ahead, roll.silent[:MAX_FINDINGS])
     incidents = list_incidents(reader, limit=MAX_FINDINGS)
     views = all_sensors(reader)
+    own = hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears())
     return page(
         request,
         "home.html",
-        findings=findings(silent, incidents, sensor_trouble(views, hub.ahead, now_ms)[:MAX_FINDINGS]),
+        findings=own + findings(silent, incidents, sensor_trouble(views, hub.ahead, now_ms)[:MAX_FINDINGS]),
         totals=fleet_totals(reader, roll),
         next_silent_ms=roll.next_silent_ms,
         parcels=parcel_counts(reader),

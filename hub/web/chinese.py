@@ -258,6 +258,14 @@ _INCIDENTS: Final = {
     "Ask for the picture again": "请重新提供图片",
     "could not make its backup; devices let nothing go meanwhile": "未能完成备份；在此期间设备不会释放任何记录",
     "Check the disk for backups": "请检查备份磁盘",
+    "its own clock was set by more than ten seconds; times from around then are doubtful": (
+        "中心自身的时钟被调整超过十秒；前后的时间不可靠"
+    ),
+    "cannot write to its disk: nothing new is kept here, devices keep it": "无法写入磁盘：新记录未在此保存，仍保存在设备上",
+    "Make room on the hub's disk, or replace it": "请清理或更换中心的磁盘",
+    "hears no device: the broker is away; devices keep what they have": "听不到任何设备：消息代理不可用；记录仍保存在设备上",
+    "Start the broker, or check the hub's log": "请启动消息代理，或查看中心日志",
+    "Let the hub's machine keep network time": "请让中心主机使用网络对时",
     "reported an incident of the kind {kind}": "报告了类型为 {kind} 的事件",
     "Look at the incident": "查看事件",
 }

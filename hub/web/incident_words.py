@@ -61,5 +61,10 @@ INCIDENT_WORDS: Final[dict[str, IncidentWords]] = {
     IncidentKind.BACKUP_FAILED: IncidentWords(
         "attention", "could not make its backup; devices let nothing go meanwhile", "Check the disk for backups"
     ),
+    IncidentKind.HUB_CLOCK: IncidentWords(
+        "attention",
+        "its own clock was set by more than ten seconds; times from around then are doubtful",
+        "Let the hub's machine keep network time",
+    ),
 }
 UNKNOWN_INCIDENT: Final = IncidentWords("attention", "reported an incident of the kind {kind}", "Look at the incident")
