@@ -4,29 +4,25 @@ import html
 import os
 import re
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 
 from contract.escape import escape_id
-from contract.event import Lane, Scan, Step
-from contract.fact import Clock, Fact, encode_core, fact_id, next_hash, root_hash
 from contract.identity import identify
 from contract.limits import MAX_WIRE_BYTES
-from contract.messages import MARK_HASH_BYTES, Batch, encode_message
 from contract.statement import DEFLATED, Direction, _mac, seal
 from contract.topics import up_topic
 from firmware_sim.processes import AgentProcess, run_command
 from firmware_sim.pty_line import PtyLine
 from firmware_sim.signals import Signal, SignalLines
+from tests.journeys.rogue import Rogue
 from tests.journeys.visitors import publish
-from tests.journeys.world import PATIENCE_S, Credential, Site, credential_of, is_drained, key_of, scan, wait_until
+from tests.journeys.world import PATIENCE_S, Site, is_drained, scan, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -199,60 +195,6 @@ def signed_in(site: Site) -> Iterator[httpx2.Client]:
 # -- at the broker ---------------------------------------------------------------------------------------------------
 
 
-class Rogue:
-    """An enrolled device whose program says what the test wants."""
-
-    def __init__(self, site: Site, name: str) -> None:
-        self.site, self.name = site, name
-        config = site.add_device(name).config
-        self.key = key_of(config)
-        self._who: Credential = credential_of(config)
-        self.incarnation = os.urandom(16)
-        self._ord = 0
-
-    def say(self, payload: bytes) -> None:
-        """Publish these bytes as they are."""
-        assert publish(self.site.hub.mqtt_port, self._who, up_topic(self.name), payload)
-
-    def core(self, code: str, **changes: Any) -> bytes:
-        """A fact; `changes` make it a strange one."""
-        self._ord += 1
-        event = Scan(code.encode(), "", "plain", code, Step.LOADED, "dock", "line")
-        fields: dict[str, Any] = {
-            "version": 1,
-            "device": self.name,
-            "incarnation": self.incarnation,
-            "boot": os.urandom(16),
-            "ord": self._ord,
-            "salt": os.urandom(8),
-            "at_ms": time.time_ns() // 1_000_000,
-            "mono_ms": 1,
-            "clock": Clock.SYNCED,
-            "actor": "",
-            "event": event,
-        }
-        return encode_core(Fact(**(fields | changes)))
-
-    def batch(self, items: Sequence[bytes], after: Sequence[bytes] = ()) -> bytes:
-        """A batch of its custody lane, behind the cores `after`."""
-        end = root_hash(self.name, self.incarnation, Lane.CUSTODY)
-        for n, core in enumerate(after, 1):
-            end = next_hash(end, n, fact_id(core))
-        return encode_message(
-            Batch(self.incarnation, Lane.CUSTODY, len(after) + 1, end[:MARK_HASH_BYTES], tuple(items))
-        )
-
-    def sealed(self, body: bytes) -> bytes:
-        return seal(self.key, Direction.UP, self.name, body)
-
-    def bomb(self, size: int) -> bytes:
-        """A genuine statement that inflates to `size` zeros."""
-        deflater = zlib.compressobj(level=9, wbits=-15)
-        body = deflater.compress(bytes(size)) + deflater.flush()
-        assert len(body) < MAX_WIRE_BYTES - 17
-        return bytes([DEFLATED]) + _mac(self.key, Direction.UP, self.name, DEFLATED, body) + body
-
-
 def others_flow_on(site: Site) -> None:
     """Another device is served as ever."""
     code = f"HONEST-{os.urandom(4).hex()}"
@@ -363,7 +305,7 @@ def test_p3_f023_f024_batches_out_of_order_and_doubled_come_out_in_order_and_onc
 def test_message_that_no_device_may_send_is_cut_off_at_the_broker(site: Site) -> None:
     rogue = Rogue(site, "giant")
     before = peak_bytes(site.hub.pid)
-    publish(site.hub.mqtt_port, credential_of(site.folder / "giant/agent.toml"), up_topic("giant"), bytes(20 * MIB))
+    publish(site.mqtt_port, rogue.who, up_topic("giant"), bytes(20 * MIB))
     others_flow_on(site)
     assert site.rows(device=rogue.name) == []
     assert peak_bytes(site.hub.pid) - before < MOST_GROWTH_BYTES

@@ -14,12 +14,14 @@ from contract.messages import Ack, Batch, Credit, Mark, decode_up, encode_messag
 from contract.statement import Direction, seal, unseal
 from contract.topics import down_topic, up_topic
 from firmware_sim.relay import Relay
+from tests.journeys.brokers import BROKERS
 from tests.journeys.visitors import forget_retained, listening, publish
 from tests.journeys.world import Credential, Site, credential_of, key_of, scan, wait_until
 
 pytestmark = pytest.mark.slow
 
 WRONG_KEY = b"?" * 32
+FALSE_PARTITION = "hf1/up/00/van-2"
 
 
 class Doors:
@@ -29,7 +31,7 @@ class Doors:
         self.site = site
         self.van = site.add_device("van-1")
         self.thief = credential_of(site.add_device("van-2").config)
-        self.port = site.hub.mqtt_port
+        self.port = site.mqtt_port
 
     def scan(self, code: str) -> None:
         """Scan at van-1, and wait until it is at the hub."""
@@ -56,9 +58,9 @@ def holds(key: bytes, payload: bytes, code: str) -> bool:
     return isinstance(message, Batch) and any(isinstance(i, bytes) and code.encode() in i for i in message.items)
 
 
-@pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    with Site(tmp_path_factory.mktemp("doors")) as site:
+@pytest.fixture(scope="module", params=BROKERS)
+def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with Site(tmp_path_factory.mktemp("doors"), broker=request.param) as site:
         doors = Doors(site)
         with site.running(doors.van):
             yield doors
@@ -99,13 +101,14 @@ def test_f096_device_says_nothing_on_topics_that_are_not_its_own(doors: Doors) -
     before, incidents = doors.ledger(), doors.site.incidents()
     with listening(doors.port, credential_of(doors.van.config), down_topic("van-1")) as victim:
         forged = seal(WRONG_KEY, Direction.UP, "van-1", b"forged")
-        topics = (up_topic("van-1"), down_topic("van-1"), "hf1/up/00/van-2", "hf1/up", "hf1/display/parcel/1", "$SYS/x")
+        topics = (up_topic("van-1"), down_topic("van-1"), FALSE_PARTITION, "hf1/up", "hf1/display/parcel/1", "$SYS/x")
         for topic in topics:
             publish(doors.port, doors.thief, topic, forged)
         doors.scan("AFTER-FOREIGN-TOPICS")
         wait_until(lambda: victim.heard, "the hub's own answer")
         assert forged not in [payload for _, payload in victim.heard]
-    assert doors.site.incidents() == incidents
+    # Mosquitto's pattern lets a device name any partition; then the hub refuses it.
+    assert [i for i in doors.site.incidents() if FALSE_PARTITION not in i["detail"]] == incidents
     assert set(before) < set(doors.ledger())
 
 

@@ -3,10 +3,14 @@
 Agent and hub are started only by their commands, and asked only through what outsiders have: API, socket, broker.
 """
 
+import atexit
+import functools
 import os
 import shutil
+import signal
 import socket
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +25,26 @@ import httpx2
 import pytest
 
 from contract.escape import escape_id
+from contract.event import Lane, Step
 from contract.fact import Fact
-from contract.local import Answer, FrameReader, Happening, Request, decode_answer, frame
+from contract.local import (
+    Answer,
+    DeviceStatus,
+    FrameReader,
+    GetStatus,
+    Happening,
+    Kept,
+    LaneStatus,
+    RecordScan,
+    Request,
+    decode_answer,
+    frame,
+)
 from contract.statement import password_of
+from contract.topics import down_topic
 from firmware_sim.facts import LedgerReader
 from firmware_sim.processes import AgentProcess, HubProcess, run_command
+from tests.journeys.brokers import EMBEDDED, MosquittoProcess
 
 T = TypeVar("T")
 
@@ -70,22 +89,37 @@ class Credential:
     password: str
 
 
-class Site:
-    """One hub with its devices. Use as a context manager; everything it started is gone afterwards."""
+@functools.cache
+def _initialised_hub() -> tuple[Path, str]:
+    """A hub's folder after `init`, and a token of it: made once and copied for each site, because it takes seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="hf-hub-"))
+    atexit.register(shutil.rmtree, folder)
+    hub = HubProcess(folder / "hub", logs=folder)
+    hub.init()
+    return hub.data, hub.token("admin")
 
-    def __init__(self, folder: Path, *, extra: Sequence[str] = ()) -> None:
+
+class Site:
+    """One hub with its devices, and with a Mosquitto if asked for. A context manager; at its end all of it is gone."""
+
+    def __init__(self, folder: Path, *, extra: Sequence[str] = (), broker: str = EMBEDDED) -> None:
         self.folder = folder
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True)
-        self.hub = HubProcess(folder / "hub", logs=self.logs, extra=extra)
+        self.mosquitto = None if broker == EMBEDDED else MosquittoProcess(folder / "hub", logs=self.logs)
+        words = () if self.mosquitto is None else self.mosquitto.hub_words
+        self.hub = HubProcess(folder / "hub", logs=self.logs, extra=(*extra, *words))
         self.agents: list[AgentProcess] = []
         self.http = httpx2.Client(timeout=20, trust_env=False)
 
     def __enter__(self) -> Self:
         try:
-            self.hub.init()
+            initialised, self.token = _initialised_hub()
+            copy_folder(initialised, self.hub.data)
+            if self.mosquitto is not None:
+                self.mosquitto.configure()
+                self.mosquitto.start().wait_ready()
             self.hub.start().wait_ready()
-            self.token = self.hub.token("admin")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -98,6 +132,13 @@ class Site:
         for agent in self.agents:
             agent.kill()
         self.hub.kill()
+        if self.mosquitto is not None:
+            self.mosquitto.remove()
+
+    @property
+    def mqtt_port(self) -> int:
+        """Where devices reach the broker."""
+        return self.hub.mqtt_port if self.mosquitto is None else self.mosquitto.port
 
     # -- devices ---------------------------------------------------------------------------------------------------
 
@@ -107,9 +148,12 @@ class Site:
         folder.mkdir()
         config = folder / "agent.toml"
         self.hub.add_device(device, config, place="Dock 4")
+        if self.mosquitto is not None:
+            who = credential_of(config)
+            self.mosquitto.let_in(who.user, who.password, down_topic(device))
         text = config.read_text()
         if port is not None:
-            text = text.replace(f":{self.hub.mqtt_port}", f":{port}")
+            text = text.replace(f":{self.mqtt_port}", f":{port}")
         config.write_text(f"{text}{data}\n{toml}")
         return self.agent(device, config)
 
@@ -172,6 +216,13 @@ class Site:
                 return rows
             after = int(page["next_cursor"])
 
+    def committed(self, device: str) -> int:
+        """How far the hub has come with the custody lane of a device that had one incarnation only."""
+        return max(
+            (lane["committed"] for lane in self.get(f"devices/{device}")["lanes"] if lane["lane"] == "custody"),
+            default=0,
+        )
+
     def facts(self) -> list[Fact]:
         """All facts of the ledger, decoded from their bytes."""
         with LedgerReader(self.hub.url, self.token) as reader:
@@ -196,11 +247,28 @@ class Site:
         ]
 
     def broker_pid(self) -> int | None:
-        """The process id of the broker while the hub has one."""
+        """The process id of the broker while there is one."""
+        if self.mosquitto is not None:
+            return self.mosquitto.pid if self.mosquitto.is_running else None
         return next((pid for pid in children(self.hub.pid or 0) if "nats-server" in program_of(pid)), None)
+
+    def kill_broker(self) -> bool:
+        """Kill the broker with -9, if there is one; the hub starts its own again, and we a Mosquitto, as an init would."""
+        if self.mosquitto is not None:
+            self.mosquitto.kill()
+            self.mosquitto.start()
+            return True
+        pid = self.broker_pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
 
     def insider(self) -> Credential:
         """The hub's own credential at the broker, as somebody finds it who can read the broker's files."""
+        if self.mosquitto is not None:
+            found = tomllib.loads((self.mosquitto.folder / "hub.toml").read_text())
+            return Credential(found["user"], found["password"])
         for line in (self.folder / "hub/broker/nats.conf").read_text().splitlines():
             if 'user: "hub"' in line:
                 return Credential("hub", line.partition('password: "')[2].partition('"')[0])
@@ -243,13 +311,33 @@ def ask(config: Path, request: Request) -> Answer | Happening:
         os.close(descriptor)
 
 
+def keep(config: Path, code: str, step: Step = Step.RECEIVED) -> None:
+    """Have a running agent keep a scan: what `scan` does, without the start of a command."""
+    answer = ask(config, RecordScan(os.urandom(16), code.encode(), step))
+    assert isinstance(answer, Kept), answer
+
+
+def status_of(agent: AgentProcess) -> DeviceStatus:
+    """What a running agent says of itself, without the start of a command."""
+    answer = ask(agent.config, GetStatus())
+    assert isinstance(answer, DeviceStatus)
+    return answer
+
+
+def custody_of(agent: AgentProcess) -> LaneStatus:
+    """The custody lane of a running agent."""
+    return next(lane for lane in status_of(agent).lanes if lane.lane is Lane.CUSTODY)
+
+
+def is_in_contact(agent: AgentProcess) -> bool:
+    """Whether a running agent has heard the hub on its present connection."""
+    return status_of(agent).link == "synced"
+
+
 def is_drained(agent: AgentProcess) -> bool:
-    """Whether the hub committed everything that the device keeps."""
-    status = agent.status()
-    lanes = status["lanes"].values()
-    return status["unsealed"] == status["blobs_pending"] == 0 and all(
-        lane["committed"] == lane["kept"] for lane in lanes
-    )
+    """Whether the hub committed everything that a running agent keeps."""
+    status = status_of(agent)
+    return status.unsealed == status.blobs_pending == 0 and all(lane.committed == lane.kept for lane in status.lanes)
 
 
 # -- processes -------------------------------------------------------------------------------------------------------
