@@ -39,6 +39,8 @@ DEFAULT_CONFIG: Final = "agent.toml"
 LOCK_PATIENCE_S: Final = 5.0
 """Another command may hold the folder for a moment, or an agent may just be starting or ending."""
 LOCK_PAUSE_S: Final = 0.05
+M_ARENA_MAX: Final = -8
+"""malloc.h of glibc; other C libraries ignore it."""
 
 EXAMPLES: Final = """\
 examples:
@@ -178,6 +180,7 @@ def _run(options: argparse.Namespace) -> None:
     from agent.log import bridge_logging  # noqa: PLC0415 the same
 
     bridge_logging()
+    _share_one_heap()
     agent = _patiently(config, lambda: Agent(config, options.config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.end())
@@ -189,6 +192,14 @@ def _run(options: argparse.Namespace) -> None:
         agent.stop()
     if agent.failure is not None:
         raise Failed(agent.failure)
+
+
+def _share_one_heap() -> None:
+    """With glibc, each of a dozen threads would keep a heap of its own: a megabyte or two that nobody uses."""
+    import ctypes  # noqa: PLC0415 the other commands do without threads
+
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(M_ARENA_MAX, 1)
 
 
 def _status(options: argparse.Namespace) -> None:
