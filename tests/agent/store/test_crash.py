@@ -123,6 +123,20 @@ def test_f019_crash_during_a_migration_leaves_a_folder_that_opens(bench: Bench) 
     assert len(keep(bench.open(), 1)) == 1
 
 
+def test_f019_crash_during_an_upgrade_leaves_the_old_version_with_every_fact_and_the_next_upgrade_succeeds(
+    bench: Bench,
+) -> None:
+    lines, _code = run(bench.folder, "capture", 9)
+
+    assert run(bench.folder, "upgrade", 0, "migrate:1:kill") == ([], KILLED)
+
+    assert stored(bench.open()) == confirmed(lines)
+    bench.close()
+    assert run(bench.folder, "upgrade") == (["upgraded"], 0)
+    lines, _code = run(bench.folder, "capture", 1)
+    assert lines[0].startswith("refused FutureSchema")
+
+
 def test_f007_second_agent_exits_with_a_sentence_and_writes_nothing(bench: Bench) -> None:
     outbox = bench.open()
     keep(outbox, 1)
@@ -139,8 +153,29 @@ def test_f007_second_agent_exits_with_a_sentence_and_writes_nothing(bench: Bench
     assert before == after
 
 
-def test_p1_f008_f009_full_disk_refuses_keeps_what_it_has_and_recovers_by_releasing(bench: Bench) -> None:
-    lines, code = run(bench.folder, "limited", 3_000_000)
+def small_disk(folder: Path) -> bool:
+    """Put a file system of 3 MB where the folder will be; False where we may not mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("disk", ["limit", "tmpfs"])
+def test_p1_f008_f009_f010_full_disk_refuses_keeps_what_it_has_and_recovers_by_releasing(
+    bench: Bench, disk: str
+) -> None:
+    """A limit on files fails with SQLITE_IOERR_WRITE, a full file system with SQLITE_FULL; both mean the same."""
+    mounted = disk == "tmpfs" and small_disk(bench.folder)
+    try:
+        refuses_and_recovers(bench, "full" if mounted else "limited")
+    finally:
+        bench.close()
+        if mounted:
+            subprocess.run(["umount", str(bench.folder)], check=True)
+
+
+def refuses_and_recovers(bench: Bench, deed: str) -> None:
+    lines, code = run(bench.folder, deed, 3_000_000)
 
     assert code == 0
     refused = [line for line in lines if line.startswith("refused ")]
@@ -175,6 +210,15 @@ def test_f018_capture_without_file_handles_says_kept_only_what_is_kept(bench: Be
     lines, _code = run(bench.folder, "files", 5)
 
     assert stored(bench.open()) == confirmed(lines)
+
+
+def test_f018_capture_without_memory_says_kept_only_what_is_kept(bench: Bench) -> None:
+    lines, code = run(bench.folder, "memory", 20)
+
+    assert code != 0 or any(line.startswith("refused") for line in lines), "the memory was not too small"
+    found, told = stored(bench.open()), confirmed(lines)
+    assert found[: len(told)] == told
+    assert len(found) - len(told) <= 1
 
 
 def test_every_faultpoint_of_the_store_is_hit(bench: Bench) -> None:

@@ -5,13 +5,17 @@
 
 import os
 import resource
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from agent.blocks import SensorReading
 from agent.clock import DeviceClock
 from agent.outbox import Outbox
+from agent.store.database import NAME
 from agent.store.errors import NotKept, StoreError
+from agent.store.schema import migrate, versions
 from contract.delivery.device_actions import Release, SetAcked
 from contract.event import Lane, Quantity, Scan, Step
 
@@ -39,6 +43,12 @@ def capture(outbox: Outbox, clock: DeviceClock, count: int, size: int = 10) -> i
 
 def main(folder: Path, deed: str, argument: int) -> None:
     clock = DeviceClock.of_system()
+    if deed == "upgrade":
+        steps = [*versions(), "CREATE TABLE newer (x); INSERT INTO newer SELECT n FROM content;"]
+        with closing(sqlite3.connect(folder / NAME, isolation_level=None)) as database:
+            migrate(database, steps)
+        say("upgraded")
+        return
     if deed == "limited":
         # Every file of this process ends at this size, as on a full disk.
         resource.setrlimit(resource.RLIMIT_FSIZE, (argument, argument))
@@ -58,13 +68,19 @@ def main(folder: Path, deed: str, argument: int) -> None:
         case "nobody":
             say(f"readable {len(outbox.read(Lane.CUSTODY, 0, 256, 1 << 20))}")
             capture(outbox, clock, 1)
-        case "limited":
+        case "limited" | "full":
             kept = capture(outbox, clock, 10_000, size=2_000)
             outbox.apply([SetAcked(Lane.CUSTODY, kept)])
             outbox.apply([Release(tuple(outbox.release_candidates(100)))])
             say(f"left {outbox.summary().lanes[Lane.CUSTODY].released}")
             outbox.maintain()
             capture(outbox, clock, 1, size=2_000)
+        case "memory":
+            capture(outbox, clock, argument, size=8_000)
+            used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used_bytes + 200_000, used_bytes + 200_000))
+            hoard = [bytes(100) for _ in range(100_000)]
+            capture(outbox, clock, 1_000 + len(hoard), size=8_000)
         case "files":
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
             capture(outbox, clock, argument)
