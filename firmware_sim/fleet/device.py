@@ -101,6 +101,7 @@ class FleetDevice:
         self.dropped = 0
         """Messages that were not from the hub, or could not be read."""
         self.outages = 0
+        """Connections that were lost, refused or could not be made."""
 
     # -- what the fleet tells it -----------------------------------------------------------------------------------
 
@@ -182,7 +183,6 @@ class FleetDevice:
 
     def closed(self, *, credentials: bool) -> None:
         """The connection is gone."""
-        self.outages += 1
         self._lose(refused=credentials)
 
     # -- the connection --------------------------------------------------------------------------------------------
@@ -201,6 +201,7 @@ class FleetDevice:
             self._lose()
 
     def _lose(self, *, refused: bool = False) -> None:
+        self.outages += 1
         self._leave()
         ceiling_s = REFUSED_WAIT_S if refused else self._wait_s
         self._wait_s = min(WAIT_GROWTH * self._wait_s, LONGEST_WAIT_S)

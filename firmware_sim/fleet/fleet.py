@@ -40,6 +40,7 @@ class Tally:
     items_sent: int
     """Facts in batches, repeats included."""
     outages: int
+    """Connections that were lost, refused or could not be made."""
     dropped: int
     """Messages from the broker that no device could read."""
     bytes_up: int

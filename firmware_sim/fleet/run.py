@@ -150,7 +150,7 @@ def as_lines(outcome: Outcome) -> list[str]:
     tally, back = outcome.tally, outcome.came_back_s
     lines = [
         f"captured {tally.captured}, sent {tally.sent}, committed {tally.committed}, lost {outcome.lost}",
-        f"repeated on the wire {tally.items_sent - tally.sent}; connections lost {tally.outages}",
+        f"repeated on the wire {tally.items_sent - tally.sent}; connections lost or refused {tally.outages}",
         f"capture to acknowledgement, ms: {_percentiles(tally.latencies_ms)} of {len(tally.latencies_ms)} facts",
         f"drained {outcome.drain_s:.1f} s after the last capture",
         f"bytes up {tally.bytes_up}, down {tally.bytes_down}",

@@ -142,6 +142,19 @@ def test_after_a_storm_each_device_comes_back_by_itself(broker: Broker) -> None:
     assert tally.outages == 20
 
 
+def test_a_better_look_at_the_clock_is_a_fact_that_arrives_although_nothing_else_waits(broker: Broker) -> None:
+    with Fleet(agents(broker, 1)) as fleet:
+        assert fleet.wait_in_contact(PATIENCE_S)
+        assert fleet.wait_drained(PATIENCE_S)
+        before = fleet.tally().captured
+        fleet.devices[0].store._best_uncertainty_ms = 10**6
+        fleet.storm()
+        assert fleet.wait_in_contact(PATIENCE_S)
+        assert fleet.wait_drained(2.0)
+
+    assert fleet.tally().captured == before + 1
+
+
 def test_a_device_without_network_keeps_and_delivers_later(broker: Broker) -> None:
     with Fleet(agents(broker, 2)) as fleet:
         assert fleet.wait_in_contact(PATIENCE_S)
@@ -205,10 +218,15 @@ def test_a_clone_goes_on_under_a_new_incarnation_and_loses_nothing(broker: Broke
 def test_a_hub_that_is_away_is_tried_with_growing_waits() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with Fleet([Enrolled("sim-1", KEY, f"mqtt://127.0.0.1:{port}")]) as fleet:
-        [device] = fleet.devices
-        while fleet.ask(lambda: device._wait_s) < 0.5:
+    lone = [Enrolled(f"sim-{i}", KEY, f"mqtt://127.0.0.1:{port}") for i in range(20)]
+    with Fleet(lone, start_over_s=0.0) as fleet:
+        due_s: list[float] = []
+        while len(due_s) < len(lone):
+            due_s = fleet.ask(lambda: [d._timers["connect"].when() for d in fleet.devices if d.outages == 1])
+        assert max(due_s) - min(due_s) > 0.05
+        while fleet.ask(lambda: min(device._wait_s for device in fleet.devices)) < 0.5:
             pass
 
         assert not fleet.wait_in_contact(0.0)
         assert fleet.tally().committed == 0
+        assert fleet.tally().outages >= 4 * len(lone)
