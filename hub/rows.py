@@ -1,7 +1,7 @@
 """Rows in bulk: what is written with every group of facts goes past SQLAlchemy's handling of parameters row by row.
 
 Statements are declared in Core, rendered once, and run by the driver over all rows. Nothing is lost by that: our columns hold
-integers, text and bytes, which drivers take as they are.
+integers, text and bytes, which drivers take as they are. The engine must use positional parameters, as SQLite's does.
 """
 
 from collections.abc import Callable, Collection, Mapping
