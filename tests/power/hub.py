@@ -214,7 +214,7 @@ DEEDS: Final[dict[Callable[[HubLife], None], float]] = {
     HubLife.silence: 1,
     HubLife.time_passes: 2,
     HubLife.attachment: 2,
-    HubLife.backup: 0.4,
+    HubLife.backup: 1.5,
 }
 
 

@@ -1,4 +1,4 @@
-"""Cuts the power as often as asked: `.venv/bin/python tests/power/soak.py --cuts 20000 --minutes 30`. Ends at the first of both.
+"""Cuts the power as often as asked, or as long: `.venv/bin/python tests/power/soak.py --cuts 20000 --minutes 30`.
 
 Prints one line of JSON with the counts; exits 1 at the first promise that was broken, naming the seed and the moment.
 """
@@ -11,8 +11,8 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-# The tree in place of this folder, whose modules would hide packages of the same name.
-sys.path[0] = str(Path(__file__).parents[2])
+# The tree before this folder, whose modules would hide packages of the same name.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.power import device, hub
 from tests.power.promises import Wrong
