@@ -216,10 +216,30 @@ def test_cards_hold_over_a_restart_unless_the_configuration_changed(bench: Bench
     assert changed.port(GUN).step is Step.ARRIVED
 
 
-def test_unknown_card_is_data(capture: Capture, outbox: Outbox) -> None:
-    capture.code(GUN, Code(b"HF:STEP:flown"))
+@pytest.mark.parametrize(
+    "code",
+    [
+        # What looks like one of our cards, and labels that configure scanners (Zebra, Honeywell, Datalogic): a scanner that is
+        # not locked obeys them itself; one that is locked hands them on.
+        b"HF:STEP:flown",
+        b"HF:STEP",
+        b"HF:REBOOT:now",
+        b"hf:step:loaded",
+        b"N17F0D000000",
+        b"\x16M\rBEPLVL0.",
+        b"$CPSD01",
+        b"\x1dFNC3.9A.01",
+    ],
+)
+def test_f074_card_that_nobody_knows_is_data_and_switches_nothing(
+    capture: Capture, outbox: Outbox, code: bytes
+) -> None:
+    before = capture.port(GUN)
 
-    assert len(scans(outbox)) == 1
+    assert capture.code(GUN, Code(code)) is Signal.KEPT
+
+    assert [scan.code for scan in scans(outbox)] == [code]
+    assert capture.port(GUN) == before
 
 
 # -- by hand ----------------------------------------------------------------------------------------------------------------

@@ -105,6 +105,7 @@ def everything(outbox: Outbox, lane: Lane = Lane.CUSTODY) -> list[StoredPosition
     after_n, previous = ends.base_n, ends.base_hash
     while after_n < ends.head_n:
         part = outbox.read(lane, after_n, 256, 240_000)
+        assert part, f"nothing stands behind {after_n} of {ends.head_n}"
         for position in part:
             assert position.n == after_n + 1
             previous = next_hash(previous, position.n, position.fact_id)
