@@ -4,11 +4,12 @@ The ledger keeps a contact with each hello, once a minute, and a reading when it
 shown as what it is, newer and not kept. A hub that starts knows nothing of it; within a minute devices have said it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from contract.limits import MAX_SNAPSHOT_SENSORS
+from contract.messages import LatestReading
 
 
 class LiveReading(Struct, frozen=True):
@@ -47,3 +48,15 @@ class Ahead:
     def reading(self, device: str, sensor: str) -> LiveReading | None:
         """The latest live value of a sensor since the hub started."""
         return self._readings.get(device, {}).get(sensor)
+
+
+def values_ahead(device: str, readings: Sequence[LatestReading], now_ms: int) -> dict[str, LiveReading]:
+    """Latest values that a device sent ahead of their facts, for `LiveBus.publish_ahead("sensor", ...)`.
+
+    A device speaks for its own sensors only, and a clock that runs ahead must not make a reading look newer than now.
+    """
+    return {
+        reading.sensor: LiveReading(device, min(reading.at_ms, now_ms), now_ms, reading.value)
+        for reading in readings
+        if reading.sensor.startswith(f"{device}.")
+    }

@@ -10,15 +10,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from hub.ahead import Ahead
+
+if TYPE_CHECKING:
+    # The bus is there before the web is loaded.
+    from starlette.types import Send
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -244,7 +246,7 @@ class LiveBus:
             return [self._position_event("refetch")]
         return [chunk for n, chunk in self._history if n > int(number)]
 
-    async def stream(self, send: Send, after: str) -> None:
+    async def stream(self, send: "Send", after: str) -> None:
         """Write events to one page until the bus closes or the page goes away (then this is cancelled)."""
         viewer = _Viewer()
         viewer.chunks.extend([b"retry: 2000\n\n", *self._since(after), self._position_event("beat")])
@@ -268,38 +270,3 @@ class LiveBus:
 def _event(topic: str, key: str, value: Any, *, kept: bool) -> bytes:
     body = msgspec.json.encode({"key": key, "kept": kept, "value": value})
     return b"event: " + topic.encode() + b"\ndata: " + body + b"\n\n"
-
-
-class LiveResponse(Response):
-    """A response that follows the bus. Written by hand: library event streams encode anew for each viewer."""
-
-    def __init__(self, bus: LiveBus, after: str) -> None:
-        super().__init__(
-            media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
-        )
-        self._bus = bus
-        self._after = after
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until either side ends it."""
-        del scope
-        # Its length is not known before its end.
-        headers = [header for header in self.raw_headers if header[0] != b"content-length"]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        streaming = asyncio.create_task(self._bus.stream(send, self._after))
-        leaving = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({streaming, leaving}, timeout=STREAM_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (streaming, leaving):
-                task.cancel()
-            results = await asyncio.gather(streaming, leaving, return_exceptions=True)
-        for result in results:
-            # A socket that closed under us is a page that went away.
-            if isinstance(result, Exception) and not isinstance(result, OSError):
-                raise result
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

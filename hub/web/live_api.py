@@ -8,8 +8,8 @@ from starlette.responses import Response
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
 from hub.context import Hub
-from hub.live import LiveResponse
 from hub.problems import PROBLEM_RESPONSES
+from hub.web.live_response import LiveResponse
 
 router = APIRouter(prefix="/api/v1", tags=["live"], responses=PROBLEM_RESPONSES)
 

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from contract.messages import LatestReading
-from hub.ahead import Ahead, LiveReading
+from hub.ahead import Ahead
 from hub.coldchain.queries import sensor
 from hub.db import Database
 from hub.fleet.queries import devices_by_id, incidents_by_key
@@ -89,15 +88,3 @@ def live_values(database: Database, ahead: Ahead) -> Values:
             return loader(reader, ahead, keys)
 
     return values
-
-
-def values_ahead(device: str, readings: Sequence[LatestReading], now_ms: int) -> dict[str, LiveReading]:
-    """Latest values that a device sent ahead of their facts, for `LiveBus.publish_ahead("sensor", ...)`.
-
-    A device speaks for its own sensors only, and a clock that runs ahead must not make a reading look newer than now.
-    """
-    return {
-        reading.sensor: LiveReading(device, min(reading.at_ms, now_ms), now_ms, reading.value)
-        for reading in readings
-        if reading.sensor.startswith(f"{device}.")
-    }

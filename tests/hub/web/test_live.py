@@ -12,10 +12,10 @@ import pytest
 from contract.event import Quantity
 from contract.limits import MAX_SNAPSHOT_SENSORS
 from contract.messages import LatestReading
-from hub.ahead import Ahead, LiveReading
-from hub.live import CONTACT, CONTACT_TOLD_MS, FLUSH_KEYS, HISTORY_CHUNKS, VIEWER_CHUNKS, LiveBus, LiveResponse
+from hub.ahead import Ahead, LiveReading, values_ahead
+from hub.live import CONTACT, CONTACT_TOLD_MS, FLUSH_KEYS, HISTORY_CHUNKS, VIEWER_CHUNKS, LiveBus
 from hub.projector import Change
-from hub.web.live_values import values_ahead
+from hub.web.live_response import LiveResponse
 from tests.hub.web.seeded import NOW_MS, HubClock
 
 Event = tuple[str, Any]
