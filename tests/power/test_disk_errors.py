@@ -185,3 +185,25 @@ def test_p1_f008_f009_f010_disk_that_is_full_for_a_while_refuses_drops_nothing_a
         refused += day.refused
 
     assert set(refused) == {Cause.FULL}
+
+
+def test_f016_flush_of_the_main_file_that_fails_while_the_log_is_moved_ends_the_process_and_loses_nothing() -> None:
+    def main_file_fails(operation: Operation) -> Failure | None:
+        fails = operation.kind == "sync" and operation.path.endswith("device.db")
+        return Failure(apsw.SQLITE_IOERR_FSYNC) if fails else None
+
+    with scratch() as base:
+        power = Power(Disk(base))
+        life = Life(base, random.Random(7), Promises(), 0, Tally())
+        with installed(power):
+            life.open()
+            life.scan()
+            power.gate = main_file_fails
+            life.checkpoint()
+            assert life.outbox.broken
+            cut = Cut(
+                "after the failed flush", power.disk.cut(random.Random(1), unflushed=0.0), life.promises, Doing(), 0
+            )
+            power.gate = lambda _operation: None
+            life.bench.close()
+    check(cut, Tally())

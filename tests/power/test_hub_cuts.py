@@ -1,8 +1,10 @@
 """The power goes at any moment under a hub: what it acknowledged is in its ledger, and the ledger verifies."""
 
+import errno
 import random
 import sys
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 import apsw
@@ -213,3 +215,27 @@ def after_trouble(trouble: OneFailure) -> tuple[Image, Device, bool]:
             image = power.disk.cut(random.Random(1), unflushed=1.0 if trouble.happened else 0.0)
             power.gate = lambda _operation: None
     return image, device, failed
+
+
+@pytest.mark.parametrize("place", ["incoming", "blobs"])
+def test_p2_f016_attachment_whose_flush_fails_is_not_answered_and_ends_the_hub(place: str) -> None:
+    """Asked a second time the disk would say yes: neither the file nor its folder may be flushed again and believed."""
+    picture = b"picture" * 100
+    device = Device("van-1", 1)
+
+    def fails(operation: Operation) -> Failure | None:
+        return Failure(errno.EIO) if operation.kind == "flush" and place in Path(operation.path).parts else None
+
+    with scratch() as base:
+        started().write(base)
+        power = Power(Disk(base))
+        with installed(power), open_desk(base / FOLDER) as desk:
+            desk.enrol("van-1")
+            device.store.blobs[sha256(picture).digest()] = picture
+            device.feed(Connected())
+            power.gate = fails
+            with pytest.raises(CommitFailed, match="did not take an attachment"):
+                desk.settle(device)
+            power.gate = lambda _operation: None
+
+    assert not device.store.blobs_stored
