@@ -14,6 +14,7 @@ from contract.delivery.hub_actions import IncidentKind, Report
 from hub.backup import make_backup, note_missing, prune, scheduled_name
 from hub.centre import Centre
 from hub.errors import HubError
+from hub.folders import make_folder
 from hub.incidents import close_incident, report_incident
 from hub.projector import Change
 
@@ -64,7 +65,7 @@ def scheduled_backups(
 
 
 def _make(centre: Centre, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     now_ms = centre.now_ms()
     made = make_backup(centre.db, centre.blobs, folder.absolute() / scheduled_name(now_ms), now_ms)
     prune(centre.db, folder, centre.now_ms())

@@ -19,6 +19,7 @@ from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
 from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
+from hub.folders import make_folder
 from hub.log import configure_logging
 from hub.requests import (
     AddDevices,
@@ -127,7 +128,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Create the database and an administrator; prints the password, once."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(data)
     password = ask(data, AddUser(name, Role.ADMIN, first=True))
     _show({"user": name, "password": password}, as_json, lambda r: f"User {r['user']}, password {r['password']}")
 

@@ -239,6 +239,7 @@ def live(seed: int, tally: HubTally, plan: HubPlan = HubPlan(), *, first_start: 
     for generation in range(plan.generations):
         with scratch() as base:
             start.write(base)
+            (base / BACKUPS).mkdir(exist_ok=True)
             power = Power(Disk(base))
             life = HubLife(base, power, random.Random(rng.random()), tally, devices)
             life.told, life.share, life.name = told, plan.share, f"seed {seed}.{generation}"
