@@ -334,8 +334,10 @@ class DeviceProtocol:
             first = max((m.n for m in marks if m.n < ends.base_n), default=0) + 1
             session.awaiting_n = ends.base_n
             session.timer.start(now.mono_ms, self._entropy.uniform())
+            # Nothing that is still here is at this hub: all of it must follow the gap.
+            session.acked_n = 0
             gap = Gap(self._view.incarnation, answer.lane, first, ends.base_n, ends.base_hash, "released")
-            return [Send(gap)]
+            return [SetAcked(answer.lane, 0), Send(gap)]
         # A batch that crossed this welcome on the wire may have been acknowledged already.
         best = max(known, default=0)
         if session.awaiting_n is None or best >= session.awaiting_n:

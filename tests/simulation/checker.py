@@ -23,7 +23,8 @@ HARMLESS = {"stale_hello"}
 SHOWN_BY: dict[str, set[str]] = {
     "fork": {"clone", "image_restored", "hub_restored", "hub_copied_back", "hub_lost", "replay_up"},
     "hub_regressed": {"hub_restored", "hub_copied_back", "hub_lost", "hub_attachments_lost"},
-    "device_regressed": {"clone", "image_restored", "witness_ahead"},
+    # A hello that comes after the first of the next boot looks like a device that was set back.
+    "device_regressed": {"clone", "image_restored", "witness_ahead", "late_from_an_earlier_life"},
     "gap": {
         "clone",
         "image_restored",
@@ -125,7 +126,14 @@ def check_all(fleet: "Fleet") -> None:
         Violation: something is not.
     """
     fleet.truth.check_held("at the end")
-    for problem in (*_lost(fleet), *_silent(fleet), *_doubled(fleet), *_disordered(fleet), *_misdated(fleet)):
+    for problem in (
+        *_lost(fleet),
+        *_silent(fleet),
+        *_unshown_losses(fleet),
+        *_doubled(fleet),
+        *_disordered(fleet),
+        *_misdated(fleet),
+    ):
         raise Violation(problem)
     for problem in _false_alarms(fleet):
         raise Violation(problem)
@@ -158,6 +166,15 @@ def _silent(fleet: "Fleet") -> Iterator[str]:
             yield f"P4: fact {short(identity)} of {made.device} is missing without a row or a gap"
 
 
+def _unshown_losses(fleet: "Fleet") -> Iterator[str]:
+    """P4: somebody must hear of contents that went for a bad cause."""
+    ledger = fleet.hub.ledger
+    for identity, line in ledger.lines.items():
+        bad = line.core is None and line.cause in ("storage_full", "corrupt", "db_lost")
+        if bad and f"content_lost:{line.device}:{line.cause}" not in ledger.incidents:
+            yield f"P4: nobody was told that fact {short(identity)} came without content: {line.cause}"
+
+
 def _is_explained(fleet: "Fleet", device: str, lane: Lane, incarnation: bytes, n: int) -> bool:
     ledger = fleet.hub.ledger
     stream = StreamName(device, incarnation, lane)
@@ -176,6 +193,8 @@ def _doubled(fleet: "Fleet") -> Iterator[str]:
         if effects != {effect_id(identity)}:
             yield f"P3: fact {short(identity)} had {len(effects)} effects"
     for identity, line in hub.ledger.lines.items():
+        if identity in fleet.truth.unfit and line.core is not None and line.problem is None:
+            yield f"P5: fact {short(identity)} is not fit for the ledger and not in quarantine"
         due = line.core is not None and line.problem is None
         if due and identity not in hub.ledger.effects:
             yield f"P3: fact {short(identity)} had no effect"

@@ -121,7 +121,7 @@ class Fleet:
         """From now on everything works."""
         self.world.tell("all faults end")
         self.network.broker_up = True
-        self.network.silent.clear()
+        self.network.silent = dict.fromkeys(self.network.silent, self.world.now_ms)
         self.network.usual = self.network.weather = Weather(30, 10)
         hub = self.hub
         hub.storage_full, hub.crash_at, hub.credit = False, None, Credit()

@@ -11,6 +11,7 @@ from hashlib import sha256
 from contract.delivery.hub import decide
 from contract.delivery.hub_actions import IncidentKind, Place, Reply
 from contract.delivery.hub_actions import Report as Incident
+from contract.delivery.hub_view import StreamName
 from contract.errors import Malformed, NotAuthentic
 from contract.limits import SAFE_AGE_MS
 from contract.messages import (
@@ -241,7 +242,15 @@ class Hub:
             elif isinstance(action, Incident) and action.key not in self.ledger.incidents:
                 self.world.tell("hub shows incident ", action.kind.value, ": ", action.detail)
             self.ledger.carry_out(action)
+        if isinstance(message, Batch | Gap):
+            self._check_fork(StreamName(device, message.incarnation, message.lane))
         return replies
+
+    def _check_fork(self, stream: StreamName) -> None:
+        """P6: the hub itself tells of a stream with two branches, whatever the devices say later."""
+        key = f"fork:{stream.device}:{stream.incarnation.hex()}:{stream.lane}"
+        if len(self.ledger.branches(stream)) > 1 and key not in self.ledger.incidents:
+            raise Violation(f"P6: two branches of {stream.lane} of {stream.device} are here and no incident fork")
 
     def _publish(self, device: str, message: Down) -> None:
         self._send(device, seal(key_of(device), Direction.DOWN, device, encode_message(message)))

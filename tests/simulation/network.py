@@ -1,10 +1,12 @@
 """The broker and the lines to it: loses, doubles, delays and reorders, goes away, and has an insider who records."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tests.simulation.world import World
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.world import World
 
 MOST_RECORDED = 60
 """Statements that the insider remembers in each direction."""
@@ -15,6 +17,7 @@ class Peer(Protocol):
 
     name: str
     label: str
+    boots: int
 
     def hear(self, payload: bytes) -> None:
         """A statement came down."""
@@ -36,7 +39,7 @@ class Weather:
 class Network:
     """Carries statements between devices and the hub."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: "World") -> None:
         self._world = world
         self.to_hub: Callable[[str, bytes], None] = lambda _device, _payload: None
         """Where statements of devices arrive."""
@@ -45,8 +48,8 @@ class Network:
         self.weather = self.usual
         self.broker_up = True
         self.connected: list[Peer] = []
-        self.silent: set[str] = set()
-        """Labels of peers whose line is half open."""
+        self.silent: dict[str, int] = {}
+        """Peers whose connection is half open, and until when a new one would be so too. It never heals by itself."""
         self.ups: list[tuple[str, bytes]] = []
         self.downs: list[tuple[str, bytes]] = []
         self._order = 0
@@ -60,8 +63,9 @@ class Network:
         if not self.broker_up:
             self._world.took_effect("broker_outage")
             return False
-        if peer.label in self.silent:
+        if self._world.now_ms < self.silent.get(peer.label, 0):
             return False
+        self.silent.pop(peer.label, None)
         if peer not in self.connected:
             self.connected.append(peer)
         return True
@@ -90,7 +94,7 @@ class Network:
             return
         for delay_ms in self._ways():
             self._order += 1
-            self._world.after(delay_ms, self._arrive_up, self._order, peer.name, payload)
+            self._world.after(delay_ms, self._arrive_up, self._order, peer, peer.boots, payload)
 
     def down(self, device: str, payload: bytes) -> None:
         """The hub publishes to a device; every connected copy of it hears."""
@@ -103,7 +107,8 @@ class Network:
 
     def inject_up(self, device: str, payload: bytes) -> None:
         """Somebody with access to the broker publishes as a device."""
-        self._arrive_up(0, device, payload)
+        if self.broker_up:
+            self.to_hub(device, payload)
 
     def inject_down(self, device: str, payload: bytes) -> None:
         """Somebody with access to the broker publishes to a device."""
@@ -133,10 +138,12 @@ class Network:
             self._world.took_effect("reordering")
         self._delivered = max(self._delivered, order)
 
-    def _arrive_up(self, order: int, device: str, payload: bytes) -> None:
+    def _arrive_up(self, order: int, peer: Peer, boots: int, payload: bytes) -> None:
         if self.broker_up:
             self._note_order(order)
-            self.to_hub(device, payload)
+            if peer.boots != boots:
+                self._world.took_effect("late_from_an_earlier_life")
+            self.to_hub(peer.name, payload)
 
     def _arrive_down(self, order: int, device: str, payload: bytes) -> None:
         if not self.broker_up:

@@ -170,10 +170,9 @@ def broker_outage(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 @fault
 def half_open(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """A line is dead and nobody notices."""
-    silent = fleet.network.silent
-    silent.add(device.label)
-    length = _for_a_while(fleet, rng, 5_000, 60_000, lambda: silent.discard(device.label))
-    fleet.world.tell("the line of ", device.label, " swallows everything ", length)
+    length_ms = rng.randrange(1_000, 60_000)
+    fleet.network.silent[device.label] = fleet.world.now_ms + length_ms
+    fleet.world.tell("the line of ", device.label, " is dead for ", length_ms / 1000, " s, and no one tells it")
 
 
 @fault
@@ -468,6 +467,7 @@ def _put(fleet: "Fleet", device: "SimDevice", lane: Lane, core: bytes, *, kind: 
     identity = device.put_raw(lane, core)
     if identity is not None:
         fleet.world.took_effect(kind)
+        fleet.truth.unfit.add(identity)
         fleet.world.tell(device.label, " keeps ", words, ": ", short(identity))
 
 

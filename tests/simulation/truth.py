@@ -35,6 +35,8 @@ class Truth:
         self.made: dict[bytes, Made] = {}
         self.kept: set[bytes] = set()
         """Facts of which a person was told that they are kept."""
+        self.unfit: set[bytes] = set()
+        """Facts that no right program makes."""
         self.blobs: dict[bytes, bytes] = {}
         """Attachments that kept facts name, with the fact."""
         self.gone: dict[bytes, str] = {}

@@ -8,6 +8,8 @@ from hashlib import sha256
 
 EPOCH_MS = 1_750_000_000_000
 """True UTC when a run begins; after the earliest time that the hub's dating believes in."""
+MOST_EVENTS = 50_000
+"""A hundred times what a run needs: beyond it something breeds messages."""
 
 
 class Violation(AssertionError):
@@ -49,6 +51,8 @@ class World:
         while queue and queue[0][0] <= at_ms:
             self.now_ms, _, act, arguments = heapq.heappop(queue)
             self.events += 1
+            if self.events > MOST_EVENTS:
+                raise Violation(f"liveness: {MOST_EVENTS} events, and still no rest")
             act(*arguments)
         self.now_ms = at_ms
 

@@ -37,11 +37,13 @@ def test_p4_a_released_prefix_that_a_restored_hub_lacks_becomes_a_gap_with_its_c
     settle(device, ledger)
     device.store.trim()
 
+    made += [device.scan(b"later %d" % n) for n in range(40)]
+    settle(device, ledger)
     device.tick(80_000)
     settle(device, backup)
 
     assert [(g.first_n, g.last_n, g.cause) for g in backup.gaps] == [(1, 6, "released")]
-    assert backup.arrived == made[6:]
+    assert backup.arrived == made[6:], "all of it without waiting for another hello"
     assert backup.kinds() >= {"gap", "hub_regressed"}
 
 
