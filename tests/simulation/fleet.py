@@ -153,6 +153,7 @@ class Fleet:
 
     def clone(self, device: SimDevice) -> None:
         """A second machine starts on a copy."""
+        self.world.took_effect("clone")
         label = f"{device.label}'"
         while any(d.label == label for d in self.devices):
             label += "'"
@@ -197,8 +198,10 @@ class Fleet:
         streams = [(StreamName(disk.device, disk.incarnation, lane), s.head_n) for lane, s in disk.lanes.items()]
         return any(b.n > head_n for stream, head_n in streams for b in self.hub.ledger.branches(stream))
 
-    def replace_disk(self, device: SimDevice, *, keep_files: bool, why: str) -> None:
-        """An empty database in the place of a device's own."""
+    def replace_disk(self, device: SimDevice, *, keep_files: bool) -> None:
+        """An empty database in the place of a device's own, beside its files or on a new disk."""
+        self.world.took_effect("database_lost" if keep_files else "disk_lost")
+        why = "database lost" if keep_files else "disk lost"
         old = device.disk
         device.die(f": its {why}", power=False, restart_ms=0)
         with self.truth.losing(f"{why} on {device.label}"):
@@ -216,6 +219,7 @@ class Fleet:
 
     def damage_database(self, device: SimDevice, rng: Random) -> None:
         """What is whole of a damaged database goes into a new one."""
+        self.world.took_effect("database_damaged")
         disk = device.disk
         lost = {i for i in sorted(disk.contents) if rng.random() < 0.3}
         torn = {i for i in sorted(lost) if rng.random() < 0.5}
@@ -236,6 +240,7 @@ class Fleet:
 
     def lose_hub(self) -> None:
         """Begin with nothing but the devices' keys."""
+        self.world.took_effect("hub_lost")
         self.hub.lose_backups()
         self.hub.set_back("because everything of it is lost", Ledger(with_backups=self.plan.with_backups), {})
         self._expect_regression("hub lost")

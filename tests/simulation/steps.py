@@ -308,7 +308,6 @@ def device_off(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 def clone(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """A second machine starts on a copy of a device's disk."""
     if len(fleet.devices) < fleet.most_devices:
-        fleet.world.took_effect("clone")
         fleet.clone(device)
 
 
@@ -324,21 +323,18 @@ def image_restored(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 @fault
 def database_lost(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """A device's database is gone, what lies beside it is there."""
-    fleet.world.took_effect("database_lost")
-    fleet.replace_disk(device, keep_files=True, why="database lost")
+    fleet.replace_disk(device, keep_files=True)
 
 
 @fault
 def disk_lost(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """A device's disk is gone."""
-    fleet.world.took_effect("disk_lost")
-    fleet.replace_disk(device, keep_files=False, why="disk lost")
+    fleet.replace_disk(device, keep_files=False)
 
 
 @fault
 def database_damaged(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """A device's database is damaged, and what is whole is rescued."""
-    fleet.world.took_effect("database_damaged")
     fleet.damage_database(device, rng)
 
 
@@ -578,7 +574,6 @@ def backups_lost(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 @fault
 def hub_lost(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """The hub and all its backups are gone; a new one begins with nothing."""
-    fleet.world.took_effect("hub_lost")
     fleet.lose_hub()
 
 
