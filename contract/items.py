@@ -43,6 +43,7 @@ Skeleton = bool | int | None | tuple["Skeleton", ...]
 INTEGER: Final = 2
 TEXT: Final = 3
 BYTES: Final = 4
+Lengths = tuple[int, ...]
 Column = bytes | Sequence[Leaf]
 """The leaves of one place in the skeleton, over all cores of a group; one leaf alone stands for all.
 
@@ -88,6 +89,7 @@ MAX_NUMBER: Final = 2**53
 MAX_DEPTH: Final = 8
 """Arrays within arrays; a fact has five."""
 
+_WHOLE: Final[tuple[str, Lengths]] = ("whole", ())
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -98,18 +100,21 @@ _decode = msgspec.msgpack.Decoder().decode
 def pack(items: Sequence[Item]) -> Packed:
     """Group the items of a batch for the wire; `unpack` gives exactly them back."""
     apart = [_take_apart(item) for item in items]
-    counts = Counter(shape for shape, _ in apart)
-    members: dict[Skeleton | str, list[int]] = {}
-    for index, (shape, _) in enumerate(apart):
-        is_rare = isinstance(shape, tuple) and counts[shape] < ALIKE_FROM
-        members.setdefault("whole" if is_rare else shape, []).append(index)
+    exact = Counter((shape, lengths) for shape, lengths, _ in apart)
+    # Texts of one length can be turned, so cores that agree in all lengths, too, go together where there are enough of them.
+    keys = [(shape, lengths if exact[shape, lengths] >= ALIKE_FROM else ()) for shape, lengths, _ in apart]
+    counts = Counter(keys)
+    members: dict[tuple[Skeleton | str, Lengths], list[int]] = {}
+    for index, key in enumerate(keys):
+        is_rare = isinstance(key[0], tuple) and counts[key] < ALIKE_FROM
+        members.setdefault(_WHOLE if is_rare else key, []).append(index)
     order = bytearray(len(items))
     groups: list[Group] = []
-    for number, (shape, indexes) in enumerate(members.items()):
+    for number, ((shape, _), indexes) in enumerate(members.items()):
         for index in indexes:
             order[index] = number
         if isinstance(shape, tuple):
-            columns = zip(*(apart[i][1] for i in indexes), strict=True)
+            columns = zip(*(apart[i][2] for i in indexes), strict=True)
             groups.append(Alike(len(indexes), shape, tuple(_column(column) for column in columns)))
         elif shape == "gone":
             groups.append(Gone(tuple(item for i in indexes if isinstance(item := items[i], Tombstone))))
@@ -118,17 +123,19 @@ def pack(items: Sequence[Item]) -> Packed:
     return Packed(tuple(groups), bytes(order) if len(groups) > 1 else b"")
 
 
-def _take_apart(item: Item) -> tuple[Skeleton | str, Sequence[Leaf]]:
+def _take_apart(item: Item) -> tuple[Skeleton | str, Lengths, Sequence[Leaf]]:
+    """The skeleton (or the name of the group), the lengths of texts and byte strings, and the leaves."""
     if isinstance(item, Tombstone):
-        return "gone", ()
+        return "gone", (), ()
     leaves: list[Leaf] = []
     try:
         value = _decode(item)
         if not isinstance(value, list) or _encode(value) != item:
-            return "whole", ()
-        return _bones(value, leaves, 0), leaves
+            return *_WHOLE, ()
+        skeleton = _bones(value, leaves, 0)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, _Boneless):
-        return "whole", ()
+        return *_WHOLE, ()
+    return skeleton, tuple([len(leaf) for leaf in leaves if not isinstance(leaf, int)]), leaves
 
 
 class _Boneless(Exception):
