@@ -27,7 +27,7 @@ from contract.delivery.device_actions import (
     SetAcked,
     StoreDocument,
 )
-from contract.delivery.device_session import BlobTransfer, Entropy, LaneSession, PendingHello, ResendTimer
+from contract.delivery.device_session import BlobTransfer, Entropy, LaneSession, PendingHello, Portion, ResendTimer
 from contract.delivery.device_states import (
     PLAIN_HAPPENINGS,
     TRANSITIONS,
@@ -78,8 +78,6 @@ _M = TypeVar("_M", Welcome, Ack, Nack, BlobState, Document)
 
 BATCH_BYTES: Final = MAX_WIRE_BYTES - 16 * KIB
 """Contents in one batch before deflating: it fits the wire even if nothing shrinks."""
-LEAST_BATCH_BYTES: Final = 4 * KIB
-"""On a line of 20 kbit/s this is through in two seconds, long before its timer."""
 CUSTODY_TURNS: Final = 9
 """Custody batches before telemetry may go once although custody waits: a 90/10 share."""
 
@@ -98,8 +96,9 @@ class DeviceProtocol:
         self._audit_cursor = b""
         self._blob_cursor = b""
         self._last_hello_ms = -1
-        # Outlives a connection: on a line too slow for it, every connection would otherwise die of the same batch.
-        self._batch_bytes = BATCH_BYTES
+        # These outlive a connection: on a line too slow for it, every connection would otherwise die of the same batch.
+        self._batch_bytes = Portion(BATCH_BYTES)
+        self._chunk_bytes = Portion(BLOB_CHUNK_BYTES)
 
     def _reset(self) -> None:
         self._hello: PendingHello | None = None
@@ -212,15 +211,14 @@ class DeviceProtocol:
 
     def _time_out(self, fired: list[ResendTimer]) -> None:
         """No answer came to what these timers waited for: it is not in flight any more."""
-        lanes = [lane for lane in self._lanes.values() if lane.timer in fired]
-        for lane in lanes:
+        for lane in (lane for lane in self._lanes.values() if lane.timer in fired):
             lane.awaiting_n = None
             lane.timer.due_ms = None
-        if lanes:
-            self._batch_bytes = max(self._batch_bytes // 2, LEAST_BATCH_BYTES)
+            self._batch_bytes.shrink()
         if self._blob_timer in fired:
             self._blob_timer.due_ms = None
             if self._blob is not None:
+                self._chunk_bytes.shrink()
                 self._blob.missing = None
 
     # -- hello and welcome -----------------------------------------------------------------------------------------
@@ -372,8 +370,7 @@ class DeviceProtocol:
         self._unanswered = 0
         self._take_credit(ack.credit.facts, ack.credit.retry_after_ms, now)
         if session.awaiting_n is not None and ack.mark.n >= session.awaiting_n:
-            if session.timer.is_answered_early(now.mono_ms):
-                self._batch_bytes = min(2 * self._batch_bytes, BATCH_BYTES)
+            self._batch_bytes.grow(session.timer, now.mono_ms)
             session.settle()
         if ack.mark.n <= session.acked_n:
             return []
@@ -391,13 +388,14 @@ class DeviceProtocol:
     def _document(self, event: Event, _now: Now) -> list[Action]:
         return [StoreDocument(_message(event, Document))]
 
-    def _blob_answered(self, event: Event, _now: Now) -> list[Action]:
+    def _blob_answered(self, event: Event, now: Now) -> list[Action]:
         state = _message(event, BlobState)
         if self._blob is None or state.sha256 != self._blob.sha256:
             return []
         if not state.refused and not self._blob.is_answered_by(state.missing):
             return []
         self._unanswered = 0
+        self._chunk_bytes.grow(self._blob_timer, now.mono_ms)
         self._blob_timer.stop()
         if state.refused:
             self._blob = None
@@ -424,8 +422,7 @@ class DeviceProtocol:
         custody_busy = custody.awaiting_n is not None and custody.timer.attempts <= 1
         if not custody_busy or self._custody_turns >= CUSTODY_TURNS:
             actions += self._pump_lane(Lane.TELEMETRY, now)
-        idle = all(s.awaiting_n is None for s in self._lanes.values())
-        if idle or self._lane_turns > CUSTODY_TURNS:
+        if self._lane_turns > CUSTODY_TURNS or all(s.awaiting_n is None for s in self._lanes.values()):
             actions += self._pump_blob(now)
         return actions
 
@@ -438,7 +435,7 @@ class DeviceProtocol:
         if after_n >= ends.head_n:
             return []
         limit = self._batch_limit or 1  # After a wait that the hub asked for, one fact finds out how it is.
-        stored = self._view.read(lane, after_n, limit, self._batch_bytes)
+        stored = self._view.read(lane, after_n, limit, self._batch_bytes.size)
         actions: list[Action] = []
         items: list[Item] = []
         for position in stored:
@@ -474,7 +471,7 @@ class DeviceProtocol:
             return [Send(Blob(blob.sha256, blob.size, 0, b"", sha256(b"").digest()))]
         start, end = blob.missing[0]
         blob.chunk_start = start
-        data = self._view.blob_chunk(blob.sha256, start, min(end - start, BLOB_CHUNK_BYTES))
+        data = self._view.blob_chunk(blob.sha256, start, min(end - start, self._chunk_bytes.size))
         if data is None:
             self._blob = None
             self._blob_timer.stop()

@@ -1,9 +1,12 @@
 """What one connection of a device remembers; all of it may be forgotten at any moment."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from contract.limits import RESEND_CAP_MS, RESEND_FIRST_MS
+from contract.limits import KIB, RESEND_CAP_MS, RESEND_FIRST_MS
+
+LEAST_PORTION_BYTES: Final = 4 * KIB
+"""On a line of 10 kbit/s this is through before its first timer runs out."""
 
 
 class Entropy(Protocol):
@@ -40,6 +43,26 @@ class ResendTimer:
         """An answer came."""
         self.due_ms = None
         self.attempts = 0
+
+
+@dataclass(slots=True)
+class Portion:
+    """How much to send at once: half of it when no answer came in time, twice as much when answers come early."""
+
+    most: int
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = self.most
+
+    def shrink(self) -> None:
+        """No answer came."""
+        self.size = max(self.size // 2, LEAST_PORTION_BYTES)
+
+    def grow(self, timer: ResendTimer, now_ms: int) -> None:
+        """An answer came to what this timer waited for."""
+        if timer.is_answered_early(now_ms):
+            self.size = min(2 * self.size, self.most)
 
 
 @dataclass(slots=True)
