@@ -87,6 +87,9 @@ _RULES = (
     _rule("China Post", "13 digits from 98 or 99", r"9[89][0-9]{11}"),
 )
 
+# Most codes fit no carrier's form, and one pattern of all forms says so sooner than each of them.
+_ANY = re.compile("|".join(re.sub(r"\?P<[a-z]>", "?:", rule.pattern.pattern) for rule in _RULES))
+
 # These forms are no one else's: with a wrong check digit they are damaged numbers, not other numbers.
 _UNMISTAKABLE = frozenset({"1Z number"})
 _ORDER: dict[Confidence, int] = {"high": 0, "medium": 1, "low": 2}
@@ -97,6 +100,8 @@ _SHORTEST_NUMBER_CHARS = 10
 def match_carriers(compact: str) -> CarrierNumber:
     """Rank the carriers whose formats fit a number given in capitals without spaces."""
     if not _SHORTEST_NUMBER_CHARS <= len(compact) <= _LONGEST_NUMBER_CHARS:
+        return CarrierNumber(compact)
+    if _ANY.fullmatch(compact) is None:
         return CarrierNumber(compact)
     found: list[tuple[Candidate, str]] = []
     problem = ""
