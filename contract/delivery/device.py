@@ -10,7 +10,7 @@ The rule ids (D3, D4 ...) are those of `docs/protocol.md`.
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 from contract.delivery.audit import joined, named_safe, parcel
 from contract.delivery.device_actions import (
@@ -36,6 +36,7 @@ from contract.delivery.device_states import (
     Link,
     Now,
     Received,
+    message_of,
 )
 from contract.delivery.device_view import DeviceView, LaneEnds
 from contract.errors import IllegalTransition
@@ -74,8 +75,6 @@ from contract.messages import (
     mark,
 )
 
-_M = TypeVar("_M", Welcome, Ack, Nack, BlobState, Document)
-
 BATCH_BYTES: Final = MAX_WIRE_BYTES - 16 * KIB
 """Contents in one batch before deflating: it fits the wire even if nothing shrinks."""
 CUSTODY_TURNS: Final = 9
@@ -107,6 +106,8 @@ class DeviceProtocol:
         self._lanes = {lane: LaneSession() for lane in Lane}
         self._blob: BlobTransfer | None = None
         self._blob_timer = ResendTimer()
+        # A disk that takes nothing cannot note the answer, and what is not noted is still pending: ask once a welcome.
+        self._answered_blob = b""
         self._batch_limit = 0
         self._not_before_ms = 0
         self._custody_turns = 0
@@ -289,12 +290,13 @@ class DeviceProtocol:
         return tuple(self._mark_at(lane, ends.head_n - d) for d in distances if ends.head_n - d > ends.base_n)
 
     def _welcomed(self, event: Event, now: Now) -> list[Action]:
-        welcome = _message(event, Welcome)
+        welcome = message_of(event, Welcome)
         pending = self._hello
         if pending is None:
             raise AssertionError("a welcome counts only while a hello waits for it")
         self._hello = None
         self._hello_timer.stop()
+        self._answered_blob = b""
         self._unanswered = 0
         self._checkpoints_due = False
         self._take_credit(welcome.credit.facts, welcome.credit.retry_after_ms, now)
@@ -365,7 +367,7 @@ class DeviceProtocol:
     # -- what the hub says in between ------------------------------------------------------------------------------
 
     def _acked(self, event: Event, now: Now) -> list[Action]:
-        ack = _message(event, Ack)
+        ack = message_of(event, Ack)
         session = self._lanes[ack.lane]
         self._unanswered = 0
         self._take_credit(ack.credit.facts, ack.credit.retry_after_ms, now)
@@ -378,7 +380,7 @@ class DeviceProtocol:
         return [SetAcked(ack.lane, ack.mark.n)]
 
     def _nacked(self, event: Event, now: Now) -> list[Action]:
-        nack = _message(event, Nack)
+        nack = message_of(event, Nack)
         self._unanswered = 0
         self._take_credit(nack.credit.facts, nack.credit.retry_after_ms, now)
         self._lanes[nack.lane].settle()
@@ -386,10 +388,10 @@ class DeviceProtocol:
         return self._say_hello(now)
 
     def _document(self, event: Event, _now: Now) -> list[Action]:
-        return [StoreDocument(_message(event, Document))]
+        return [StoreDocument(message_of(event, Document))]
 
     def _blob_answered(self, event: Event, now: Now) -> list[Action]:
-        state = _message(event, BlobState)
+        state = message_of(event, BlobState)
         if self._blob is None or state.sha256 != self._blob.sha256:
             return []
         if not state.refused and not self._blob.is_answered_by(state.missing):
@@ -397,14 +399,14 @@ class DeviceProtocol:
         self._unanswered = 0
         self._chunk_bytes.grow(self._blob_timer, now.mono_ms)
         self._blob_timer.stop()
+        if state.missing and not state.refused:
+            self._blob.missing = state.missing
+            return []
+        self._blob = None
+        self._answered_blob = state.sha256
         if state.refused:
-            self._blob = None
             return [BlobRefused(state.sha256, state.refused)]
-        if not state.missing:
-            self._blob = None
-            return [BlobStored(state.sha256, stored=True)]
-        self._blob.missing = state.missing
-        return []
+        return [BlobStored(state.sha256, stored=True)]
 
     def _take_credit(self, facts: int, retry_after_ms: int, now: Now) -> None:
         self._batch_limit = facts
@@ -460,7 +462,7 @@ class DeviceProtocol:
             return []
         if self._blob is None:
             pending = self._view.pending_blob()
-            if pending is None:
+            if pending is None or pending.sha256 == self._answered_blob:
                 return []
             self._blob = BlobTransfer(pending.sha256, pending.size)
         blob = self._blob
@@ -474,6 +476,7 @@ class DeviceProtocol:
         data = self._view.blob_chunk(blob.sha256, start, min(end - start, self._chunk_bytes.size))
         if data is None:
             self._blob = None
+            self._answered_blob = blob.sha256
             self._blob_timer.stop()
             return [BlobRefused(blob.sha256, "corrupt")]
         return [Send(Blob(blob.sha256, blob.size, start, data, sha256(data).digest()))]
@@ -490,9 +493,3 @@ class DeviceProtocol:
         Happening.BLOB_ANSWERED: _blob_answered,
         Happening.DOCUMENT: _document,
     }
-
-
-def _message(event: Event, kind: type[_M]) -> _M:
-    if not isinstance(event, Received) or not isinstance(event.message, kind):
-        raise TypeError(f"rule for {kind.__name__} was given {event!r}")
-    return event.message

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from contract.messages import Down
+from contract.messages import Ack, BlobState, Document, Down, Nack, Welcome
+
+M = TypeVar("M", Welcome, Ack, Nack, BlobState, Document)
 
 
 class Link(StrEnum):
@@ -104,6 +106,17 @@ PLAIN_HAPPENINGS: Final[dict[type[Event], Happening]] = {
     Replaced: Happening.REPLACED,
 }
 """Events that are one happening whatever the state; what `Received` is depends on the message."""
+
+
+def message_of(event: Event, kind: type[M]) -> M:
+    """The hub's message in an event.
+
+    Raises:
+        TypeError: the event brings no message of this kind.
+    """
+    if not isinstance(event, Received) or not isinstance(event.message, kind):
+        raise TypeError(f"rule for {kind.__name__} was given {event!r}")
+    return event.message
 
 
 @dataclass(frozen=True, slots=True)

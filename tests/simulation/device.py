@@ -55,6 +55,7 @@ ANSWER_TIMEOUT_MS = 15_000
 RESTART_MS = 1_500
 WITNESS_MS = 1_000
 SETTLED_BLOCK_MS = 10_000
+NEEDS_ROOM = ("boot", "capture", "thinning", "new incarnation")
 
 
 class DiedError(Exception):
@@ -232,6 +233,8 @@ class SimDevice:
     def _commit(self, what: str, job: Callable[[], T]) -> T:
         """One transaction with its flush: all of it is on disk behind this, or nothing."""
         self._dies_at(f"before the commit of a {what}")
+        if self.read_only or (self.full and what in NEEDS_ROOM):
+            raise NotKeptError("the disk takes nothing")
         if self.busy_writes:
             self.busy_writes -= 1
             self.world.took_effect("disk_busy")

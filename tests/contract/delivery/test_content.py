@@ -64,6 +64,25 @@ def test_a_late_answer_does_not_make_every_following_chunk_travel_twice() -> Non
     assert chunks <= 21
 
 
+@pytest.mark.parametrize("refused", ["", "too many"])
+def test_f012_an_answer_that_the_disk_cannot_note_is_not_asked_for_again_and_again(
+    refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, ledger = connected()
+    name = sha256(b"photo").digest()
+    device.store.blobs[name] = b"photo"
+    monkeypatch.setattr(device.store, "carry_out", lambda action: None)
+    device.feed(Appended())
+    for _ in range(3):
+        device.outgoing.clear()
+        device.feed(Received(BlobState(name, (), refused)))
+    assert device.outgoing == []
+
+    device.tick(80_000)
+    settle(device, ledger)
+    assert bytes(ledger.blobs[name]) == b"photo"
+
+
 @pytest.mark.parametrize("missing", [((50, 10),), ((5, 5),), ((10**9, 10**9 + 5),), ((0, 10**9),)])
 def test_ranges_that_the_attachment_does_not_have_are_ignored(missing: tuple[tuple[int, int], ...]) -> None:
     device, ledger = connected()
