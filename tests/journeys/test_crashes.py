@@ -20,6 +20,7 @@ from contract.local import Kept, RecordProof
 from firmware_sim.checker import compare, ledger_values
 from firmware_sim.processes import AgentProcess, run_command
 from hub.faultpoint import FAULTPOINTS as HUB_POINTS
+from tests.journeys.brokers import BROKERS, EMBEDDED, MOSQUITTO
 from tests.journeys.hands import Bench, Outside
 from tests.journeys.storm import BrokerVictim, Deaths, Trap, Victim
 from tests.journeys.world import Site, ask, copy_folder, is_drained, kill_at, scan, tell, wait_until
@@ -27,7 +28,9 @@ from tests.journeys.world import Site, ask, copy_folder, is_drained, kill_at, sc
 pytestmark = pytest.mark.slow
 
 SEED = 20
-KILLS = 100
+KILLS = {EMBEDDED: 100, MOSQUITTO: 40}
+"""The broker changes what a kill of it means, and of the hub that no longer takes it along."""
+LEAST_KILLS_OF_EACH = 3
 STORM_LIMIT_S = 170.0
 DRAIN_LIMIT_S = 60.0
 
@@ -82,8 +85,24 @@ def test_every_fault_point_has_a_journey_that_dies_there() -> None:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("broker", BROKERS)
 def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_and_double_nothing(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Site(tmp_path / "site", broker=broker) as site:
+        a_storm_loses_and_doubles_nothing(site, broker, tmp_path, capsys)
+
+
+def is_enough(deaths: Deaths, broker: str) -> bool:
+    """Whether a storm may end: on the embedded broker every place was hit, on the other one broker and hub died often."""
+    if broker == EMBEDDED:
+        return deaths.total >= KILLS[broker] and deaths.at_points.keys() >= IN_THE_STORM
+    of_hub = deaths.at_any_moment["hub"] + sum(deaths.at_points[trap.point] for trap in HUB_TRAPS)
+    return deaths.total >= KILLS[broker] and min(of_hub, deaths.at_any_moment["broker"]) >= LEAST_KILLS_OF_EACH
+
+
+def a_storm_loses_and_doubles_nothing(
+    site: Site, broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ports = tmp_path / "ports"
     ports.mkdir()
@@ -97,7 +116,7 @@ def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_a
         bench.breaks_ms = victim.breaks_ms
         victims.append(victim)
     hub = Victim(site.hub, HUB_TRAPS, (2.0, 5.0), deaths, seed=SEED)
-    broker = BrokerVictim(site, (2.0, 6.0), deaths, seed=SEED)
+    broker_victim = BrokerVictim(site, (2.0, 6.0), deaths, seed=SEED)
 
     began_s = time.monotonic()
     with Outside(benches) as outside:
@@ -106,9 +125,9 @@ def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_a
         hub.kill()
         hub.live()
         while time.monotonic() < began_s + STORM_LIMIT_S:
-            for victim in (*victims, hub, broker):
+            for victim in (*victims, hub, broker_victim):
                 victim.look()
-            if deaths.total >= KILLS and deaths.at_points.keys() >= IN_THE_STORM:
+            if is_enough(deaths, broker):
                 break
             time.sleep(0.02)
         stormed_s = time.monotonic() - began_s
@@ -136,12 +155,11 @@ def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_a
         f"scans {compared.scans}; readings {compared.readings}",
     )
     assert compared.is_right, compared.complaints
-    assert compared.scans.captured > 100
-    assert compared.readings.captured > 200
+    assert compared.scans.captured > KILLS[broker]
+    assert compared.readings.captured > 2 * KILLS[broker]
     assert site.quarantine() == []
     assert site.incidents() == []
-    assert deaths.at_points.keys() >= IN_THE_STORM
-    assert deaths.total >= KILLS
+    assert is_enough(deaths, broker), deaths
     for bench in benches:
         for parcel, step in bench.last_steps().items():
             assert site.shows(parcel, step)["step"]["device"] == bench.device, parcel
