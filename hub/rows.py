@@ -1,6 +1,6 @@
-"""Rows in bulk: what is written with every group of facts goes past SQLAlchemy's handling of parameters row by row.
+"""Statements that run with every message or group: they go past SQLAlchemy's handling of each statement and row.
 
-Statements are declared in Core, rendered once, and run by the driver over all rows. Nothing is lost by that: our columns hold
+They are declared in Core, rendered once, and run by the driver. Nothing is lost by that: our columns hold
 integers, text and bytes, which drivers take as they are. The engine must use positional parameters, as SQLite's does.
 """
 
@@ -9,10 +9,10 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select
 
 STATEMENTS: Final = 256
-"""Rendered ones that are remembered; the hub has some thirty."""
+"""Rendered ones that are remembered; the hub has some fifty."""
 
 Row = Mapping[str, Any]
 
@@ -31,6 +31,19 @@ def write(tx: Connection, statement: Insert, rows: Collection[Row]) -> None:
     if rows:
         sql, parameters = _rendered(statement, tx.dialect, tuple(next(iter(rows))))
         tx.exec_driver_sql(sql, [parameters(row) for row in rows])
+
+
+def read(tx: Connection, statement: Select[*tuple[Any, ...]], **values: object) -> CursorResult[*tuple[Any, ...]]:
+    """Run a query that is built once and kept (`hub.ledger.questions`), with a value for each parameter that it names."""
+    sql, places, given = _asked(statement, tx.dialect)
+    parameters = {**given, **values}
+    return tx.exec_driver_sql(sql, tuple(parameters[place] for place in places))
+
+
+@lru_cache(STATEMENTS)
+def _asked(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[str, tuple[str, ...], Row]:
+    compiled = statement.compile(dialect=dialect)
+    return str(compiled), tuple(compiled.positiontup or ()), compiled.params
 
 
 @lru_cache(STATEMENTS)

@@ -9,6 +9,8 @@ from contract.delivery.hub_view import BranchHead, StreamName
 from contract.event import Lane
 from hub import tables as t
 from hub.db import insert
+from hub.ledger import questions
+from hub.rows import read
 
 MAX_REMEMBERED: Final = 100_000
 """Streams in memory, about 50 MB; a larger fleet only reads more often."""
@@ -43,9 +45,8 @@ class StreamHeads:
         """The number of a stream, None when nothing of it was ever kept."""
         if (known := self._ids.get(stream)) is not None:
             return known
-        c = t.stream.c
-        named = (c.device == stream.device) & (c.incarnation == stream.incarnation) & (c.lane == stream.lane.value)
-        found: int | None = tx.execute(select(c.id).where(named)).scalar()
+        asked = {"device": stream.device, "incarnation": stream.incarnation, "lane": stream.lane.value}
+        found: int | None = read(tx, questions.STREAM, **asked).scalar()
         if found is not None:
             self._remember(stream, found)
         return found
@@ -75,8 +76,7 @@ class StreamHeads:
             return ()
         heads = self._heads.get(number)
         if heads is None:
-            c = t.branch.c
-            rows = tx.execute(select(c.branch, c.n, c.hash).where(c.stream_id == number).order_by(c.branch))
+            rows = read(tx, questions.BRANCHES, stream=number)
             heads = self._heads[number] = [BranchHead(*row) for row in rows]
         return tuple(heads)
 

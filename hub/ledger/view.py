@@ -10,11 +10,12 @@ from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinish
 from contract.limits import AUDIT_PREFIX_BYTES
 from contract.messages import DocumentVersion
 from hub import tables as t
+from hub.ledger import questions
 from hub.ledger.buffer import Placed, WriteBuffer
 from hub.ledger.heads import StreamHeads, stream_name
 from hub.ledger.safety import Safety
-from hub.ledger.statements import ERASED
 from hub.projector import LedgerFact
+from hub.rows import read
 
 HELD_STATEMENTS_PER_DEVICE: Final = 100
 """At most 25 MB of what one broken device says; the incident counts the rest."""
@@ -57,23 +58,18 @@ class LedgerTransaction:
         found: dict[int, list[bytes]] = {}
         number = self._heads.known_id(self._tx, stream)
         if number is not None:
-            c = t.position.c
-            for n, whole in self._tx.execute(
-                select(c.n, c.hash).where(c.stream_id == number, c.n.between(first_n, last_n)).order_by(c.n, c.branch)
-            ):
+            asked = {"stream": number, "from": first_n, "to": last_n}
+            for n, whole in read(self._tx, questions.HASHES, **asked):
                 found.setdefault(n, []).append(whole)
         return found
 
     def audit(self, device: str, prefixes: Sequence[bytes]) -> Sequence[Audited]:
         """One answer per prefix, in order, about facts of this device."""
         self._settle(device)
-        c = t.fact.c
-        columns = (c.fact_id, c.core.is_not(None) | (c.cause == ERASED), c.seq, c.received_ms)
         found: dict[bytes, Audited] = {}
         for p in prefixes:
-            row = self._tx.execute(
-                select(*columns).where(c.fact_id.between(p, p + _ABOVE_ALL), c.device == device)
-            ).first()
+            asked = {"from": p, "to": p + _ABOVE_ALL, "device": device}
+            row = read(self._tx, questions.FACT, **asked).first()
             if row is not None:
                 identity, has_content, seq, received_ms = row
                 found[p] = Audited(identity, bool(has_content), self._safety.fact(seq, received_ms))
@@ -81,47 +77,32 @@ class LedgerTransaction:
 
     def audit_blobs(self, prefixes: Sequence[bytes]) -> Sequence[Audited]:
         """The same for attachments."""
-        c = t.blob.c
         found: dict[bytes, Audited] = {}
         for p in prefixes:
-            row = self._tx.execute(
-                select(c.sha256, c.seq, c.kept_ms).where(c.sha256.between(p, p + _ABOVE_ALL))
-            ).first()
+            row = read(self._tx, questions.BLOB, **{"from": p, "to": p + _ABOVE_ALL}).first()
             if row is not None:
                 found[p] = Audited(row.sha256, has_content=True, safe=self._safety.blob(row.seq, row.kept_ms))
         return [found.get(p, _UNKNOWN) for p in prefixes]
 
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         """The versions of the documents that this device should have."""
-        c = t.device_document.c
-        rows = self._tx.execute(select(c.kind, c.version).where(c.device == device).order_by(c.kind))
-        return [DocumentVersion(*row) for row in rows]
+        return [DocumentVersion(*row) for row in read(self._tx, questions.DOCUMENTS, device=device)]
 
     def claimed_n(self, stream: StreamName) -> int:
         """The furthest position that a hello ever announced for this stream; 0 for none."""
         self._settle(stream.device)
         number = self._heads.known_id(self._tx, stream)
-        c = t.claim.c
-        return self._tx.execute(select(c.head_n).where(c.stream_id == number)).scalar() or 0
+        return read(self._tx, questions.CLAIMED, stream=number).scalar() or 0
 
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         """Whether this incarnation never said hello before."""
         self._settle(device)
-        c = t.incarnation.c
-        named = (c.device == device) & (c.incarnation == incarnation)
-        return self._tx.execute(select(c.first_ms).where(named)).first() is None
+        return read(self._tx, questions.INCARNATION, device=device, incarnation=incarnation).first() is None
 
     def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
         """Streams of other incarnations of this device that end before what was claimed."""
         self._settle(device)
-        s, b = t.stream.c, t.branch.c
-        committed = select(func.max(b.n)).where(b.stream_id == s.id).scalar_subquery()
-        rows = self._tx.execute(
-            select(s.device, s.incarnation, s.lane, t.claim.c.head_n, func.coalesce(committed, 0))
-            .join(t.claim, t.claim.c.stream_id == s.id)
-            .where(s.device == device, s.incarnation != incarnation)
-            .order_by(s.id)
-        )
+        rows = read(self._tx, questions.OTHER_CLAIMS, device=device, incarnation=incarnation)
         return [
             Unfinished(stream_name(name, other, lane), claimed, there)
             for name, other, lane, claimed, there in rows
@@ -131,8 +112,7 @@ class LedgerTransaction:
     def last_mono_ms(self, device: str, boot: bytes) -> int | None:
         """The monotonic time of the latest hello of this boot."""
         self._settle(device)
-        c = t.device_boot.c
-        last: int | None = self._tx.execute(select(c.last_mono_ms).where(c.device == device, c.boot == boot)).scalar()
+        last: int | None = read(self._tx, questions.LAST_HELLO, device=device, boot=boot).scalar()
         return last
 
     def _settle(self, device: str) -> None:
