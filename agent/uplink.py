@@ -148,6 +148,7 @@ class Uplink:
         self._early_at_ms: int | None = None
         self._answer_by_ms: int | None = None
         self._live_at_ms: int | None = None
+        self._told: dict[str, LatestReading] = {}
         self._warned = False
         self._news = threading.Event()
         self.counters = Counters()
@@ -249,6 +250,7 @@ class Uplink:
         """The connection is gone, or must go: forget the conversation and come back later."""
         self._wire.close()
         self._answer_by_ms = self._live_at_ms = None
+        self._told.clear()
         wait_ms = self._backoff.next_ms(refused=refused)
         now_ms = self._now_ms()
         self._retry_at_ms = now_ms + wait_ms
@@ -385,6 +387,9 @@ class Uplink:
             self._store.note_sent(message.lane, message.n + len(message.items) - 1)
 
     def _send_live(self) -> None:
-        readings = tuple(self._latest())[:MAX_SNAPSHOT_SENSORS]
+        readings = [reading for reading in self._latest() if self._told.get(reading.sensor) != reading][
+            :MAX_SNAPSHOT_SENSORS
+        ]
         if readings:
-            self._send(Live(readings))
+            self._told |= {reading.sensor: reading for reading in readings}
+            self._send(Live(tuple(readings)))

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from agent.backoff import CAP_MS, FIRST_MS, REFUSED_MS, Backoff
@@ -318,12 +319,17 @@ def test_the_hubs_clock_is_handed_to_the_store_with_half_the_round_trip() -> Non
     assert fix == FixClock(mono_ms=1_000, hub_ms=EPOCH_MS + 6_000, uncertainty_ms=0)
 
 
-def test_latest_values_go_out_while_in_contact_only() -> None:
-    b = bench([READING])
+def test_latest_values_go_out_once_each_and_in_contact_only() -> None:
+    latest = [READING]
+    b = bench(latest)
     b.settle()
     b.wire.said()
     b.run_for(20_000)
-    assert [m for m in b.wire.said() if isinstance(m, Live)] == [Live((READING,))] * 4
+    assert [m for m in b.wire.said() if isinstance(m, Live)] == [Live((READING,))]
+
+    latest[0] = msgspec.structs.replace(READING, at_ms=EPOCH_MS + 10_000)
+    b.run_for(20_000)
+    assert [m for m in b.wire.said() if isinstance(m, Live)] == [Live(tuple(latest))]
 
     b.wire.answers = [Closed("refused")] * 100
     b.wire.cut()
