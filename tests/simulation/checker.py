@@ -23,8 +23,8 @@ HARMLESS = {"stale_hello"}
 SHOWN_BY: dict[str, set[str]] = {
     "fork": {"clone", "image_restored", "hub_restored", "hub_copied_back", "hub_lost", "replay_up"},
     "hub_regressed": {"hub_restored", "hub_copied_back", "hub_lost", "hub_attachments_lost"},
-    # A hello that comes after the first of the next boot looks like a device that was set back.
-    "device_regressed": {"clone", "image_restored", "witness_ahead", "late_from_an_earlier_life"},
+    # A hello of an earlier boot that comes late, or is played back to a hub that forgot it, looks like a device set back.
+    "device_regressed": {"clone", "image_restored", "witness_ahead", "late_from_an_earlier_life", "replay_up"},
     "gap": {
         "clone",
         "image_restored",

@@ -303,20 +303,23 @@ class SimDevice:
 
         return self._commit("capture", job)
 
-    def put_raw(self, lane: Lane, core: bytes) -> bytes | None:
+    def put_raw(self, lane: Lane, core: bytes, kind: str) -> None:
         """A broken program chains bytes that it should not."""
-        if not self.on or self.full or self.read_only:
-            return None
+        if not self.on:
+            return
         at_ms = self._stamp().at_ms
-        identity: bytes | None = None
 
         def job() -> None:
-            nonlocal identity
-            identity = self._commit("capture", lambda: self.disk.put(lane, core, at_ms))
+            identity = self.disk.put(lane, core, at_ms)
+            self.truth.unfit.add(identity)
+            self.world.took_effect(kind)
+            self.world.tell(self.label, " keeps it: ", short(identity))
+
+        def act() -> None:
+            self._commit("capture", job)
             self._appended()
 
-        self._guarded(job)
-        return identity
+        self._guarded(act)
 
     def look_after_itself(self) -> None:
         """The upkeep that comes anyway, now."""
@@ -523,6 +526,7 @@ class SimDevice:
         match message:
             case Welcome():
                 counts = message.nonce == self._asked
+                self._asked = b"" if counts else self._asked
             case Ack() | Nack():
                 counts = self._protocol.link is Link.SYNCED and message.incarnation == self.disk.incarnation
                 counts = counts and (isinstance(message, Nack) or self._is_ours(message))

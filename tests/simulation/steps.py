@@ -460,11 +460,8 @@ def killer_fact(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 
 
 def _put(fleet: "Fleet", device: "SimDevice", lane: Lane, core: bytes, *, kind: str, words: str) -> None:
-    identity = device.put_raw(lane, core)
-    if identity is not None:
-        fleet.world.took_effect(kind)
-        fleet.truth.unfit.add(identity)
-        fleet.world.tell(device.label, " keeps ", words, ": ", short(identity))
+    fleet.world.tell(device.label, " makes ", words)
+    device.put_raw(lane, core, kind)
 
 
 def _foreign_core(device: str, rng: Random) -> bytes:
