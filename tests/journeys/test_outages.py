@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,9 @@ FLOOD_CODE_CHARS = 3_000
 FLOOD_BATCH = 50
 SLOW_BYTES_PER_S = 1_000
 SLOW_ONE_WAY_S = 2.5
+PICTURE_BYTES = 400_000
+UPLOAD_BYTES_PER_S = 150_000
+CUTS_AFTER_BYTES = (40_001, 33_000, 60_017, 5)
 
 
 @pytest.fixture(scope="module", params=BROKERS)
@@ -248,16 +252,16 @@ def test_f026_very_slow_link_brings_custody_first_and_everything_without_a_storm
         relay.delay_s, relay.bytes_per_s = SLOW_ONE_WAY_S, SLOW_BYTES_PER_S
         with site.running(agent):
             # A picture that was taken first, and then the scans: they do not wait behind it.
-            picture = os.urandom(8_000)
+            picture = os.urandom(3_000)
             hand_over(agent, picture)
-            codes = scans(agent, *(f"SLOW-{i}" for i in range(20)))
+            codes = scans(agent, *(f"SLOW-{i}" for i in range(10)))
             arrived_once(site, name, codes, 120)
             assert status_of(agent).blobs_pending == 1
             wait_until(lambda: is_drained(agent), "the picture is at the hub, too", 120)
             arrived_once(site, name, codes)
         assert relay.accepted < 5
         # What was said, with hellos and a few repeats of what was answered too late.
-        assert relay.bytes_to_target < 4 * (len(picture) + 20 * 150)
+        assert relay.bytes_to_target < 4 * (len(picture) + 10 * 150)
 
 
 def hand_over(agent: AgentProcess, picture: bytes) -> None:
@@ -267,6 +271,30 @@ def hand_over(agent: AgentProcess, picture: bytes) -> None:
     (incoming / "door.bin").write_bytes(picture)
     proof = Proof("stop-1", Outcome.DELIVERED, delivered=("P1",), recipient="A. Jansen")
     assert isinstance(ask(agent.config, RecordProof(os.urandom(16), proof, photos=("door.bin",))), Kept)
+
+
+@pytest.mark.usefixtures("swallowed")
+def test_f081_upload_that_is_cut_at_any_byte_and_meets_a_killed_hub_goes_on_where_it_was(site: Site, name: str) -> None:
+    with behind_relay(site, name) as (agent, relay):
+        picture = os.urandom(PICTURE_BYTES)
+        relay.bytes_per_s = UPLOAD_BYTES_PER_S
+        hand_over(agent, picture)
+        for further in CUTS_AFTER_BYTES:
+            goal = relay.bytes_to_target + further
+            wait_until(lambda goal=goal: relay.bytes_to_target >= goal, "some of the picture is on its way")
+            relay.cut()
+            relay.resume()
+        site.hub.kill()
+        site.restart_hub()
+        relay.bytes_per_s = None
+        wait_until(lambda: is_drained(agent), "the picture is at the hub", 120)
+        # Each cut may cost a chunk; a new start would cost all of it again.
+        assert relay.bytes_to_target < 2 * len(picture)
+    digest = sha256(picture).hexdigest()
+    assert (site.hub.data / "blobs" / digest[:2] / digest).read_bytes() == picture
+    proofs = [row for row in site.rows(device=name) if row["fact"]["event"]["kind"] == "proof"]
+    assert len(proofs) == 1
+    assert site.incidents(device=name) == []
 
 
 @pytest.mark.usefixtures("swallowed")
