@@ -91,6 +91,7 @@ class Outbox(Overview):
         self._damage: str | None = None
         self._stated_level = Level.OK
         self._thinner = Thinner(self.database, self._scribe)
+        self.database.undone = self._scribe.forget_heads
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -414,6 +415,7 @@ class Outbox(Overview):
 
         def job(connection: sqlite3.Connection) -> None:
             chain.begin(connection, self.device, self._entropy(INCARNATION_BYTES), reason)
+            self._scribe.forget_heads()
             self._scribe.state_damage(connection, "")
 
         with self.turn:
@@ -431,12 +433,12 @@ class Outbox(Overview):
 
     def _carry(self) -> None:
         try:
-            carry_all(self.database)
+            carry_all(self.database, self._scribe.forget_heads)
         except NotKept as error:
             if error.cause is not Cause.FULL:
                 raise
             self._run_full()
-            carry_all(self.database)
+            carry_all(self.database, self._scribe.forget_heads)
 
     def repair(self) -> None:
         """Rebuild the database from what can be read of it, under a new incarnation; then hand `Replaced` in.

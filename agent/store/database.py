@@ -112,6 +112,8 @@ class Database:
         self.cramped = False
         """The main file found no room for what the WAL holds: nothing new should be written until `relieve` succeeds."""
         self._commits = 0
+        self.undone: Callable[[], None] = lambda: None
+        """Told, before any other job runs, that a job's writes are gone: what was remembered of them is wrong."""
 
     # -- opening and closing ---------------------------------------------------------------------------------------
 
@@ -190,6 +192,7 @@ class Database:
             if self._writer is not None:
                 with suppress(sqlite3.Error):
                     self._writer.close()
+            self.undone()
             try:
                 return rebuild()
             finally:
@@ -274,16 +277,31 @@ class Database:
                 tasks[0].result = tasks[0].job(connection)
             else:
                 for task in tasks:
-                    _run(connection, task)
+                    self._run(connection, task)
             faultpoint("pre_commit")
             connection.execute("COMMIT")
-        finally:
+        except BaseException:
+            self.undone()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            raise
         faultpoint("post_commit")
         self._commits += 1
         if self._commits >= CHECKPOINT_COMMITS:
             self._relieve(connection)
+
+    def _run(self, connection: sqlite3.Connection, task: _Task[Any]) -> None:
+        connection.execute("SAVEPOINT task")
+        try:
+            task.result = task.job(connection)
+        except Exception as error:  # It is raised again in the thread that asked.
+            task.error = error
+            self.undone()
+            if not connection.in_transaction:
+                # SQLite gave the whole transaction up, as it may on a full disk.
+                raise
+            connection.execute("ROLLBACK TO task")
+        connection.execute("RELEASE task")
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -372,19 +390,6 @@ class Database:
             return (pages - free) * page_bytes
 
         return self.read(size)
-
-
-def _run(connection: sqlite3.Connection, task: _Task[Any]) -> None:
-    connection.execute("SAVEPOINT task")
-    try:
-        task.result = task.job(connection)
-    except Exception as error:  # It is raised again in the thread that asked.
-        task.error = error
-        if not connection.in_transaction:
-            # SQLite gave the whole transaction up, as it may on a full disk.
-            raise
-        connection.execute("ROLLBACK TO task")
-    connection.execute("RELEASE task")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

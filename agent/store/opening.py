@@ -185,16 +185,25 @@ def open_readable(folder: Path) -> Opened:
         ) from error
 
 
-def carry_all(database: Database) -> None:
+def carry_all(database: Database, moved: Callable[[], None] = lambda: None) -> None:
     """Chain under the incarnation in force, with its old identity, all that is kept from earlier ones.
+
+    Args:
+        database: Where.
+        moved: Told inside each transaction that the heads of the lanes are others now.
 
     Raises:
         NotKept: the disk took no more; the rest is as it was.
         StoreDamaged: what is stored contradicts itself.
     """
+
+    def carry(connection: sqlite3.Connection) -> None:
+        chain.carry(connection)
+        moved()
+
     while database.read(chain.is_carrying):
         faultpoint("reincarnate")
-        database.write(chain.carry)
+        database.write(carry)
         # The next step has the room of this one.
         database.checkpoint()
 

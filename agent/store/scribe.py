@@ -68,12 +68,23 @@ class Scribe:
         self._clock = clock
         self._files = files
         self._entropy = entropy
+        self._heads: chain.Heads | None = None
+
+    def forget_heads(self) -> None:
+        """Read the heads of the lanes anew: a transaction was undone, or somebody else chained positions."""
+        self._heads = None
+
+    def _heads_of(self, connection: sqlite3.Connection) -> chain.Heads:
+        # To read them takes as long as to write two rows, and only this one writer ever moves them.
+        if self._heads is None:
+            self._heads = chain.heads(connection)
+        return self._heads
 
     def keep(
         self, connection: sqlite3.Connection, drafts: Sequence[Draft], *, dropped: str | None = None
     ) -> tuple[Kept, ...]:
         """Chain facts under the incarnation in force; with `dropped`, as tombstones of that cause."""
-        heads = chain.heads(connection)
+        heads = self._heads_of(connection)
         kept: list[Kept] = []
         for draft in drafts:
             fact = self._fact(heads, draft)
@@ -109,7 +120,7 @@ class Scribe:
     def state_damage(self, connection: sqlite3.Connection, detail: str) -> None:
         """The first fact of an incarnation that was begun for a reason says so."""
         present = chain.present(connection)
-        if present is not None and present.reason and chain.heads(connection).last_ord == 0:
+        if present is not None and present.reason and self._heads_of(connection).last_ord == 0:
             self.keep(connection, [self.status(Damage(present.reason, detail))])
 
     def note_blobs(self, connection: sqlite3.Connection, drafts: Sequence[Draft]) -> None:

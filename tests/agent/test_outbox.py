@@ -1,5 +1,6 @@
 """The outbox: what is kept, chained, acknowledged, released, and never lost."""
 
+import sqlite3
 import threading
 
 import pytest
@@ -74,6 +75,10 @@ def test_append_keeps_all_of_its_facts_or_none(bench: Bench, outbox: Outbox) -> 
     assert caught.value.cause is Cause.TOO_LARGE
     assert everything(outbox) == []
 
+    keep(outbox, 3)
+
+    assert [(fact.ord, fact.event) for fact in facts(outbox)] == [(1, scan(3))]
+
 
 def test_append_refuses_values_out_of_range_with_a_sentence(bench: Bench, outbox: Outbox) -> None:
     with pytest.raises(NotKept, match=r"^Not kept: a value is outside of what may be kept"):
@@ -114,18 +119,24 @@ def test_failing_capture_does_not_undo_its_neighbours_in_a_shared_commit(bench: 
 
     def produce(size: int) -> None:
         try:
-            outbox.append([scan(size, size=size)], actor="", stamp=bench.stamp())
+            outbox.append([scan(size), scan(size, size=size)], actor="", stamp=bench.stamp())
         except NotKept as error:
             refused.append(error)
 
     threads = [threading.Thread(target=produce, args=(20_000 if i % 3 == 0 else i,)) for i in range(1, 31)]
-    for thread in threads:
-        thread.start()
+
+    def start_all(_connection: sqlite3.Connection) -> None:
+        # While this one writes, the others gather.
+        for thread in threads:
+            thread.start()
+
+    outbox.database.write(start_all)
     for thread in threads:
         thread.join()
 
     assert len(refused) == 10
-    assert len(parcels(outbox)) == 20
+    assert len(parcels(outbox)) == 40
+    assert [fact.ord for fact in facts(outbox)] == list(range(1, 41))
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
