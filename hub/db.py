@@ -46,8 +46,12 @@ def table_of(model: type[SQLModel]) -> Table:
 
 def insert(connection: Connection, table: Table) -> Any:
     """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update` in the dialect of the connection."""
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return build(table)
+    return upsert(connection.dialect.name, table)
+
+
+def upsert(dialect: str, table: Table) -> Any:
+    """The same for statements that are built before there is a connection."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 class WriterLock:

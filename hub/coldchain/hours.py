@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, Insert, case, cast, delete, func,
 
 from contract.columns import Reading
 from hub.coldchain.tables import reading, reading_hour
-from hub.ledger import statements
+from hub.db import upsert
 from hub.rows import write
 
 HOUR_MS: Final = 3_600_000
@@ -42,14 +42,14 @@ def add_hours(tx: Connection, hours: Sequence[dict[str, Any]]) -> None:
 
 @cache
 def _added(dialect: str) -> Insert:
-    upsert = statements.upsert(dialect, reading_hour)
-    old, new = reading_hour.c, upsert.excluded
+    statement = upsert(dialect, reading_hour)
+    old, new = reading_hour.c, statement.excluded
     added = {
         **{name: old[name] + new[name] for name in ("count", "faults", "sum")},
         "min": case((or_(old.min.is_(None), new.min < old.min), new.min), else_=old.min),
         "max": case((or_(old.max.is_(None), new.max > old.max), new.max), else_=old.max),
     }
-    done: Insert = upsert.on_conflict_do_update(index_elements=["sensor", "hour_ms"], set_=added)
+    done: Insert = statement.on_conflict_do_update(index_elements=["sensor", "hour_ms"], set_=added)
     return done
 
 

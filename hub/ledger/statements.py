@@ -4,17 +4,12 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Insert, Table, case, func, insert
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub import tables as t
+from hub.db import upsert
 
 ERASED = "erased"
 """The one cause that content never comes back from, whoever still has it."""
-
-
-def upsert(dialect: str, table: Table) -> Any:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update` in that dialect."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @cache
