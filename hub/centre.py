@@ -1,7 +1,6 @@
 """The parts that every hub command works with: `serve` runs them, administration commands open them and use the same code."""
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 
 from contract.event import Decision
 from hub.blobs import BlobStore
-from hub.clock import AgeClock
+from hub.clock import AgeClock, boot_ms, wall_ms
 from hub.db import Database
 from hub.decisions import HubVoice
 from hub.folders import make_folder
@@ -21,16 +20,6 @@ from hub.projections import all_projections
 from hub.projector import Change, Projection, Projector
 from hub.registry import Registry
 from hub.schema import open_database
-
-
-def wall_ms() -> int:
-    """The hub's clock, UTC epoch ms."""
-    return time.time_ns() // 1_000_000
-
-
-def boot_ms() -> int:
-    """Milliseconds since boot, running on in sleep."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ import typer
 from hub.accounts.roles import Role
 from hub.agent_file import KEY_BYTES, read_agent_key, write_agent_config
 from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
+from hub.clock import wall_ms
 from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
-from hub.folders import make_folder
+from hub.folders import data_folder, make_folder
 from hub.log import configure_logging
 from hub.requests import (
     AddDevices,
@@ -283,7 +284,7 @@ def rebuild(data: Data) -> None:
     """Empty all projections and fold the whole ledger again; the hub must be stopped."""
     from hub.centre import open_centre  # noqa: PLC0415 most of the hub
 
-    with open_centre(_existing(data)) as centre:
+    with open_centre(data_folder(data)) as centre:
         centre.projector.rebuild()
 
 
@@ -341,7 +342,6 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *,
 def restore(file: Annotated[Path, typer.Argument(metavar="FILE")], data: Data, *, as_json: AsJson = False) -> None:
     """Put a backup in the place of a stopped hub's database; the old one is moved aside, devices send what it lacks."""
     from hub.backup import restore_backup  # noqa: PLC0415 most of the hub
-    from hub.centre import wall_ms  # noqa: PLC0415 most of the hub
 
     aside = restore_backup(file, data, wall_ms())
     moved = f"; the database before it is {aside}" if aside else ""
@@ -366,9 +366,3 @@ def _show_all(rows: list[dict[str, Any]], as_json: bool, line: Callable[[dict[st
 
 def _time(at_ms: int) -> str:
     return utc(at_ms).isoformat(timespec="seconds")
-
-
-def _existing(data: Path) -> Path:
-    if not data.is_dir():
-        raise Refused(f"{data} is no data folder; `holdfast-hub init --data {data}` makes one")
-    return data

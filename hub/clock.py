@@ -1,10 +1,21 @@
-"""Steps of a wall clock, told by a clock that only runs on; and the time by which facts grow old."""
+"""The hub's clocks: the wall clock, its steps as told by a clock that only runs on, and the time by which facts grow old."""
 
+import time
 from collections.abc import Callable
 from typing import Final
 
 STEP_MS: Final = 10_000
 """Network time slews what is less, and a device's fix on a slow line is no better."""
+
+
+def wall_ms() -> int:
+    """The hub's clock, UTC epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+def boot_ms() -> int:
+    """Milliseconds since boot, running on in sleep."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 class ClockWatch:

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from contract.delivery.hub_actions import IncidentKind, Report
 from hub import tables as t
-from hub.centre import Centre, boot_ms
-from hub.clock import STEP_MS, ClockWatch
+from hub.centre import Centre
+from hub.clock import STEP_MS, ClockWatch, boot_ms
 from hub.errors import HubError
 from hub.incidents import report_incident
 from hub.projector import Change

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from hub.errors import FolderInUse, HubError, Refused
+from hub.folders import data_folder
 from hub.requests import Request
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -116,8 +117,7 @@ def ask(folder: Path, request: Request) -> Any:
     Raises:
         Refused: it cannot be done, or nobody can be asked.
     """
-    if not folder.is_dir():
-        raise Refused(f"{folder} is no data folder; `holdfast-hub init --data {folder}` makes one")
+    data_folder(folder)
     patient_until_s = time.monotonic() + STARTING_S
     while True:
         try:

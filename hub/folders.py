@@ -1,7 +1,12 @@
-"""Folders whose names survive a power cut: flushing a file keeps what is in it, not what it is called."""
+"""Folders: that one is there, and that names in it survive a power cut.
+
+Flushing a file keeps what is in it, not what it is called.
+"""
 
 import os
 from pathlib import Path
+
+from hub.errors import Refused
 
 
 def sync_folder(folder: Path) -> None:
@@ -27,3 +32,14 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for made in missing:
         sync_folder(made.parent)
+
+
+def data_folder(folder: Path) -> Path:
+    """A hub's folder that was made before.
+
+    Raises:
+        Refused: it is not there.
+    """
+    if not folder.is_dir():
+        raise Refused(f"{folder} is no data folder; `holdfast-hub init --data {folder}` makes one")
+    return folder

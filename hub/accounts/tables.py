@@ -1,6 +1,5 @@
 """Tables of accounts. None is a projection: `rebuild` leaves them alone."""
 
-from typing import Final
 
 from sqlmodel import Field, SQLModel
 
@@ -58,13 +57,6 @@ class AuditEntry(SQLModel, table=True):
     new: str = ""
     why: str = ""
 
-
-APPEND_ONLY_DDL: Final = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS audit_trail_no_{verb.lower()} BEFORE {verb} ON audit_trail "
-    "BEGIN SELECT RAISE(ABORT, 'the audit trail is only ever added to'); END"
-    for verb in ("UPDATE", "DELETE")
-)
-"""SQLite triggers for the migration that creates the table."""
 
 user_account = table_of(UserAccount)
 user_session = table_of(UserSession)
