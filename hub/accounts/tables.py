@@ -1,6 +1,5 @@
 """Tables of accounts. None is a projection: `rebuild` leaves them alone."""
 
-
 from sqlmodel import Field, SQLModel
 
 from hub.db import table_of
