@@ -92,7 +92,7 @@ class DeviceClock:
     def __init__(self, boot: bytes, source: TimeSource) -> None:
         self.boot = boot
         self._source = source
-        self._step_base_ms = self._wall_ms() - source.mono_ms()
+        self._step_base_ms = source.wall_ms() - source.mono_ms()
         self.best: ClockFix | None = None
         """The fix of this boot that was stated last."""
 
@@ -116,7 +116,8 @@ class DeviceClock:
 
     def step(self) -> ClockStep | None:
         """What to state if the wall clock was set since the last call; call it at every sample and scan, it is cheap."""
-        base_ms = self._wall_ms() - self._source.mono_ms()
+        # Not the time that facts carry: beyond its bounds that stands still, which would look like a step at every call.
+        base_ms = self._source.wall_ms() - self._source.mono_ms()
         by_ms = base_ms - self._step_base_ms
         if abs(by_ms) <= STEP_MS:
             return None

@@ -50,6 +50,14 @@ def test_slewing_is_no_step(clock: DeviceClock, time: VirtualTime) -> None:
     assert clock.step() is None
 
 
+def test_f090_a_clock_before_1970_steps_once_and_not_for_ever(clock: DeviceClock, time: VirtualTime) -> None:
+    time.epoch_ms -= 60 * YEAR_MS
+    assert clock.step() == ClockStep(-60 * YEAR_MS)
+    time.elapsed_ms += 10_000
+
+    assert clock.step() is None
+
+
 @pytest.mark.parametrize(("wall_ms", "stamped_ms"), [(-5_000, 0), (10**15, 253_402_300_799_999)])
 def test_f090_wall_clock_beyond_all_years_is_stamped_as_the_nearest_end(
     clock: DeviceClock, time: VirtualTime, wall_ms: int, stamped_ms: int
