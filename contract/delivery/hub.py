@@ -215,15 +215,13 @@ def _chain(parent: bytes, first_n: int, rows: Sequence[FactRow]) -> list[_Chaine
 def _repeated(
     stream: StreamName, parent: bytes, chain: Sequence[_Chained], branches: Sequence[BranchHead], view: HubView
 ) -> int:
-    """How many positions from the front the hub has already."""
+    """How many positions from the front the hub has already, or a gap stands for: a known hash names its whole prefix."""
     first, last = chain[0].n, chain[-1].n
     if any(b.n == first - 1 and b.hash == parent for b in branches) or all(b.n < first for b in branches):
         return 0
     there = view.hashes_at(stream, first, last)
-    for count, position in enumerate(chain):
-        if position.hash not in there.get(position.n, ()):
-            return count
-    return len(chain)
+    known = (count for count, p in enumerate(chain, 1) if p.hash in there.get(p.n, ()))
+    return max(known, default=0)
 
 
 def _grow(

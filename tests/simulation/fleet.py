@@ -7,7 +7,7 @@ from contract.delivery.hub_actions import IncidentKind
 from contract.delivery.hub_view import StreamName
 from contract.event import Lane
 from contract.limits import HELLO_INTERVAL_MS, HELLO_JITTER, HOLD_DEFAULT_MS
-from contract.messages import Credit
+from contract.messages import MARK_HASH_BYTES, Credit, Hello
 from tests.simulation.checker import Expected, ExpectedRegression, check_all, check_shown, unrest
 from tests.simulation.device import SimDevice
 from tests.simulation.disk import AMPLE_BYTES, Disk
@@ -15,7 +15,7 @@ from tests.simulation.hub import Hub
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network, Weather
 from tests.simulation.steps import DAY_MS, FAULTS, WORK, Step
-from tests.simulation.truth import Made, Truth
+from tests.simulation.truth import Truth
 from tests.simulation.world import Violation, World
 
 ACTIVE_MS = 150_000
@@ -90,9 +90,9 @@ class Fleet:
         self.network.usual = self.network.weather = Weather(plan.latency_ms, plan.jitter_ms, plan.loss, 0.0)
         self.usual_credit = self.hub.credit = Credit(plan.credit)
         self.hub_clock_was_wrong = False
-        self.truth.is_announced = self._is_announced
         self.expected: list[Expected] = []
         self.hub.after_commit = self._drop_regained
+        self.hub.on_hello = self._note_announced
         self.devices: list[SimDevice] = []
         for name in NAMES[: plan.devices]:
             self._add(Disk(name, self.world.random(f"disk of {name}"), self.truth), name)
@@ -189,10 +189,13 @@ class Fleet:
             self.expected.append(Expected("image restored", kinds, (device,)))
         device.boot()
 
-    def _is_announced(self, _identity: bytes, made: Made) -> bool:
-        ledger = self.hub.ledger
-        streams = [(StreamName(made.device, incarnation, made.lane), n) for incarnation, n in made.places]
-        return any(ledger.claims.get(s, 0) >= n or any(b.n >= n for b in ledger.branches(s)) for s, n in streams)
+    def _note_announced(self, name: str, hello: Hello) -> None:
+        for claim in hello.lanes:
+            for device in self.devices:
+                whole = device.disk.hash_at(claim.lane, claim.head.n) if device.name == name else None
+                if whole is not None and whole[:MARK_HASH_BYTES] == claim.head.hash:
+                    positions = device.disk.lanes[claim.lane].positions
+                    self.truth.announced.update(p.fact_id for p in positions if p.n <= claim.head.n)
 
     def _is_committed_beyond(self, disk: Disk) -> bool:
         streams = [(StreamName(disk.device, disk.incarnation, lane), s.head_n) for lane, s in disk.lanes.items()]

@@ -92,6 +92,7 @@ class Hub:
         self.clock_error_ms = 0
         self.crash_at: str | None = None
         self.after_commit: Callable[[], None] = lambda: None
+        self.on_hello: Callable[[str, Hello], None] = lambda _device, _hello: None
         self.sent_effects: dict[bytes, set[bytes]] = {}
         """What the outside received: effect ids by fact."""
         self.counts: Counter[str] = Counter()
@@ -187,6 +188,7 @@ class Hub:
             return
         self.ledger.now_ms = self.now_ms
         replies = [reply for device, message in group for reply in self._apply(device, message)]
+        self.truth.announced.update(self.ledger.grown)
         for identity in self.ledger.grown:
             self.world.tell("hub commits ", short(identity))
         self.ledger.grown.clear()
@@ -231,6 +233,8 @@ class Hub:
             return [Reply(device, self._take_blob(message))]
         if not isinstance(message, Hello | Batch | Fill | Gap):
             return []
+        if isinstance(message, Hello):
+            self.on_hello(device, message)
         replies = []
         for action in decide(device, message, self.ledger, credit=self.credit, now_ms=self.ledger.now_ms):
             if isinstance(action, Reply):

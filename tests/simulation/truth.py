@@ -43,7 +43,8 @@ class Truth:
         """Contents that no live disk and no newest backup holds any more, and by what they went."""
         self.unannounced: set[bytes] = set()
         """Those of them that no hub was ever told of."""
-        self.is_announced: Callable[[bytes, Made], bool] = lambda _identity, _made: True
+        self.announced: set[bytes] = set()
+        """Facts that lie on a chain whose head some hub was told of, or that it has."""
         self.committed: set[bytes] = set()
         """Hashes of all positions that some hub committed."""
         self.issued: dict[bytes, Issued] = {}
@@ -72,8 +73,7 @@ class Truth:
         yield
         for identity in before - self.held():
             self.gone.setdefault(identity, why)
-            made = self.made.get(identity)
-            if made is not None and not self.is_announced(identity, made):
+            if identity not in self.announced:
                 self.unannounced.add(identity)
 
     def check_held(self, when: str) -> None:

@@ -7,8 +7,9 @@ from contract.delivery.device_states import (
     Received,
 )
 from contract.event import Lane
-from contract.messages import Ack, Credit, Hello, Mark
-from tests.contract.delivery.memory import Device, connected, said, settle
+from contract.messages import Ack, Batch, Credit, Hello, Mark, encode_message
+from contract.statement import Direction, seal
+from tests.contract.delivery.memory import KEY, Device, connected, said, settle
 
 
 def test_p6_f048_a_restored_hub_gets_everything_again_and_says_that_it_was_restored() -> None:
@@ -45,6 +46,38 @@ def test_p4_a_released_prefix_that_a_restored_hub_lacks_becomes_a_gap_with_its_c
     assert [(g.first_n, g.last_n, g.cause) for g in backup.gaps] == [(1, 6, "released")]
     assert backup.arrived == made[6:], "all of it without waiting for another hello"
     assert backup.kinds() >= {"gap", "hub_regressed"}
+
+
+def test_what_a_gap_stood_for_is_kept_when_it_comes_after_all_and_is_no_fork() -> None:
+    device, ledger = connected()
+    backup = copy.deepcopy(ledger)
+    made = [device.scan(b"%d" % n) for n in range(4)]
+    settle(device, ledger)
+    device.tick(80_000)
+    settle(device, ledger)
+    twin = Device("van-1", 1, copy.deepcopy(device.store))
+    device.store.releasable = True
+    ledger.safe = set(made[:2])
+    device.tick(80_000)
+    settle(device, ledger)
+    device.store.trim()
+    device.tick(80_000)
+    settle(device, backup)
+    assert backup.arrived == made[2:]
+
+    positions = twin.store.lanes[Lane.CUSTODY].positions
+    whole = Batch(
+        device.store.incarnation,
+        Lane.CUSTODY,
+        1,
+        twin.store.lanes[Lane.CUSTODY].base_hash[:16],
+        tuple(twin.store.contents[p.fact_id] for p in positions),
+    )
+    backup.take("van-1", seal(KEY, Direction.UP, "van-1", encode_message(whole)), 10**12)
+
+    assert set(backup.arrived) == set(made)
+    assert "fork" not in backup.kinds()
+    assert all(len(hashes) == 1 for hashes in backup.placed.values())
 
 
 def test_p6_f054_two_clones_that_both_scan_are_both_kept_and_shown_as_a_fork() -> None:
