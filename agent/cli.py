@@ -341,7 +341,7 @@ def _ask(config: AgentConfig, path: Path, request: Request, *, write: bool) -> A
 
 
 def _ask_alone(config: AgentConfig, path: Path, request: Request, *, write: bool) -> Answer:
-    from agent.device import desk_alone  # noqa: PLC0415 not needed where an agent runs
+    from agent.alone import desk_alone  # noqa: PLC0415 not needed where an agent runs
 
     if not write and not (config.device.data / "device.db").exists():
         raise Failed(

@@ -3,12 +3,27 @@
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from agent.config import AgentConfig, parse_config, read_text
+from agent.config_error import ConfigError
 
 TomlValue = str | bool | int | float | list["TomlValue"] | Mapping[str, "TomlValue"]
+
+
+def add_driver(path: Path, toml: str) -> AgentConfig:
+    """Append one `[[drivers]]` table, given by its inside, to the configuration.
+
+    Raises:
+        ConfigError: it would not be a valid configuration; the file is as before.
+    """
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the new driver is no TOML: {error}") from error
+    return append_driver(path, table)
 
 
 def append_driver(path: Path, driver: Mapping[str, TomlValue]) -> AgentConfig:

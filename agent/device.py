@@ -1,28 +1,25 @@
-"""The device put together: configuration, store, capture, drivers, uplink, local socket. The one place that knows them all."""
+"""The running device: store, capture, drivers, uplink and local socket put together. The one place that knows them all."""
 
 import os
 import threading
 import time
-import tomllib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent.capture import Capture, Port
 from agent.clock import DeviceClock
-from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
-from agent.config_edit import append_driver
-from agent.config_error import ConfigError
+from agent.config import AgentConfig, DriverConfig
+from agent.config_edit import add_driver
 from agent.desk import Desk, delete_forgotten
 from agent.drivers.health import State
 from agent.drivers.shell import DriverShell
 from agent.happenings import Happenings
 from agent.inbox import Inbox, StoredDocument
 from agent.log import Log, log_crash
-from agent.outbox import Outbox
+from agent.parts import NO_HUB, build_capture, interval_ms_of, open_outbox, port_of, ports_of
 from agent.socket import LocalServer
-from agent.status import Remembered, closed, device_status, driver_status, recall, remember
+from agent.status import Remembered, device_status, driver_status, recall, remember
 from agent.store.errors import NotKept, StoreError
 from agent.uplink import SystemEntropy, Uplink
 from agent.version import VERSION
@@ -42,51 +39,6 @@ DRIVER_PAUSE_S: Final = 5.0
 UPLINK_PAUSE_S: Final = 1.0
 UPLINK_END_S: Final = 2.0
 """An uplink that is still looking up a name is left behind; it holds nothing."""
-NO_HUB: Final = "none"
-
-
-def open_outbox(config: AgentConfig, clock: DeviceClock) -> Outbox:
-    """The outbox of a configuration, for writing.
-
-    Raises:
-        FolderInUse: another agent has it.
-        FutureSchema: a newer version wrote it.
-        NotKept: it can be neither written nor read.
-    """
-    return Outbox.open(
-        config.device.data,
-        config.device.id,
-        clock=clock,
-        version=VERSION,
-        budget_bytes=config.storage.budget_mib * 1024 * 1024,
-        hold_ms=config.storage.hold_days * 24 * 3_600_000,
-    )
-
-
-def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appended: Callable[[], None]) -> Capture:
-    """Capture as the configuration describes it."""
-    return Capture(
-        outbox,
-        clock,
-        place=config.device.place,
-        ports={d.name: port for d in config.drivers if (port := _port(d)) is not None},
-        intervals_ms={d.name: ms for d in config.drivers if (ms := _interval_ms(d)) is not None},
-        appended=appended,
-    )
-
-
-def _port(driver: DriverConfig) -> Port | None:
-    return Port(step=driver.step) if isinstance(driver, ScannerConfig) else None
-
-
-def _interval_ms(driver: DriverConfig) -> int | None:
-    match driver:
-        case ModbusProbeConfig():
-            return round(driver.interval_s * 1000)
-        case NmeaGpsConfig():
-            return max(1, round(driver.min_interval_s * 1000))
-        case _:
-            return None
 
 
 class Agent:
@@ -331,7 +283,7 @@ class Agent:
 
     def drivers(self) -> local.Drivers:
         """How the drivers are."""
-        return local.Drivers(self._known().drivers, ports(self._config))
+        return local.Drivers(self._known().drivers, ports_of(self._config))
 
     def add_driver(self, toml: str) -> None:
         """Write a driver into the configuration and start it.
@@ -341,98 +293,9 @@ class Agent:
         """
         self._config = add_driver(self._path, toml)
         added = self._config.drivers[-1]
-        self._capture.add_port(added.name, _port(added), _interval_ms(added))
+        self._capture.add_port(added.name, port_of(added), interval_ms_of(added))
         self._start_driver(added)
 
     def recorded(self) -> None:
         """Something was kept: send it."""
         self._appended()
-
-
-def add_driver(path: Path, toml: str) -> AgentConfig:
-    """Append one `[[drivers]]` table, given by its inside, to the configuration.
-
-    Raises:
-        ConfigError: it would not be a valid configuration; the file is as before.
-    """
-    try:
-        table = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the new driver is no TOML: {error}") from error
-    return append_driver(path, table)
-
-
-def ports(config: AgentConfig) -> tuple[tuple[str, str], ...]:
-    """Path and description of the ports that this machine shows."""
-    from agent.drivers.port import ports_seen  # noqa: PLC0415 looks through the machine's devices with pyserial
-
-    return tuple((seen.path, seen.description) for seen in ports_seen(tuple(d.port for d in config.drivers)))
-
-
-class Alone:
-    """What a command tells and does where no agent runs."""
-
-    def __init__(self, config: AgentConfig, path: Path, outbox: Outbox) -> None:
-        self._config = config
-        self._path = path
-        self._outbox = outbox
-
-    def _known(self) -> Remembered:
-        """What the last agent knew, with the drivers that are configured now."""
-        before = recall(self._config.device.data)
-        seen = {driver.name: driver for driver in closed(before.drivers)}
-        drivers = tuple(
-            seen.get(d.name, local.DriverStatus(d.name, d.kind, d.port, State.CLOSED.value))
-            for d in self._config.drivers
-        )
-        return Remembered(before.last_contact_at_ms, before.actor, drivers)
-
-    def status(self) -> local.DeviceStatus:
-        """How the device is."""
-        return device_status(
-            self._config.device.id,
-            VERSION,
-            self._outbox.summary(),
-            running=False,
-            link=NO_HUB if self._config.device.hub is None else Link.OFFLINE.value,
-            remembered=self._known(),
-            documents=Inbox(lambda: self._outbox.shelf).versions(),
-        )
-
-    def drivers(self) -> local.Drivers:
-        """How the drivers were."""
-        return local.Drivers(self._known().drivers, ports(self._config))
-
-    def add_driver(self, toml: str) -> None:
-        """Write a driver into the configuration.
-
-        Raises:
-            ConfigError: it would not be a valid configuration.
-        """
-        add_driver(self._path, toml)
-
-    def recorded(self) -> None:
-        """The agent will send it when it runs."""
-
-
-@contextmanager
-def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk]:
-    """The desk of a device whose agent does not run.
-
-    Raises:
-        FolderInUse: an agent came first (`write` only).
-        FutureSchema, NotKept: as `open_outbox`.
-    """
-    clock = DeviceClock.of_system()
-    if write:
-        outbox = open_outbox(config, clock)
-    else:
-        budget_bytes = config.storage.budget_mib * 1024 * 1024
-        outbox = Outbox.open_for_reading(config.device.data, config.device.id, clock=clock, budget_bytes=budget_bytes)
-    try:
-        capture = build_capture(config, outbox, clock, lambda: None)
-        inbox = Inbox(lambda: outbox.shelf)
-        house = Alone(config, path, outbox)
-        yield Desk(outbox=outbox, capture=capture, clock=clock, inbox=inbox, house=house)
-    finally:
-        outbox.close()

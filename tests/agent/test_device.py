@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import agent.device
+from agent.alone import desk_alone
 from agent.config import load_config
 from agent.device import Agent
 from agent.drivers.scanner_line import LineScanner
@@ -219,7 +220,7 @@ def test_what_the_agent_knew_is_told_when_it_no_longer_runs(tmp_path: Path, line
     with _started(config):
         line.send(b"box 1\r\nbox 2\r\n")
         _until(lambda: len(_codes(tmp_path)) == 2)
-    with agent.device.desk_alone(load_config(config), config, write=False) as desk:
+    with desk_alone(load_config(config), config, write=False) as desk:
         status = desk.answer(GetStatus())
 
     assert isinstance(status, DeviceStatus)

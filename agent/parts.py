@@ -1,0 +1,81 @@
+"""The parts that a running agent and a command in its place have in common, made as the configuration describes them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from agent.capture import Capture, Port
+from agent.clock import DeviceClock
+from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
+from agent.outbox import Outbox
+from agent.version import VERSION
+
+NO_HUB: Final = "none"
+"""What stands for the link where no hub is configured."""
+
+
+def open_outbox(config: AgentConfig, clock: DeviceClock) -> Outbox:
+    """The outbox of a configuration, for writing.
+
+    Raises:
+        FolderInUse: another agent has it.
+        FutureSchema: a newer version wrote it.
+        NotKept: it can be neither written nor read.
+    """
+    return Outbox.open(
+        config.device.data,
+        config.device.id,
+        clock=clock,
+        version=VERSION,
+        budget_bytes=_budget_bytes(config),
+        hold_ms=config.storage.hold_days * 24 * 3_600_000,
+    )
+
+
+def read_outbox(config: AgentConfig, clock: DeviceClock) -> Outbox:
+    """The outbox of a configuration, for reading only: it takes no lock.
+
+    Raises:
+        FutureSchema, NotKept: as `open_outbox`.
+    """
+    return Outbox.open_for_reading(
+        config.device.data, config.device.id, clock=clock, budget_bytes=_budget_bytes(config)
+    )
+
+
+def _budget_bytes(config: AgentConfig) -> int:
+    return config.storage.budget_mib * 1024 * 1024
+
+
+def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appended: Callable[[], None]) -> Capture:
+    """Capture as the configuration describes it."""
+    return Capture(
+        outbox,
+        clock,
+        place=config.device.place,
+        ports={d.name: port for d in config.drivers if (port := port_of(d)) is not None},
+        intervals_ms={d.name: ms for d in config.drivers if (ms := interval_ms_of(d)) is not None},
+        appended=appended,
+    )
+
+
+def port_of(driver: DriverConfig) -> Port | None:
+    """What capture must know of a scanner; None for other drivers."""
+    return Port(step=driver.step) if isinstance(driver, ScannerConfig) else None
+
+
+def interval_ms_of(driver: DriverConfig) -> int | None:
+    """How often a driver measures; None for those that do not."""
+    match driver:
+        case ModbusProbeConfig():
+            return round(driver.interval_s * 1000)
+        case NmeaGpsConfig():
+            return max(1, round(driver.min_interval_s * 1000))
+        case _:
+            return None
+
+
+def ports_of(config: AgentConfig) -> tuple[tuple[str, str], ...]:
+    """Path and description of the ports that this machine shows."""
+    from agent.drivers.port import ports_seen  # noqa: PLC0415 looks through the machine's devices with pyserial
+
+    return tuple((seen.path, seen.description) for seen in ports_seen(tuple(d.port for d in config.drivers)))
