@@ -1,4 +1,4 @@
-"""The device's clocks: wall, monotonic, boot id, whether the wall clock is known to be right, and the offset to the hub.
+"""The device's clocks: wall, monotonic, boot id, whether the wall clock is known to be right, and the best fix by the hub.
 
 Raw values are never corrected here: a fact carries what the clocks said, and the hub corrects with the stated fixes.
 """
@@ -137,13 +137,6 @@ class DeviceClock:
     def adopt(self, fix: ClockFix) -> None:
         """Remember the fix as stated; call it after the commit."""
         self.best = fix
-
-    @property
-    def hub_offset_ms(self) -> int | None:
-        """How far the hub's clock is ahead of this device's wall clock now; None before the first contact of this boot."""
-        if self.best is None:
-            return None
-        return _offset(self.best) - (self._wall_ms() - self._source.mono_ms())
 
 
 def _offset(fix: ClockFix) -> int:

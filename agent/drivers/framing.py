@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator
 
 from agent.drivers.frames import Code, Reason, Rejection, reject
+from contract.identity import split_aim
 from contract.limits import MAX_CODE_BYTES
 
 # Work on small pieces, so that the buffer stays small however much comes at once.
 _PIECE_BYTES = 1024
 
-# ISO/IEC 15424: flag character, code character, modifier.
-_AIM = re.compile(rb"\][A-Za-z][0-9A-Za-z]")
 AIM_BYTES = 3
 
 ANY_LINE_END = re.compile(rb"[\r\n]")
@@ -66,12 +65,11 @@ def to_code(data: bytes, sends_aim: bool | None) -> Code | Rejection:
         data: what the scanner sent, without its framing.
         sends_aim: whether it is configured to send the identifier; None: take it off where it is there.
     """
-    marked = sends_aim is not False and _AIM.match(data)
-    if sends_aim and not marked:
+    aim, raw = (None, data) if sends_aim is False else split_aim(data)
+    if sends_aim and aim is None:
         return reject(Reason.NO_AIM, data, scan=True)
-    aim, raw = (data[:AIM_BYTES].decode("ascii"), data[AIM_BYTES:]) if marked else ("", data)
     if len(raw) > MAX_CODE_BYTES:
         return reject(Reason.TOO_LONG, data, scan=True)
     if not raw:
         return reject(Reason.NOISE, data)
-    return Code(raw, aim)
+    return Code(raw, aim or "")

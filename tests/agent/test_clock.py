@@ -90,16 +90,6 @@ def test_f092_fix_that_contradicts_the_last_one_is_stated(clock: DeviceClock) ->
     assert not clock.is_better(fix(200, hub_ms=EPOCH_MS + 200))
 
 
-def test_f094_without_contact_since_the_boot_no_offset_is_claimed(clock: DeviceClock, time: VirtualTime) -> None:
-    assert clock.hub_offset_ms is None
-
-    clock.adopt(ClockFix(BOOT, time.elapsed_ms, time.wall_ms() + 7_000, 20))
-
-    assert clock.hub_offset_ms == 7_000
-    time.epoch_ms -= 1_000
-    assert clock.hub_offset_ms == 8_000
-
-
 def test_machine_tells_its_time() -> None:
     system = SystemTime()
 
