@@ -10,7 +10,7 @@ export PYTHON
 # One worker a core; above four the brokers and browsers of the slow tests get in each other's way.
 PYTEST := .venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test test-fast bench setup lint format lock clean setup-run setup-test
+.PHONY: help demo test test-fast bench soak setup lint format lock clean setup-run setup-test
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ test-fast: setup-test ## the tests that need no broker, process or browser
 
 bench: setup-test ## measure speed, size and recovery; writes build/bench.json
 	scripts/bench $(ARGS)
+
+soak: setup-test ## prove for long: seeds, mutants, power cuts; ARGS="--minutes 30" bounds it
+	scripts/soak $(ARGS)
 
 setup: setup-test ## set up for everything, and do nothing else
 

@@ -27,7 +27,7 @@ from contract.delivery.device_states import (
     Tick,
 )
 from contract.delivery.hub import decide
-from contract.delivery.hub_actions import Reply
+from contract.delivery.hub_actions import HubAction, Place, Reply
 from contract.event import Lane, Quantity, Readings
 from contract.fact import fact_id, root_hash
 from contract.limits import SAFE_BACKUPS
@@ -238,7 +238,14 @@ class Hub(MemoryLedger):
         super().__init__()
         self.backups: tuple[frozenset[bytes], ...] = ()
         """Contents of the newest backups, newest first."""
+        self.chained: set[bytes] = set()
+        """Identities that have a place in some stream."""
         self.replies: list[Down] = []
+
+    def carry_out(self, action: HubAction) -> None:
+        super().carry_out(action)
+        if isinstance(action, Place):
+            self.chained |= {p.fact_id for p in action.placements if p.fact_id is not None}
 
     def with_content(self) -> frozenset[bytes]:
         return frozenset(i for i, row in self.facts.items() if row.core is not None and row.problem is None)

@@ -25,7 +25,7 @@ SCOPES: Final = {
     "hub restored": Scope(Left(2, doubles=1, ticks=1, backups=1, hub_restores=1)),
     "release": Scope(Left(2, ticks=2, backups=2)),
     "release, hub restored": Scope(Left(1, ticks=2, backups=2, hub_restores=1)),
-    "release, hub lost": Scope(Left(1, ticks=2, backups=2, hub_losses=1)),
+    "release, hub lost": Scope(Left(2, ticks=1, backups=2, hub_losses=1)),
     "device restored": Scope(Left(3, doubles=1, images=1, device_restores=1)),
     "device and hub restored": Scope(Left(2, images=1, device_restores=1, backups=1, hub_restores=1)),
     "clones": Scope(Left(3, clones=1)),

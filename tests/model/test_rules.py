@@ -47,3 +47,21 @@ def test_d2_damage_that_was_found_while_sending_stays_marked_on_the_device() -> 
     settle(device, ledger)
 
     assert [p.cause for p in device.store.lanes[Lane.CUSTODY].positions] == ["corrupt"]
+
+
+def test_h5_a_gap_begins_behind_what_the_hub_has() -> None:
+    device, ledger = connected()
+    made = [device.scan(b"%d" % n) for n in range(2)]
+    settle(device, ledger)
+    backup = copy.deepcopy(ledger)
+    made += [device.scan(b"%d" % n) for n in range(3)]
+    settle(device, ledger)
+    device.store.releasable = True
+    ledger.safe = set(made[:4])
+    device.tick(2 * HELLO_INTERVAL_MS)
+    settle(device, ledger)
+    device.store.trim()
+    device.tick(2 * HELLO_INTERVAL_MS)
+    settle(device, backup)
+
+    assert [(g.first_n, g.last_n) for g in backup.gaps] == [(3, 4)]

@@ -454,6 +454,8 @@ def _wrong(hub: Hub) -> str:
     """What contradicts itself in a ledger."""
     if len(set(hub.arrived)) != len(hub.arrived):
         return "P3: a fact has two rows"
+    if hub.chained - hub.facts.keys():
+        return "P4: a position has no row"
     for identity, row in hub.facts.items():
         if row.core is not None and fact_id(row.core) != identity:
             return "P3: a row holds another fact's content"
