@@ -175,7 +175,7 @@ class Projector:
                 # Tombstones and unreadable facts are nothing to fold; behind them all is done.
                 if any(markers.get(p.name, 0) < last for p in self._projections):
                     with self._db.write() as tx:
-                        self._mark(tx, last, markers)
+                        self._mark(tx, last)
                 break
         return []
 
@@ -198,12 +198,14 @@ class Projector:
             statement = insert(tx, t.projection_attempt)
             again = {"attempts": t.projection_attempt.c.attempts + 1}
             tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=again), {**key, "attempts": 1})
-        changes = self._fold_committed(facts)
-        with self._db.write() as tx:
-            c = t.projection_attempt.c
-            mine = (c.first_seq == key["first_seq"]) & (c.last_seq == key["last_seq"])
-            tx.execute(delete(t.projection_attempt).where(mine))
-        return changes
+        try:
+            return self._fold_committed(facts)
+        finally:
+            # Whoever gets here lives, also where the disk had no room to fold.
+            with self._db.write() as tx:
+                c = t.projection_attempt.c
+                mine = (c.first_seq == key["first_seq"]) & (c.last_seq == key["last_seq"])
+                tx.execute(delete(t.projection_attempt).where(mine))
 
     def _deaths(self, facts: Sequence[LedgerFact]) -> list[int]:
         """How often a process died in care of each of these facts."""
@@ -219,7 +221,7 @@ class Projector:
                 done = markers.get(projection.name, 0)
                 new = facts if facts[0].seq > done else [f for f in facts if f.seq > done]
                 changes += self._fold(tx, projection, new)
-            self._mark(tx, facts[-1].seq, markers)
+            self._mark(tx, facts[-1].seq)
             faultpoint("hub_project_commit")
         return changes
 
@@ -251,7 +253,9 @@ class Projector:
         else:
             yield from changes
 
-    def _mark(self, tx: Connection, seq: int, markers: dict[str, int]) -> None:
+    def _mark(self, tx: Connection, seq: int) -> None:
+        # Read by the writer: another thread may have folded further since this one looked what waits.
+        markers = _markers(tx)
         rows = [{"name": p.name, "seq": seq} for p in self._projections if markers.get(p.name, 0) < seq]
         if rows:
             tx.execute(statements.latest(tx.dialect.name, t.projection_marker), rows)

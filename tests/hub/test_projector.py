@@ -1,15 +1,19 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, update
+from sqlalchemy.exc import OperationalError
 
 from contract.event import Decision, Scan
 from contract.fact import decode_core
 from hub import tables as t
+from hub.db import Database
 from hub.errors import ProjectionError
 from hub.projector import Change, LedgerFact, Projector
 from hub.quarantine import drop, list_quarantine, replay
@@ -207,6 +211,67 @@ def test_an_end_that_is_asked_for_while_catching_up_is_held_against_no_fact(tmp_
         desk.centre.projector.catch_up()
         assert desk.seen() == dict.fromkeys(made, 1)
         assert desk.rows(t.quarantine) == []
+
+
+class Full(Seen):
+    """On a disk that has room for little: what is to be folded can be noted, and cannot be folded."""
+
+    full = True
+
+    def fold(self, tx: Connection, facts: Sequence[LedgerFact]) -> Sequence[Change]:
+        if self.full:
+            raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+        return super().fold(tx, facts)
+
+
+def test_a_full_disk_while_catching_up_is_held_against_no_fact(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        made = _unfolded(desk, 3)
+    full = Full()
+    with open_desk(tmp_path, projections=[full]) as desk:
+        for _ in range(4):
+            with pytest.raises(OperationalError):
+                desk.centre.projector.catch_up()
+        full.full = False
+        desk.centre.projector.catch_up()
+        assert desk.seen() == dict.fromkeys(made, 1)
+        assert desk.rows(t.quarantine) == []
+
+
+class Overtaken:
+    """A database whose writer somebody else has just before this thread gets it for the first time."""
+
+    def __init__(self, db: Database, meanwhile: Callable[[], object]) -> None:
+        self.read = db.read
+        self._db = db
+        self._meanwhile = [meanwhile]
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        with self._db.write() as tx:
+            yield tx
+
+
+def test_who_finds_nothing_to_fold_sets_nobody_back_who_folded_further_meanwhile(tmp_path: Path) -> None:
+    with open_desk(tmp_path, projections=[]) as desk:
+        device = connected(desk)
+        device.scan(b"unreadable")
+        desk.settle(device)
+        with desk.centre.db.write() as tx:
+            tx.execute(update(t.fact).values(problem="cannot be read"))
+        fast = Projector(desk.centre.db, [Seen()], lambda: NOW_MS)
+        later = []
+
+        def meanwhile() -> None:
+            later.append(desk.centre.decide(Decision("acknowledge", (), "w.chen", "meanwhile"))[0])
+            fast.run()
+
+        slow = Projector(cast("Database", Overtaken(desk.centre.db, meanwhile)), [Seen()], lambda: NOW_MS)
+        slow.run()
+        fast.run()
+        assert desk.seen() == dict.fromkeys(later, 1)
 
 
 @pytest.mark.slow
