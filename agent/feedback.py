@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from agent.config import FeedbackConfig
 from agent.drivers.port import Port, PortGone, open_serial
-from agent.drivers.sink import Signal
+from agent.drivers.sink import Signal, line_of
 
 QUEUE_SIGNALS = 8
 # A person waits about this long for the tone of a scan.
@@ -142,7 +142,8 @@ class SerialPlayer:
 
     def play(self, signal: Signal) -> bool:
         """Write one line; a port that was replugged since is opened anew."""
-        return self._write(signal.line) or self._write(signal.line)
+        line = line_of(signal)
+        return self._write(line) or self._write(line)
 
     def close(self) -> None:
         """Close the port."""

@@ -53,7 +53,7 @@ class Watch:
                     aim=code.aim,
                     kind=identity.kind,
                     parcel=identity.key,
-                    signal=local.Signal(signal.value),
+                    signal=signal,
                     at_ms=self._clock.now().at_ms,
                 )
             )

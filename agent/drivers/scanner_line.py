@@ -11,7 +11,7 @@ from agent.config import ScannerLineConfig
 from agent.drivers.decoder import Decoder
 from agent.drivers.frames import Code, Outcome, Reason, Rejection, reject
 from agent.drivers.framing import AIM_BYTES, ANY_LINE_END, Delimited, to_code
-from agent.drivers.sink import Signal
+from agent.drivers.sink import Signal, line_of
 from contract.limits import MAX_CODE_BYTES
 
 # Without a suffix: bytes of one code follow each other within a millisecond, USB delivers them in steps of up to 16 ms.
@@ -66,7 +66,7 @@ class LineScanner(Decoder):
 
     def answer(self, signal: Signal, now_s: float) -> bytes:
         """The signal as a line, where the scanner is configured to take it."""
-        return signal.line if self._feedback else b""
+        return line_of(signal) if self._feedback else b""
 
     def _broken(self, rest: bytes) -> list[Outcome]:
         if not rest:

@@ -1,26 +1,16 @@
-"""Where frames go: the seam between drivers and capture."""
+"""Where frames go, and what comes back for the person: the seam between drivers and capture."""
 
-from enum import StrEnum
 from typing import Protocol
 
 from agent.drivers.frames import Code, Fix, Sample
+from contract.local import Signal
+
+__all__ = ["Signal", "Sink", "line_of"]
 
 
-class Signal(StrEnum):
-    """What a person is told about a scan."""
-
-    KEPT = "kept"
-    UNEXPECTED = "unexpected"
-    """Kept, but not on the manifest."""
-    DUPLICATE = "duplicate"
-    """Already kept a moment ago."""
-    REFUSED = "refused"
-    """Not kept."""
-
-    @property
-    def line(self) -> bytes:
-        """The signal for ports that speak lines."""
-        return self.name.encode("ascii") + b"\r\n"
+def line_of(signal: Signal) -> bytes:
+    """A signal for ports that speak lines."""
+    return signal.name.encode("ascii") + b"\r\n"
 
 
 class Sink(Protocol):
