@@ -1,7 +1,6 @@
-"""Time for simulated devices: a real clock, and a virtual one that tests move by hand."""
+"""Time for simulated devices."""
 
 import time
-from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -25,19 +24,3 @@ class SystemClock:
     def now_ms(self) -> int:
         """Return the time in epoch milliseconds."""
         return (self._offset_ns + time.monotonic_ns()) // 1_000_000
-
-
-@dataclass(slots=True)
-class VirtualClock:
-    """A clock that stands still until it is advanced."""
-
-    ms: int = 1_767_225_600_000
-    """Epoch milliseconds; 2026-01-01T00:00:00Z unless told."""
-
-    def now_ms(self) -> int:
-        """Return the time in epoch milliseconds."""
-        return self.ms
-
-    def advance(self, ms: int) -> None:
-        """Let time pass."""
-        self.ms += ms

@@ -65,17 +65,6 @@ class FileJournal:
         os.close(self._fd)
 
 
-class MemoryJournal:
-    """A journal kept as a list, for programs that host devices and for tests."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, JsonValue]] = []
-
-    def write(self, t_ms: int, /, **fields: JsonValue) -> None:
-        """Keep one record."""
-        self.records.append({"t_ms": t_ms, **fields})
-
-
 class NoJournal:
     """A journal nobody asked for."""
 

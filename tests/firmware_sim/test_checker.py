@@ -28,8 +28,8 @@ from firmware_sim.checker import (
     polled,
     read_journal,
 )
-from firmware_sim.journal import MemoryJournal
 from firmware_sim.physics.cold_box import ColdBox, DoorPlan
+from tests.firmware_sim.virtual import MemoryJournal
 
 SENSOR = "van-1.modbus-probe-1.temperature_c"
 TEMPERATURE = Register("temperature_c", 0, "s16", 0.01)

@@ -12,13 +12,13 @@ from firmware_sim.adapters.feedback_port import FeedbackPort
 from firmware_sim.adapters.line_scanner import LineScanner
 from firmware_sim.adapters.modbus import crc, frame
 from firmware_sim.adapters.modbus_probe import ModbusProbe
-from firmware_sim.clock import VirtualClock
 from firmware_sim.errors import JournalError, SimulatorError
 from firmware_sim.hand import Habit
 from firmware_sim.host import Host
-from firmware_sim.journal import FileJournal, MemoryJournal
+from firmware_sim.journal import FileJournal
 from firmware_sim.physics.codes import code_stream
 from firmware_sim.physics.cold_box import ColdBox, DoorPlan
+from tests.firmware_sim.virtual import MemoryJournal, VirtualClock
 
 
 class Bench:

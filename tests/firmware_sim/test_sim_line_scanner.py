@@ -4,12 +4,12 @@ from itertools import pairwise
 import pytest
 
 from firmware_sim.adapters.line_scanner import SUFFIXES, Framing, LineScanner
-from firmware_sim.clock import VirtualClock
 from firmware_sim.device import Chunk, Device
 from firmware_sim.faults import FaultPlan
 from firmware_sim.hand import Habit
-from firmware_sim.journal import JsonValue, MemoryJournal
+from firmware_sim.journal import JsonValue
 from firmware_sim.physics.codes import Code, code_stream
+from tests.firmware_sim.virtual import MemoryJournal, VirtualClock
 
 SSCC = Code(b"00095200000100000014", "]C1")
 ITEM = Code(b"0109520000010058172806\x1d21X", "]d2")

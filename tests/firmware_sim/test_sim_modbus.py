@@ -11,8 +11,8 @@ from firmware_sim.adapters.modbus import OtherRequest, ReadRequest, RequestReade
 from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.registers import DEFAULT_MAP, Register, parse_registers
 from firmware_sim.faults import FaultPlan
-from firmware_sim.journal import MemoryJournal
 from firmware_sim.physics.cold_box import ColdBox, DoorPlan
+from tests.firmware_sim.virtual import MemoryJournal
 
 READ_ALL = frame(1, bytes.fromhex("03 0000 0003"))
 

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from firmware_sim.adapters.gps_receiver import GpsReceiver
 from firmware_sim.adapters.nmea import Fix, epoch, latitude, longitude, sentence
-from firmware_sim.clock import VirtualClock
 from firmware_sim.faults import FaultPlan
-from firmware_sim.journal import MemoryJournal
 from firmware_sim.physics.van import Van
+from tests.firmware_sim.virtual import MemoryJournal, VirtualClock
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 670_000, tzinfo=UTC)
 FIX = Fix(-33.8568, 151.2153, 12.0, 10.0, 182.5, 9, 0.9)

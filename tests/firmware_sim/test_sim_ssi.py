@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 
 from firmware_sim.adapters.ssi import DECODER, HOST, BadChecksum, Opcode, Packet, PacketReader
 from firmware_sim.adapters.ssi_scanner import ACK_MS, SsiScanner
-from firmware_sim.clock import VirtualClock
 from firmware_sim.device import Chunk
 from firmware_sim.faults import FaultPlan
 from firmware_sim.hand import Habit
-from firmware_sim.journal import MemoryJournal
 from firmware_sim.physics.codes import Code, code_stream
+from tests.firmware_sim.virtual import MemoryJournal, VirtualClock
 
 ACK = bytes.fromhex("04 D0 04 00 FF 28")
 NAK_RESEND = Packet(Opcode.NAK, HOST, 0, b"\x01").encode()
