@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,9 +36,12 @@ KEEP: Final = 8
 """Two days of backups every six hours; `safe` rests on the newest SAFE_BACKUPS."""
 SCHEDULED: Final = "holdfast-"
 _COPY_PREFIX: Final = ".copy-of-hub-"
+_LOCK: Final = "lock"
 _RESTORE_PREFIX: Final = ".restore-"
 _BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
 _CHUNK: Final = 1024 * 1024
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Two that are written to one name would be recorded as two, and there would be one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
     Raises:
         Refused: the file exists or cannot be written, or what was copied is not whole.
     """
+    with _ONE_AT_A_TIME:
+        return _make(db, blobs, target, now_ms)
+
+
+def _make(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBackup:
     if target.exists():
         raise Refused(f"{target} exists; choose another name")
     clear_rests(target.parent)
@@ -72,10 +81,13 @@ def make_backup(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> Ma
             faultpoint("hub_backup")
             fresh.rename(target)
             sync_folder(target.parent)
-    except (OSError, sqlite3.Error, DBAPIError) as error:
+    except (OSError, tarfile.TarError, sqlite3.Error, DBAPIError) as error:
         raise Refused(f"backup to {target} failed: {error}") from error
     size = target.stat().st_size
+    c = t.backup.c
     with db.write() as tx:
+        # An earlier one by this name is gone, also where this one is as large.
+        tx.execute(update(t.backup).where(c.path == row["path"], c.removed_ms.is_(None)).values(removed_ms=now_ms))
         tx.execute(insert(tx, t.backup), {**row, "bytes": size})
     return MadeBackup(target, row["facts"], len(digests), size)
 
@@ -158,8 +170,9 @@ def _workplace(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the kernel's lock on a folder, which goes with the process however that ends; BlockingIOError if it is taken."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Hold the kernel's lock in a folder, which goes with the process however that ends; BlockingIOError if it is taken."""
+    # A file that is open for writing, for a network folder (NFS) locks nothing else.
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -188,26 +201,25 @@ def _write_tar(path: Path, copy: Path, blobs: BlobStore, digests: list[bytes]) -
         with tarfile.open(fileobj=file, mode="w") as tar:
             tar.add(copy, DATABASE_FILE)
             for digest in digests:
-                source = blobs.path(digest)
-                tar.add(source, f"{FOLDER}/{source.parent.name}/{source.name}")
+                tar.add(blobs.path(digest), _member_of(digest))
         file.flush()
         os.fsync(file.fileno())
 
 
 def _read_back(path: Path, copy: Path, digests: list[bytes]) -> None:
     with copy.open("rb") as file:
-        expected = file_digest(file, "sha256").digest()
-    found: list[bytes] = []
+        expected = {DATABASE_FILE: file_digest(file, "sha256").digest()}
+    expected |= {_member_of(digest): digest for digest in digests}
     with tarfile.open(path, "r:") as tar:
-        for member, content in _members(tar):
-            digest = _digest_of(content)
-            blob = _BLOB_MEMBER.fullmatch(member.name)
-            if digest != (bytes.fromhex(blob[1]) if blob else expected):
-                raise Refused(f"{member.name} was not written to {path.parent} as it is here; check that disk")
-            if blob:
-                found.append(digest)
-    if found != digests:
-        raise Refused(f"the backup holds {len(found)} attachments; expected {len(digests)}")
+        found = {member.name: _digest_of(content) for member, content in _members(tar)}
+    wrong = [name for name, digest in expected.items() if found.get(name) != digest]
+    if wrong:
+        raise Refused(f"{wrong[0]} was not written as it is here; check the disk that the backup goes to")
+
+
+def _member_of(digest: bytes) -> str:
+    name = digest.hex()
+    return f"{FOLDER}/{name[:2]}/{name}"
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:

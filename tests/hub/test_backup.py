@@ -5,12 +5,15 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EBADF
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from sqlalchemy import select, update
 
+import hub.backup
 from contract.delivery.device_states import Connected, Disconnected
 from contract.limits import SAFE_AGE_MS
 from contract.messages import AUDIT_SAFE, Blob, Fill, Welcome
@@ -173,6 +176,78 @@ def test_a_backup_never_takes_the_place_of_another_file(tmp_path: Path) -> None:
             make_backup(desk.centre.db, desk.centre.blobs, path, NOW_MS)
 
 
+def test_p7_two_backups_by_one_name_are_one_file_and_one_file_makes_nothing_safe(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        device = connected(desk)
+        device.store.releasable = True
+        made = device.scan(b"1")
+        desk.settle(device)
+        for _ in range(3):
+            path = _back_up(desk, tmp_path, 1)
+            assert _hello_again(desk, device).safe == ()
+            path.unlink()
+        _back_up(desk, tmp_path, 1)
+        _back_up(desk, tmp_path, 2)
+        assert _hello_again(desk, device).safe == (made,)
+
+
+def test_of_two_backups_to_one_file_at_the_same_time_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    read_back = hub.backup._read_back
+
+    with open_desk(tmp_path / "hub") as desk:
+
+        def second() -> None:
+            try:
+                _back_up(desk, tmp_path)
+            except Refused as error:
+                refused.append(str(error))
+
+        other = Thread(target=second)
+
+        def meanwhile(*seen: Path | list[bytes]) -> None:
+            monkeypatch.setattr("hub.backup._read_back", read_back)
+            other.start()
+            # It waits for the first, or would be through by then.
+            other.join(1)
+            read_back(*seen)  # type: ignore[arg-type]  # as it was called
+
+        monkeypatch.setattr("hub.backup._read_back", meanwhile)
+        path = _back_up(desk, tmp_path)
+        other.join()
+        assert refused == [f"{path} exists; choose another name"]
+        assert len(desk.rows(t.backup)) == 1
+
+
+@pytest.mark.parametrize("read", [bytes(10_240), b"\x7f" * 10_240, b""], ids=["zeros", "noise", "nothing"])
+def test_a_backup_that_does_not_read_as_it_was_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: bytes
+) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        connected(desk)
+        monkeypatch.setattr("hub.backup._write_tar", lambda path, *_: path.write_bytes(read))
+        with pytest.raises(Refused, match=r"backup to .* failed|was not written as it is here"):
+            _back_up(desk, tmp_path)
+        assert desk.rows(t.backup) == []
+        assert list(tmp_path.glob("*.tar")) == []
+
+
+def test_a_backup_goes_to_a_network_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+
+    def as_nfs_does(descriptor: int, operation: int) -> None:
+        # flock(2): NFS locks by byte ranges, and so exclusively only what is open for writing.
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(EBADF, os.strerror(EBADF))
+        flock(descriptor, operation)
+
+    with open_desk(tmp_path / "hub") as desk:
+        monkeypatch.setattr(fcntl, "flock", as_nfs_does)
+        assert _back_up(desk, tmp_path).exists()
+
+
 def test_a_damaged_ledger_is_never_called_backed_up(tmp_path: Path) -> None:
     with open_desk(tmp_path / "hub") as desk:
         device = connected(desk)
@@ -294,7 +369,7 @@ def test_what_a_killed_hub_began_to_write_goes_with_the_next_backup_and_that_of_
     for rest in (dead, alive):
         rest.mkdir()
         (rest / DATABASE_FILE).write_bytes(b"half")
-    descriptor = os.open(alive, os.O_RDONLY)
+    descriptor = os.open(alive / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         with open_desk(tmp_path / "hub") as desk:
