@@ -177,6 +177,13 @@ def test_every_make_word_of_the_readers_documents_exists() -> None:
     assert said - set(words) == set()
 
 
+def test_every_make_word_is_explained_to_contributors() -> None:
+    words = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    said = first_cells(section(READERS["CONTRIBUTING.md"], "## Commands"))
+
+    assert sorted(said) == sorted(f"make {word}" for word in words if word != "help")
+
+
 def test_every_simulated_fault_is_listed() -> None:
     sim = section(COMMANDS, "## `holdfast-sim`").partition("\n### ")[0]
 
@@ -352,6 +359,16 @@ def test_every_crash_point_is_explained() -> None:
     assert first_cells(places) == [*agent.faultpoint.FAULTPOINTS, *hub.faultpoint.FAULTPOINTS]
     for name, module in re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", places, re.MULTILINE):
         assert f'faultpoint("{name}")' in (ROOT / module).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("package", "heading"), [("agent", "## The device"), ("hub", "## The hub")])
+def test_every_thread_is_explained(package: str, heading: str) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / package).rglob("*.py"))
+    names = set(re.findall(r'(?:Thread\(.*name=f?|_thread\(|_begin\()"([a-z-]+)', code))
+    text = section(ARCHITECTURE, heading)
+
+    assert names, "threads are named where they are made"
+    assert {name for name in names if f"`{name}" not in text} == set()
 
 
 # -- links and names ---------------------------------------------------------------------------------------------------
