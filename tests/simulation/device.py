@@ -447,7 +447,11 @@ class SimDevice:
         writes = [a for a in actions if not isinstance(a, Send | Reincarnate | Reconnect | StoreDocument)]
         if writes:
             self._check_writes(writes)
-            self._apply(writes)
+            if self._heard_before_a_disaster():
+                with self.truth.losing("the hub was lost while its word was on its way"):
+                    self._apply(writes)
+            else:
+                self._apply(writes)
         again = any(isinstance(a, BlobStored) and not a.stored for a in writes)
         for action in actions:
             match action:
@@ -512,6 +516,11 @@ class SimDevice:
                     self.world.took_effect("attachment_released")
                 case _:
                     pass
+
+    def _heard_before_a_disaster(self) -> bool:
+        """Whether the hub or its backups were lost since it said what is heard now: it was true when it was said."""
+        issued = self.truth.issued.get(self._hearing.nonce) if isinstance(self._hearing, Welcome) else None
+        return issued is not None and issued.era != self.truth.era
 
     def _check_release(self, identities: frozenset[bytes]) -> None:
         welcome = self._hearing

@@ -264,7 +264,7 @@ class Hub:
         if not isinstance(message, Welcome):
             return
         named = frozenset((*message.safe, *message.safe_blobs))
-        self.truth.issued[message.nonce] = Issued(named)
+        self.truth.issued[message.nonce] = Issued(named, self.truth.era)
         if not named:
             return
         if self.ledger.with_backups:
@@ -357,12 +357,14 @@ class Hub:
 
     def lose_backups(self) -> None:
         """The disk with the backups is gone."""
+        self.truth.era += 1
         with self.truth.losing("the disk with the backups was lost"):
             self.backups = []
         self.ledger.forget_backups(set())
 
     def set_back(self, why: str, ledger: Ledger, files: dict[bytes, int]) -> None:
         """Put other files in the place of the hub's own, and start."""
+        self.truth.era += 1
         self.die(why, restart_ms=0, power=True)
         with self.truth.losing(why):
             self.ledger, self.files = ledger, files

@@ -25,6 +25,7 @@ class Issued:
     """What one welcome of the hub said, and what of it was true."""
 
     safe: frozenset[bytes]
+    era: int
 
 
 class Truth:
@@ -45,6 +46,8 @@ class Truth:
         """Those of them that no hub was ever told of."""
         self.announced: set[bytes] = set()
         """Facts that lie on a chain whose head some hub was told of, or that it has."""
+        self.era = 0
+        """Counts what happened to the hub's disk and its backups: a word of before may be overtaken by it on its way."""
         self.committed: set[bytes] = set()
         """Hashes of all positions that some hub committed."""
         self.issued: dict[bytes, Issued] = {}
