@@ -29,15 +29,17 @@ LOOK_S: Final = 60.0
 def scheduled_backups(
     centre: Centre, folder: Path, every_s: float, tell: Callable[[Sequence[Change]], None]
 ) -> Iterator[None]:
-    """Make backups while the block runs, the first at once, and look whether they are there; `tell` is given what changed."""
+    """Look which backups are there and make more while the block runs, the first at once; `tell` is given what changed."""
     ended = threading.Event()
 
     def run() -> None:
         due_s = monotonic()
         while not ended.is_set():
+            # Before a backup, too, for that may take long.
+            with suppress(HubError, DBAPIError):
+                note_missing(centre.db, centre.now_ms())
+                centre.backups_seen.set()
             if monotonic() < due_s:
-                with suppress(HubError, DBAPIError):
-                    note_missing(centre.db, centre.now_ms())
                 ended.wait(min(LOOK_S, max(0, due_s - monotonic())))
                 continue
             due_s = monotonic() + every_s

@@ -1,9 +1,10 @@
 """The parts that every hub command works with: `serve` runs them, administration commands open them and use the same code."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from hub.decisions import HubVoice
 from hub.folders import make_folder
 from hub.incidents import report_incident
 from hub.ledger.heads import StreamHeads
+from hub.ledger.safety import NOTHING_SAFE, Safety, read_safety
 from hub.projections import all_projections
 from hub.projector import Change, Projection, Projector
 from hub.registry import Registry
@@ -36,6 +38,8 @@ class Centre:
     age_ms: Callable[[], int]
     """The time by which facts grow old (`hub.clock.AgeClock`): a clock that is set makes nothing older."""
     with_backups: bool
+    backups_seen: threading.Event = field(default_factory=threading.Event)
+    """Set when this process has looked which backups are there: those of its rows may be gone since an earlier one."""
 
     @contextmanager
     def write_ledger(self) -> Iterator[Connection]:
@@ -47,6 +51,12 @@ class Centre:
                 # Still alone with the writer: whoever comes next must not decide by what was rolled back.
                 self.heads.forget()
                 raise
+
+    def safety(self, tx: Connection) -> Safety:
+        """What devices may be told is safe now."""
+        if self.with_backups and not self.backups_seen.is_set():
+            return NOTHING_SAFE
+        return read_safety(tx, self.age_ms(), with_backups=self.with_backups)
 
     def decide(self, decision: Decision) -> tuple[bytes, list[Change]]:
         """Make a person's decision a fact and fold it; its identity and what changed."""

@@ -28,7 +28,6 @@ from hub.documents import DocumentPacer
 from hub.errors import CommitFailed
 from hub.faultpoint import faultpoint
 from hub.intake import Heard, Incoming, Rejected, Unreadable, take_in
-from hub.ledger.safety import read_safety
 from hub.ledger.view import LedgerTransaction
 from hub.life import SignsOfLife
 from hub.projector import Change, LedgerFact
@@ -232,8 +231,7 @@ class Ingest:
 
     def _ledger(self, tx: Connection) -> LedgerTransaction:
         now_ms = self._centre.now_ms()
-        safety = read_safety(tx, self._centre.age_ms(), with_backups=self._centre.with_backups)
-        return LedgerTransaction(tx, self._centre.heads, safety, now_ms)
+        return LedgerTransaction(tx, self._centre.heads, self._centre.safety(tx), now_ms)
 
     def _apply(self, tx: Connection, ledger: LedgerTransaction, judged: Judged, credit: Credit) -> list[Reply]:
         now_ms = self._centre.now_ms()

@@ -1,5 +1,6 @@
 """The hub's own machine misbehaves: storage that refuses for a while, a clock that jumps, everything lost."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +135,33 @@ def test_p4_f051_with_hub_and_backups_lost_devices_bring_what_they_have_and_stat
         assert device.scan(b"later") not in kept
         desk.settle(device)
         assert len(desk.facts()) == len(kept) + 1
+
+
+def test_p7_a_hub_that_starts_calls_nothing_safe_before_it_looked_which_backups_are_there(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with open_desk(tmp_path / "hub", with_backups=True) as desk:
+        device = connected(desk)
+        device.store.releasable = True
+        made = device.scan(b"1")
+        desk.settle(device)
+        for number in range(2):
+            make_backup(desk.centre.db, desk.centre.blobs, folder / scheduled_name(NOW_MS + number), NOW_MS)
+    away = folder.rename(tmp_path / "away")
+
+    def safe_after_looking() -> tuple[bytes, ...]:
+        with open_desk(tmp_path / "hub", with_backups=True) as desk:
+            desk.centre.backups_seen.clear()
+            assert again(desk, device).safe == ()
+            # In place of the folder, so that none can be made.
+            with scheduled_backups(desk.centre, tmp_path / "hub" / "hub.db", 3600, lambda _: None):
+                assert desk.centre.backups_seen.wait(20)
+            return again(desk, device).safe
+
+    shutil.copytree(away, folder)
+    assert safe_after_looking() == (made,)
+    shutil.rmtree(folder)
+    assert safe_after_looking() == ()
 
 
 def test_a_scheduled_backup_that_fails_is_an_incident_until_one_is_made(tmp_path: Path) -> None:
