@@ -17,7 +17,7 @@ from hub.decisions import HubVoice
 from hub.folders import make_folder
 from hub.incidents import report_incident
 from hub.ledger.heads import StreamHeads
-from hub.ledger.safety import NOTHING_SAFE, Safety, read_safety
+from hub.ledger.safety import Safety, read_safety
 from hub.projections import all_projections
 from hub.projector import Change, Projection, Projector
 from hub.registry import Registry
@@ -53,9 +53,9 @@ class Centre:
                 raise
 
     def safety(self, tx: Connection) -> Safety:
-        """What devices may be told is safe now."""
+        """What devices may be told is safe now: nothing before the look which backups are there."""
         if self.with_backups and not self.backups_seen.is_set():
-            return NOTHING_SAFE
+            return Safety(0, 0, 0)
         return read_safety(tx, self.age_ms(), with_backups=self.with_backups)
 
     def decide(self, decision: Decision) -> tuple[bytes, list[Change]]:

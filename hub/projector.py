@@ -175,7 +175,8 @@ class Projector:
                 # Tombstones and unreadable facts are nothing to fold; behind them all is done.
                 if any(markers.get(p.name, 0) < last for p in self._projections):
                     with self._db.write() as tx:
-                        self._mark(tx, last)
+                        # Another thread may have folded further since this one looked.
+                        self._mark(tx, last, _markers(tx))
                 break
         return []
 
@@ -221,7 +222,7 @@ class Projector:
                 done = markers.get(projection.name, 0)
                 new = facts if facts[0].seq > done else [f for f in facts if f.seq > done]
                 changes += self._fold(tx, projection, new)
-            self._mark(tx, facts[-1].seq)
+            self._mark(tx, facts[-1].seq, markers)
             faultpoint("hub_project_commit")
         return changes
 
@@ -253,9 +254,7 @@ class Projector:
         else:
             yield from changes
 
-    def _mark(self, tx: Connection, seq: int) -> None:
-        # Read by the writer: another thread may have folded further since this one looked what waits.
-        markers = _markers(tx)
+    def _mark(self, tx: Connection, seq: int, markers: dict[str, int]) -> None:
         rows = [{"name": p.name, "seq": seq} for p in self._projections if markers.get(p.name, 0) < seq]
         if rows:
             tx.execute(statements.latest(tx.dialect.name, t.projection_marker), rows)

@@ -1,7 +1,6 @@
 """When a device may delete what it holds: the hub has it in more than one place, or has had it for long."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -35,9 +34,6 @@ class Safety:
         return seq <= self.blob_seq or kept_ms < self.committed_before_ms
 
 
-NOTHING_SAFE: Final = Safety(0, 0, 0)
-
-
 def read_safety(tx: Connection, now_ms: int, *, with_backups: bool) -> Safety:
     """What is safe now.
 
@@ -56,5 +52,5 @@ def read_safety(tx: Connection, now_ms: int, *, with_backups: bool) -> Safety:
         .limit(SAFE_BACKUPS)
     ).all()
     if len(newest) < SAFE_BACKUPS:
-        return NOTHING_SAFE
+        return Safety(0, 0, 0)
     return Safety(min(row.fact_seq for row in newest), min(row.blob_seq for row in newest), 0)
