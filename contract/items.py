@@ -88,6 +88,8 @@ MAX_NUMBER: Final = 2**53
 """Differences of larger numbers might not fit MessagePack's; such a core travels whole."""
 MAX_DEPTH: Final = 8
 """Arrays within arrays; a fact has five."""
+MAX_SKELETON_BYTES: Final = 256
+"""A scan has 30. Each byte may be an array to build anew for each core, and a megabyte of them is a kilobyte on the wire."""
 
 _WHOLE: Final[tuple[str, Lengths]] = ("whole", ())
 _encode = msgspec.msgpack.Encoder().encode
@@ -103,11 +105,12 @@ def pack(items: Sequence[Item]) -> Packed:
     exact = Counter((shape, lengths) for shape, lengths, _ in apart)
     # Texts of one length can be turned, so cores that agree in all lengths, too, go together where there are enough of them.
     keys = [(shape, lengths if exact[shape, lengths] >= ALIKE_FROM else ()) for shape, lengths, _ in apart]
-    counts = Counter(keys)
+    whole = {
+        key for key, count in Counter(keys).items() if isinstance(key[0], tuple) and not _goes_apart(key[0], count)
+    }
     members: dict[tuple[Skeleton | str, Lengths], list[int]] = {}
     for index, key in enumerate(keys):
-        is_rare = isinstance(key[0], tuple) and counts[key] < ALIKE_FROM
-        members.setdefault(_WHOLE if is_rare else key, []).append(index)
+        members.setdefault(_WHOLE if key in whole else key, []).append(index)
     order = bytearray(len(items))
     groups: list[Group] = []
     for number, ((shape, _), indexes) in enumerate(members.items()):
@@ -121,6 +124,10 @@ def pack(items: Sequence[Item]) -> Packed:
         else:
             groups.append(Whole(tuple(item for i in indexes if isinstance(item := items[i], bytes))))
     return Packed(tuple(groups), bytes(order) if len(groups) > 1 else b"")
+
+
+def _goes_apart(skeleton: Skeleton, count: int) -> bool:
+    return count >= ALIKE_FROM and len(_encode(skeleton)) <= MAX_SKELETON_BYTES
 
 
 def _take_apart(item: Item) -> tuple[Skeleton | str, Lengths, Sequence[Leaf]]:
@@ -226,9 +233,8 @@ def _items(group: Group) -> Iterator[Item]:
         case Gone(tombstones):
             return iter(tombstones)
         case Alike(count, skeleton, columns):
-            # No core is shorter than its skeleton.
-            if len(_encode(skeleton)) > MAX_CORE_BYTES:
-                raise Malformed(f"skeleton for cores of more than {MAX_CORE_BYTES} bytes")
+            if len(_encode(skeleton)) > MAX_SKELETON_BYTES:
+                raise Malformed(f"skeleton of more than {MAX_SKELETON_BYTES} bytes")
             leaves = iter(columns)
             rows = _rows(skeleton, leaves, count, 0)
             if next(leaves, None) is not None:

@@ -162,19 +162,23 @@ def test_f066_more_items_than_a_batch_may_hold_are_malformed() -> None:
         unpack(Packed((full, Whole((b"b",))), b"\0" * MAX_BATCH_ITEMS + b"\1"))
 
 
+def nest(depth: int) -> tuple[object, ...]:
+    return (nest(depth - 1),) if depth else ()
+
+
 @pytest.mark.parametrize(
-    "bomb",
+    "packed",
     [
-        Alike(MAX_BATCH_ITEMS, (BYTES,), ((b"x" * (MAX_CORE_BYTES - 8),),)),
-        Alike(MAX_BATCH_ITEMS, (BYTES,), ((b"x" * 10 * MAX_CORE_BYTES,),)),
-        Alike(MAX_BATCH_ITEMS, (None,) * 500_000, ()),
-        Alike(MAX_BATCH_ITEMS, ((),) * 300_000, ()),
-        Alike(MAX_BATCH_ITEMS, ((None,) * 1000,) * 300, ()),
+        Packed((Alike(MAX_BATCH_ITEMS, (BYTES,), ((b"x" * (MAX_CORE_BYTES - 8),),)),)),
+        Packed((Alike(MAX_BATCH_ITEMS, (BYTES,), ((b"x" * 10 * MAX_CORE_BYTES,),)),)),
+        Packed((Alike(MAX_BATCH_ITEMS, (None,) * 500_000, ()),)),
+        Packed((Alike(MAX_BATCH_ITEMS, ((),) * 300_000, ()),)),
+        Packed((Alike(MAX_BATCH_ITEMS, ((None,) * 1000,) * 300, ()),)),
+        Packed((Alike(4, (nest(6),) * 2000, ()),) * 64, bytes(range(64)) * 4),
     ],
-    ids=["many", "long", "wide", "empty", "deep"],
+    ids=["many", "long", "wide", "empty", "deep", "nested"],
 )
-def test_f064_a_group_that_would_grow_beyond_the_limits_is_malformed_before_memory_is_spent(bomb: Alike) -> None:
-    packed = Packed((bomb,))
+def test_f064_groups_that_would_grow_beyond_the_limits_are_malformed_before_memory_is_spent(packed: Packed) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(Malformed):
@@ -197,6 +201,13 @@ def test_f063_any_change_on_the_wire_gives_other_items_or_is_malformed(data: st.
     except (Malformed, msgspec.DecodeError, UnicodeDecodeError):
         return
     assert 1 <= len(items) <= MAX_BATCH_ITEMS
+
+
+def test_a_core_of_many_parts_travels_whole() -> None:
+    items = tuple(encode([*range(n, n + 300)]) for n in range(10))
+
+    assert over_the_wire(items) == items
+    assert pack(items).groups == (Whole(items),)
 
 
 def test_a_status_between_scans_does_not_part_them() -> None:
