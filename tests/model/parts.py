@@ -224,7 +224,10 @@ class Device:
 
 
 def device_key(device: Device) -> Hashable:
-    core = {k: v for k, v in vars(device.core).items() if k not in ("_view", "_entropy", "_batch_bytes", "_chunk_bytes")}
+    # Facts and chunks here are far below any size that the core adapts.
+    core = {
+        k: v for k, v in vars(device.core).items() if k not in ("_view", "_entropy", "_batch_bytes", "_chunk_bytes")
+    }
     return frozen(core), frozen({k: v for k, v in vars(device.store).items() if k != "random"})
 
 
