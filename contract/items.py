@@ -89,7 +89,7 @@ MAX_NUMBER: Final = 2**53
 MAX_DEPTH: Final = 8
 """Arrays within arrays; a fact has five."""
 MAX_SKELETON_BYTES: Final = 256
-"""A scan has 30. Each byte may be an array to build anew for each core, and a megabyte of them is a kilobyte on the wire."""
+"""A scan has 28. Each byte may be an array to build anew for each core, and a megabyte of them is a kilobyte on the wire."""
 
 _WHOLE: Final[tuple[str, Lengths]] = ("whole", ())
 _encode = msgspec.msgpack.Encoder().encode
