@@ -75,13 +75,12 @@ class LocalServer:
         answer: Callable[[Request], Answer],
         happenings: Happenings,
         present: Callable[[], Iterable[Happening]] = tuple,
-        log: Log | None = None,
     ) -> None:
         self._folder = folder
         self._answer = answer
         self._happenings = happenings
         self._present = present
-        self._log = log or Log("socket")
+        self._log = Log("socket")
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -205,7 +204,7 @@ def _has_ended(connection: socket.socket) -> bool:
 class LocalClient:
     """Asks a running agent. One conversation, for one thread; close it, or use it as a context."""
 
-    def __init__(self, folder: Path, *, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+    def __init__(self, folder: Path) -> None:
         """Connect.
 
         Raises:
@@ -221,7 +220,7 @@ class LocalClient:
         except OSError as error:
             self._socket.close()
             raise NotRunning(f"No agent runs on {folder}.") from error
-        self._socket.settimeout(timeout_s)
+        self._socket.settimeout(ANSWER_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self

@@ -128,7 +128,6 @@ class Uplink:
         live_ms: int,
         changed: Callable[[Link, int | None], None] = lambda _link, _at_ms: None,
         broken: Callable[[str], None] = lambda _why: None,
-        log: Log | None = None,
     ) -> None:
         self._device = device
         self._key = key
@@ -140,7 +139,7 @@ class Uplink:
         self._live_ms = live_ms
         self._changed = changed
         self._broken = broken
-        self._log = log or Log("uplink")
+        self._log = Log("uplink")
         self._protocol = DeviceProtocol(store, entropy)
         self._incarnation: bytes | None = None
         self._backoff = Backoff(entropy.uniform)

@@ -90,17 +90,6 @@ class BlobStore:
         self._keep_row(tx, device, blob.sha256, now_ms)
         return BlobState(blob.sha256, ()), []
 
-    def adopt(self, tx: Connection, device: str, source: Path, now_ms: int) -> bytes:
-        """Keep a file of the hub's own making as an attachment; its digest."""
-        data = source.read_bytes()
-        digest = sha256(data).digest()
-        if not self._has(digest, len(data)):
-            part = _Part(self._incoming, device, digest, len(data))
-            part.write(0, data)
-            part.move_to(self.path(digest))
-        self._keep_row(tx, device, digest, now_ms)
-        return digest
-
     def _has(self, digest: bytes, size: int) -> bool:
         try:
             return self.path(digest).stat().st_size == size

@@ -1,5 +1,7 @@
 """Incidents: what an operator must be told, counted while it repeats."""
 
+from typing import Any
+
 from sqlalchemy import Connection, update
 
 from contract.delivery.hub_actions import Report
@@ -10,19 +12,23 @@ BY_THE_HUB = "hub"
 """Who closed an incident that ended by itself."""
 
 
-def report_incident(tx: Connection, report: Report, now_ms: int, count: int = 1) -> None:
-    """Open an incident, or count it again."""
-    row = {
+def incident_row(report: Report, now_ms: int) -> dict[str, Any]:
+    """An incident as it is opened."""
+    return {
         "key": report.key,
         "kind": report.kind.value,
         "device": report.device,
         "detail": report.detail,
         "first_ms": now_ms,
         "last_ms": now_ms,
-        "count": count,
+        "count": 1,
         "closed_by": "",
     }
-    tx.execute(statements.incident(tx.dialect.name), row)
+
+
+def report_incident(tx: Connection, report: Report, now_ms: int) -> None:
+    """Open an incident, or count it again."""
+    tx.execute(statements.incident(tx.dialect.name), incident_row(report, now_ms))
 
 
 def close_incident(tx: Connection, key: str, now_ms: int) -> bool:

@@ -1,7 +1,6 @@
 """All tables of the hub in one metadata, and the database opened at the newest schema."""
 
 import importlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +10,15 @@ from sqlmodel import AutoString, SQLModel
 from hub.db import BigInt, Database
 from hub.errors import UnsafeStorage
 
-BUSINESS: Final = ("tracking", "coldchain", "delivery", "fleet", "accounts")
-"""Folders that may bring tables and a projection of their own."""
+BUSINESS: Final = ("tracking", "coldchain", "accounts")
+"""Folders that bring tables of their own."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def _load() -> MetaData:
     importlib.import_module("hub.tables")
     for folder in BUSINESS:
-        if find_spec(f"hub.{folder}") and find_spec(f"hub.{folder}.tables"):
-            importlib.import_module(f"hub.{folder}.tables")
+        importlib.import_module(f"hub.{folder}.tables")
     for table in SQLModel.metadata.tables.values():
         for column in table.columns:
             # SQLModel's int has 32 bits on PostgreSQL, and epoch ms need more; its text type would end up in migrations.

@@ -9,6 +9,7 @@ from contract.delivery.hub_actions import Contact, FactRow, Report
 from contract.delivery.hub_view import BranchHead
 from contract.messages import LaneClaim
 from hub import tables as t
+from hub.incidents import incident_row
 from hub.ledger import statements
 from hub.rows import write
 
@@ -88,20 +89,13 @@ class WriteBuffer:
             }
         )
 
-    def incident(self, report: Report, now_ms: int, count: int = 1) -> None:
+    def incident(self, report: Report, now_ms: int) -> None:
         """An incident, opened or repeated."""
-        row = self._incidents.setdefault(
-            report.key,
-            {
-                "key": report.key,
-                "kind": report.kind.value,
-                "device": report.device,
-                "first_ms": now_ms,
-                "count": 0,
-                "closed_by": "",
-            },
-        )
-        row |= {"detail": report.detail, "last_ms": now_ms, "count": row["count"] + count}
+        known = self._incidents.get(report.key)
+        if known is None:
+            self._incidents[report.key] = incident_row(report, now_ms)
+        else:
+            known |= {"detail": report.detail, "last_ms": now_ms, "count": known["count"] + 1}
 
     def contact(self, contact: Contact, claims: Iterable[tuple[int, LaneClaim]], now_ms: int) -> None:
         """What a hello told."""

@@ -180,9 +180,9 @@ class LedgerTransaction:
         c = t.fact.c
         return set(self._tx.execute(select(c.fact_id).where(c.fact_id.in_(identities), c.core.is_not(None))).scalars())
 
-    def report(self, report: Report, count: int = 1) -> None:
+    def report(self, report: Report) -> None:
         """Open or repeat an incident."""
-        self._buffer.incident(report, self._now_ms, count)
+        self._buffer.incident(report, self._now_ms)
         self.incidents[report.key] = None
 
     def keep_statement(self, device: str, raw: bytes, why: str) -> None:

@@ -9,12 +9,10 @@ from sqlalchemy.pool import StaticPool
 from contract.columns import Reading, pack_readings
 from contract.event import ClockFix, Event, Outcome, Proof, Quantity, Readings, Scan, Status, Step
 from contract.fact import CORE_VERSION, Clock, Fact, encode_core, fact_id
-from hub.coldchain.projection import ColdChainProjection
 from hub.coldchain.tables import sensor
+from hub.projections import all_projections
 from hub.projector import LedgerFact
 from hub.schema import metadata
-from hub.tracking.positions import PositionProjection
-from hub.tracking.projection import TrackingProjection
 
 T0 = 1_780_000_000_000
 """An instant in 2026."""
@@ -89,7 +87,7 @@ def block(
     )
 
 
-PROJECTIONS = (TrackingProjection(), ColdChainProjection(), PositionProjection())
+PROJECTIONS = all_projections()
 
 
 def fold(tx: Connection, facts: Sequence[LedgerFact]) -> list[tuple[str, str]]:

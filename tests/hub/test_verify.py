@@ -1,11 +1,12 @@
 import random
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from contract.delivery.device_states import Connected
-from contract.messages import Gap
+from contract.messages import Blob, Gap
 from hub import tables as t
 from hub.verify import verify_ledger
 from tests.contract.delivery.memory import Device
@@ -92,10 +93,9 @@ def _spoil(tx: Connection, n: int, rng: random.Random) -> str:
 
 def test_a_changed_or_missing_attachment_is_found(tmp_path: Path) -> None:
     with open_desk(tmp_path) as desk:
-        source = tmp_path / "report.pdf"
-        source.write_bytes(b"a report")
-        with desk.centre.db.write() as tx:
-            digest = desk.centre.blobs.adopt(tx, "hub", source, 1)
+        connected(desk)
+        digest = sha256(b"a report").digest()
+        desk.say("van-1", Blob(digest, 8, 0, b"a report", digest))
         assert _wrong(desk) == ()
         desk.centre.blobs.path(digest).write_bytes(b"a repost")
         assert _wrong(desk) == (f"attachment {digest.hex()}: its file was changed",)
