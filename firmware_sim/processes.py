@@ -125,6 +125,7 @@ class Program:
         self.name = name
         self.command = list(command)
         self.env = dict(env or {})
+        """For the next start; such as HOLDFAST_FAULTPOINT."""
         self.stdout_path = logs / f"{name}.out"
         self.stderr_path = logs / f"{name}.err"
         self.ready: dict[str, Any] = {}
@@ -275,7 +276,6 @@ class HubProcess(Program):
         http_port: int | None = None,
         mqtt_port: int | None = None,
         extra: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
     ) -> None:
         """Describe a hub.
 
@@ -285,13 +285,12 @@ class HubProcess(Program):
             http_port: Port of pages and API; None takes a free one.
             mqtt_port: Port of the broker, likewise.
             extra: More words for `serve`, such as `--backup-dir DIR`.
-            env: Environment variables, such as FAULTPOINT.
         """
         self.data = data
         self.http_port = free_port() if http_port is None else http_port
         self.mqtt_port = free_port() if mqtt_port is None else mqtt_port
         where = ("--data", str(data), "--http", f"127.0.0.1:{self.http_port}", "--mqtt", f"127.0.0.1:{self.mqtt_port}")
-        super().__init__("hub", ("holdfast-hub", "serve", *where, *extra), logs=logs, env=env)
+        super().__init__("hub", ("holdfast-hub", "serve", *where, *extra), logs=logs)
 
     @property
     def url(self) -> str:
@@ -317,16 +316,15 @@ class HubProcess(Program):
 class AgentProcess(Program):
     """`holdfast-agent run` of one device."""
 
-    def __init__(self, device: str, config: Path, *, logs: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, device: str, config: Path, *, logs: Path) -> None:
         """Describe a device.
 
         Args:
             device: Its id, for messages and log files.
             config: Its `agent.toml`.
             logs: Where its output goes.
-            env: Environment variables, such as FAULTPOINT.
         """
-        super().__init__(device, ("holdfast-agent", "run", "--config", str(config)), logs=logs, env=env)
+        super().__init__(device, ("holdfast-agent", "run", "--config", str(config)), logs=logs)
         self.config = config
 
     def status(self) -> dict[str, Any]:

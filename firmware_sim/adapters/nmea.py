@@ -60,22 +60,21 @@ def _angle(degrees: float, digits: int) -> str:
     return f"{whole:0{digits}d}{minutes:02d}.{rest:05d}"
 
 
-def epoch(moment: datetime | None, fix: Fix | None, talker: str = "GP") -> bytes:
+def epoch(moment: datetime | None, fix: Fix | None) -> bytes:
     """Return the sentences of one epoch.
 
     Args:
         moment: The time in UTC, None while the receiver does not know it.
         fix: The position, None without a fix; then its fields are empty.
-        talker: The system: GP for GPS, GN for several.
     """
     clock = "" if moment is None else f"{moment:%H%M%S}.{moment.microsecond // 10_000:02d}"
     date = "" if moment is None else f"{moment:%d%m%y}"
     if fix is None:
         return (
-            sentence(f"{talker}GGA", clock, "", "", "", "", "0", "00", "99.99", "", "", "", "", "", "")
-            + sentence(f"{talker}GSA", "A", "1", *[""] * 12, "99.99", "99.99", "99.99")
-            + sentence(f"{talker}RMC", clock, "V", "", "", "", "", "", "", date, "", "", "N")
-            + sentence(f"{talker}VTG", "", "", "", "", "", "", "", "", "N")
+            sentence("GPGGA", clock, "", "", "", "", "0", "00", "99.99", "", "", "", "", "", "")
+            + sentence("GPGSA", "A", "1", *[""] * 12, "99.99", "99.99", "99.99")
+            + sentence("GPRMC", clock, "V", "", "", "", "", "", "", date, "", "", "N")
+            + sentence("GPVTG", "", "", "", "", "", "", "", "", "N")
         )
     place = (*latitude(fix.latitude_deg), *longitude(fix.longitude_deg))
     knots = f"{fix.speed_mps * KNOTS_PER_MPS:.3f}"
@@ -85,8 +84,8 @@ def epoch(moment: datetime | None, fix: Fix | None, talker: str = "GP") -> bytes
     hdop, vdop, pdop = (f"{fix.hdop * factor:.2f}" for factor in (1.0, 1.4, 1.72))
     altitude = (f"{fix.altitude_m:.1f}", "M", "45.0", "M")
     return (
-        sentence(f"{talker}GGA", clock, *place, "1", f"{fix.satellites:02d}", hdop, *altitude, "", "")
-        + sentence(f"{talker}GSA", "A", "3", *used, *[""] * (12 - len(used)), pdop, hdop, vdop)
-        + sentence(f"{talker}RMC", clock, "A", *place, knots, course, date, "", "", "A")
-        + sentence(f"{talker}VTG", course, "T", "", "M", knots, "N", kmh, "K", "A")
+        sentence("GPGGA", clock, *place, "1", f"{fix.satellites:02d}", hdop, *altitude, "", "")
+        + sentence("GPGSA", "A", "3", *used, *[""] * (12 - len(used)), pdop, hdop, vdop)
+        + sentence("GPRMC", clock, "A", *place, knots, course, date, "", "", "A")
+        + sentence("GPVTG", course, "T", "", "M", knots, "N", kmh, "K", "A")
     )

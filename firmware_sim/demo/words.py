@@ -109,7 +109,7 @@ def as_lines(summary: Summary) -> Iterator[str]:
 def shortcoming(summary: Summary, minima: Minima) -> str | None:
     """Return one sentence about what a run failed to show; None when it showed everything."""
     total = summary.comparison.total
-    if total.lost or total.doubled:
+    if not summary.comparison.is_right:
         return f"{total.lost} lost and {total.doubled} doubled, of {total.captured} captured; expected none"
     counts = (
         ("scans", summary.comparison.scans.captured, minima.scans),

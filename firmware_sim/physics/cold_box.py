@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from firmware_sim.chance import chance
 
 DAY_S = 86_400.0
+# A box is started in the morning.
+STARTS_AT_S = 8 * 3600.0
 # The warmest hour of the day, local solar time.
 WARMEST_S = 15 * 3600.0
 # A door opening falls into one slot of the day or none: keeps the schedule a pure function of time.
@@ -114,7 +116,6 @@ class ColdBox:
         *,
         design: BoxDesign | None = None,
         outside: Outside | None = None,
-        start_of_day_s: float = 8 * 3600.0,
     ) -> None:
         """Start at the set point.
 
@@ -122,12 +123,10 @@ class ColdBox:
             door: When the door is open.
             design: The box's figures.
             outside: The air around it.
-            start_of_day_s: The time of day at the start.
         """
         self._door = door
         self._design = design or BoxDesign()
         self._outside = outside or Outside()
-        self._start_of_day_s = start_of_day_s
         self._step = 0
         self._state = BoxState(self._design.setpoint_c, (DRY_RH + MOIST_RH) / 2, is_cooling=False)
 
@@ -138,7 +137,7 @@ class ColdBox:
             self._state = advance(
                 self._state,
                 self._design,
-                self._outside.temperature_c(self._start_of_day_s + now_s),
+                self._outside.temperature_c(STARTS_AT_S + now_s),
                 self._outside.humidity_rh,
                 door_open=self._door.is_open(now_s),
                 dt_s=STEP_S,
