@@ -1,6 +1,6 @@
 """Contents cut out of the pages of a damaged database, where SQLite itself gives up.
 
-Looks for records of `content` by their first bytes, in every page of the main file and of the WAL (SQLite file format, sections
+Looks for records of `fact` by their first bytes, in every page of the main file and of the WAL (SQLite file format, sections
 1.6, 2.1 and 4.1), and trusts nothing that connects pages or cells: one bit in a page's head would hide all that stands on it.
 Whatever comes out is to be believed only if its bytes hash to the identity that stands beside it.
 """
@@ -12,7 +12,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from contract.event import Lane
 from contract.limits import KIB, MAX_CORE_BYTES
 
 PAGE_BYTES: Final = 4096
@@ -21,9 +20,8 @@ FRAME_HEADER_BYTES: Final = 24
 NEXT_PAGE_BYTES: Final = 4
 MAX_RECORD_BYTES: Final = MAX_CORE_BYTES + KIB
 _INTEGER_BYTES: Final = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
-# Serial types of the first columns: seq is the row number (NULL in the record), fact_id 32 bytes, lane a word.
-_STARTS: Final = tuple(bytes([0, 12 + 2 * 32, 13 + 2 * len(lane.value)]) for lane in Lane)
-_NEXT_COLUMNS: Final = len(_STARTS[0])
+# Serial types of the first columns: place is the row number (NULL in the record), hash and fact_id have 32 bytes.
+_START: Final = bytes([0, 12 + 2 * 32, 12 + 2 * 32])
 
 
 class _Pages:
@@ -110,20 +108,19 @@ def _size(kind: int) -> int:
 
 def _content(pages: _Pages, page: bytes, at: int) -> tuple[bytes, bytes] | None:
     """Identity and core of the record whose column types start at `at`."""
-    identity_kind, lane_kind = page[at + 1], page[at + 2]
-    n_kind, at_ms_kind = page[at + _NEXT_COLUMNS], page[at + _NEXT_COLUMNS + 1]
-    core_kind, end = _varint(page, at + _NEXT_COLUMNS + 2)
-    is_record = max(n_kind, at_ms_kind) < len(_INTEGER_BYTES) and core_kind > lane_kind and core_kind % 2 == 0
+    hash_kind, identity_kind, seq_kind, at_ms_kind, cause_kind = page[at + 1 : at + 6]
+    core_kind, end = _varint(page, at + 6)
+    is_record = max(seq_kind, at_ms_kind) < len(_INTEGER_BYTES) and cause_kind == 0 and core_kind % 2 == 0
     header_bytes = end - at + 1
     if not is_record:
         return None
-    sizes = [_size(kind) for kind in (identity_kind, lane_kind, n_kind, at_ms_kind, core_kind)]
+    sizes = [_size(kind) for kind in (hash_kind, identity_kind, seq_kind, at_ms_kind, core_kind)]
     total = header_bytes + sum(sizes)
     if total > MAX_RECORD_BYTES:
         return None
     record = pages.whole(page, at - 1, total)
     starts = [header_bytes + sum(sizes[:i]) for i in range(len(sizes))]
-    identity, _lane, _n, _at_ms, core = (record[s : s + size] for s, size in zip(starts, sizes, strict=True))
+    _hash, identity, _seq, _at_ms, core = (record[s : s + size] for s, size in zip(starts, sizes, strict=True))
     return identity, core
 
 
@@ -132,13 +129,12 @@ def carve(database: Path) -> Iterator[tuple[bytes, bytes]]:
     with _opened(database) as main, _opened(database.with_name(database.name + "-wal")) as wal:
         pages = _Pages(main, wal)
         for page in pages.images():
-            for start in _STARTS:
-                at = page.find(start, 1)
-                while at > 0:
-                    try:
-                        found = _content(pages, page, at)
-                    except (IndexError, struct.error):
-                        found = None
-                    if found is not None:
-                        yield found
-                    at = page.find(start, at + 1)
+            at = page.find(_START, 1)
+            while at > 0:
+                try:
+                    found = _content(pages, page, at)
+                except (IndexError, ValueError, struct.error):
+                    found = None
+                if found is not None:
+                    yield found
+                at = page.find(_START, at + 1)

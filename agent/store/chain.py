@@ -1,12 +1,14 @@
-"""The rows of the two chained lanes: positions, their contents, and the incarnation they stand under.
+"""The rows of the two chained lanes: facts at their positions, and the incarnation they stand under.
 
 Every function works on a connection inside the caller's transaction; `agent.outbox` is the only one that writes with them.
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from agent.store.errors import StoreDamaged
 from contract.delivery.device_view import LaneEnds, StoredPosition
@@ -14,6 +16,9 @@ from contract.event import Lane
 from contract.fact import fact_id, next_hash, root_hash
 from contract.limits import KIB
 
+N_BITS: Final = 40
+"""Lower bits of a place, for the position. No device makes so many facts."""
+N_MASK: Final = (1 << N_BITS) - 1
 FORGET_MOST: Final = 1_000
 """Positions forgotten in one transaction; the rest goes with the next acknowledgement."""
 CARRY_MOST: Final = 500
@@ -42,8 +47,19 @@ class Heads:
     """Where the next facts of the incarnation in force go; moves along with what is added."""
 
     incarnation: bytes
-    last_ord: int
+    carried: int
+    last_seq: int
     lanes: dict[Lane, _Head]
+
+    @property
+    def last_ord(self) -> int:
+        """Every position is a fact made under this incarnation, or was carried into it."""
+        return self.last_seq - self.carried
+
+
+def place_of(stream: int, n: int) -> int:
+    """The row of a position."""
+    return stream << N_BITS | n
 
 
 def present(connection: sqlite3.Connection) -> Incarnation | None:
@@ -62,7 +78,8 @@ def begin(connection: sqlite3.Connection, device: str, incarnation: bytes, reaso
     seq = connection.execute(
         "INSERT INTO incarnation (incarnation, device, reason) VALUES (?, ?, ?)", (incarnation, device, reason)
     ).lastrowid
-    rows = [(seq, lane.value, root_hash(device, incarnation, lane)) for lane in Lane]
+    # Custody last: scans then go to the end of the tree, where a full page needs no balancing with others.
+    rows = [(seq, lane.value, root_hash(device, incarnation, lane)) for lane in (Lane.TELEMETRY, Lane.CUSTODY)]
     connection.executemany("INSERT INTO stream (incarnation, lane, base_hash) VALUES (?, ?, ?)", rows)
 
 
@@ -72,21 +89,19 @@ def heads(connection: sqlite3.Connection) -> Heads:
     Raises:
         StoreDamaged: a row of it is gone.
     """
-    # One statement, because every capture begins with it.
     rows = connection.execute(
         """
-        SELECT i.incarnation, i.carried, s.lane, s.id, coalesce(p.n, s.base_n), coalesce(p.hash, s.base_hash)
+        SELECT i.incarnation, i.carried, s.lane, s.id, coalesce(f.place & ?, s.base_n), coalesce(f.hash, s.base_hash)
         FROM incarnation i JOIN stream s ON s.incarnation = i.seq
-        LEFT JOIN position p ON p.stream = s.id AND p.n = (SELECT max(n) FROM position WHERE stream = s.id)
+        LEFT JOIN fact f ON f.place = (SELECT max(place) FROM fact WHERE place BETWEEN s.id << 40 AND s.id << 40 | ?)
         WHERE i.seq = (SELECT max(seq) FROM incarnation)
-        """
+        """,
+        (N_MASK, N_MASK),
     ).fetchall()
     if len(rows) != len(Lane):
         raise StoreDamaged("the row of the incarnation or of a lane is missing")
     lanes = {Lane(lane): _Head(stream, n, whole_hash) for _i, _carried, lane, stream, n, whole_hash in rows}
-    # Every position is a fact made under this incarnation, or was carried into it.
-    made = sum(head.n for head in lanes.values()) - rows[0][1]
-    return Heads(rows[0][0], made, lanes)
+    return Heads(rows[0][0], rows[0][1], sum(head.n for head in lanes.values()), lanes)
 
 
 def stream_of(connection: sqlite3.Connection, lane: Lane) -> int:
@@ -107,22 +122,26 @@ def ends(connection: sqlite3.Connection, lane: Lane) -> LaneEnds:
     """Base, head and acknowledged position of a lane.
 
     Raises:
-        StoreDamaged: the lane's row is gone.
+        StoreDamaged: the lane's row is gone, or does not fit what stands in its chain.
     """
     stream = stream_of(connection, lane)
     base_n, base_hash, acked_n = connection.execute(
         "SELECT base_n, base_hash, acked_n FROM stream WHERE id = ?", (stream,)
     ).fetchone()
     head_n, head_hash = connection.execute(
-        "SELECT n, hash FROM position WHERE stream = ? ORDER BY n DESC LIMIT 1", (stream,)
+        "SELECT place & ?, hash FROM fact WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
+        (N_MASK, place_of(stream, 1), place_of(stream, N_MASK)),
     ).fetchone() or (base_n, base_hash)
+    # One flipped bit gives the last row the number of another, or the base that of a row that is still there.
+    if hash_at(connection, lane, base_n) != base_hash or hash_at(connection, lane, head_n) != head_hash:
+        raise StoreDamaged(f"lane {lane} does not go from position {base_n} to {head_n}")
     return LaneEnds(base_n, base_hash, head_n, head_hash, acked_n)
 
 
 def hash_at(connection: sqlite3.Connection, lane: Lane, n: int) -> bytes | None:
     """The hash of a prefix; None where it is not stored."""
     stream = stream_of(connection, lane)
-    row = connection.execute("SELECT hash FROM position WHERE stream = ? AND n = ?", (stream, n)).fetchone()
+    row = connection.execute("SELECT hash FROM fact WHERE place = ?", (place_of(stream, n),)).fetchone()
     if row is None:
         row = connection.execute("SELECT base_hash FROM stream WHERE id = ? AND base_n = ?", (stream, n)).fetchone()
     return None if row is None else row[0]
@@ -132,31 +151,29 @@ def add_content(
     connection: sqlite3.Connection, at: Heads, lane: Lane, identity: bytes, core: bytes, *, at_ms: int
 ) -> int:
     """Store a core and chain it at the head of its lane; its position is returned."""
-    n = at.lanes[lane].n + 1
-    # A row number may be used again after its content was let go; by then no position names it.
-    seq = connection.execute(
-        "INSERT INTO content (fact_id, lane, n, at_ms, core) VALUES (?, ?, ?, ?, ?)",
-        (identity, lane.value, n, at_ms, core),
-    ).lastrowid
-    at.last_ord += 1
-    return _chain(connection, at.lanes[lane], identity, seq, None)
+    return _chain(connection, at, lane, (identity, at_ms, None, core))
 
 
-def add_tombstone(connection: sqlite3.Connection, at: Heads, lane: Lane, identity: bytes, cause: str) -> int:
+def add_tombstone(
+    connection: sqlite3.Connection, at: Heads, lane: Lane, identity: bytes, cause: str, *, at_ms: int
+) -> int:
     """Chain a fact without content at the head of its lane; its position is returned."""
-    at.last_ord += 1
-    return _chain(connection, at.lanes[lane], identity, None, cause)
+    return _chain(connection, at, lane, (identity, at_ms, cause, None))
 
 
-def _chain(connection: sqlite3.Connection, head: _Head, identity: bytes, content: int | None, cause: str | None) -> int:
-    n = head.n + 1
-    head.hash = next_hash(head.hash, n, identity)
-    head.n = n
+def _chain(
+    connection: sqlite3.Connection, at: Heads, lane: Lane, row: tuple[bytes, int, str | None, bytes | None]
+) -> int:
+    head = at.lanes[lane]
+    identity, at_ms, cause, core = row
+    at.last_seq += 1
+    head.n += 1
+    head.hash = next_hash(head.hash, head.n, identity)
     connection.execute(
-        "INSERT INTO position (stream, n, hash, fact_id, content, cause) VALUES (?, ?, ?, ?, ?, ?)",
-        (head.stream, n, head.hash, identity, content, cause),
+        "INSERT INTO fact (place, hash, fact_id, seq, at_ms, cause, core) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (place_of(head.stream, head.n), head.hash, identity, at.last_seq, at_ms, cause, core),
     )
-    return n
+    return head.n
 
 
 def count_carried(connection: sqlite3.Connection, count: int) -> None:
@@ -174,49 +191,32 @@ def carry(connection: sqlite3.Connection) -> None:
     """
     rows = connection.execute(
         """
-        SELECT p.stream, s.lane, p.n, p.fact_id, p.cause, p.n > s.acked_n, c.seq, length(c.core)
-        FROM position p JOIN stream s ON s.id = p.stream LEFT JOIN content c ON c.seq = p.content
-        WHERE p.stream < (SELECT min(id) FROM stream WHERE incarnation = (SELECT max(seq) FROM incarnation))
-        ORDER BY p.stream, p.n LIMIT ?
+        SELECT f.place, s.lane, f.fact_id, f.at_ms, f.cause, f.place & ? > s.acked_n, f.core
+        FROM fact f CROSS JOIN stream s ON s.id = f.place >> 40
+        WHERE f.place < (SELECT min(id) FROM stream WHERE incarnation = (SELECT max(seq) FROM incarnation)) << 40
+        ORDER BY f.place LIMIT ?
         """,
-        (CARRY_MOST,),
-    ).fetchall()
+        (N_MASK, CARRY_MOST),
+    )
     at = heads(connection)
-    before_n = sum(head.n for head in at.lanes.values())
+    before_seq = at.last_seq
     room = CARRY_BYTES
-    last: tuple[int, int] | None = None
-    for stream, lane, n, identity, cause, unknown, content, size in rows:
-        room -= size or 0
+    last: int | None = None
+    for place, lane, identity, at_ms, cause, unknown, core in rows:
+        room -= len(core or b"")
         if last is not None and room < 0:
             break
-        if content is not None and cause is None:
-            reached = _chain(connection, at.lanes[Lane(lane)], identity, content, None)
-            connection.execute("UPDATE content SET n = ? WHERE seq = ?", (reached, content))
+        if core is not None:
+            add_content(connection, at, Lane(lane), identity, core, at_ms=at_ms)
         elif unknown:
-            _chain(connection, at.lanes[Lane(lane)], identity, None, cause or "corrupt")
-        last = stream, n
+            add_tombstone(connection, at, Lane(lane), identity, cause, at_ms=at_ms)
+        last = place
+    rows.close()
     if last is None:
-        _carry_strays(connection, at)
         connection.execute("DELETE FROM stream WHERE incarnation < (SELECT max(seq) FROM incarnation)")
         return
-    connection.execute("DELETE FROM position WHERE (stream, n) <= (?, ?)", last)
-    count_carried(connection, sum(head.n for head in at.lanes.values()) - before_n)
-
-
-def _carry_strays(connection: sqlite3.Connection, at: Heads) -> None:
-    """Chain contents that no position names, as damage may leave them."""
-    strays = connection.execute(
-        """
-        SELECT c.lane, c.fact_id, c.seq FROM content c
-        JOIN stream s ON s.lane = c.lane AND s.incarnation = (SELECT max(seq) FROM incarnation)
-        LEFT JOIN position p ON p.stream = s.id AND p.n = c.n
-        WHERE p.content IS NOT c.seq
-        """
-    ).fetchall()
-    for lane, identity, seq in strays:
-        n = _chain(connection, at.lanes[Lane(lane)], identity, seq, None)
-        connection.execute("UPDATE content SET n = ? WHERE seq = ?", (n, seq))
-    count_carried(connection, len(strays))
+    connection.execute("DELETE FROM fact WHERE place <= ?", (last,))
+    count_carried(connection, at.last_seq - before_seq)
 
 
 def is_carrying(connection: sqlite3.Connection) -> bool:
@@ -236,12 +236,10 @@ def read(
         StoreDamaged: the rows do not continue the chain.
     """
     previous = hash_at(connection, lane, after_n)
+    stream = stream_of(connection, lane)
     rows = connection.execute(
-        """
-        SELECT p.n, p.hash, p.fact_id, p.cause, c.core FROM position p LEFT JOIN content c ON c.seq = p.content
-        WHERE p.stream = ? AND p.n > ? ORDER BY p.n LIMIT ?
-        """,
-        (stream_of(connection, lane), after_n, most),
+        "SELECT place & ?, hash, fact_id, cause, core FROM fact WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
+        (N_MASK, place_of(stream, after_n), place_of(stream, N_MASK), most),
     )
     found: list[StoredPosition] = []
     room = most_bytes
@@ -265,10 +263,40 @@ def read(
 def core_at(connection: sqlite3.Connection, *, lane: Lane, n: int) -> bytes | None:
     """The content of one position; None where there is none."""
     row = connection.execute(
-        "SELECT c.core FROM position p JOIN content c ON c.seq = p.content WHERE p.stream = ? AND p.n = ?",
-        (stream_of(connection, lane), n),
+        "SELECT core FROM fact WHERE place = ?", (place_of(stream_of(connection, lane), n),)
     ).fetchone()
     return None if row is None else row[0]
+
+
+def newest(
+    connection: sqlite3.Connection, what: str, most: int, before_seq: int | None = None
+) -> Sequence[tuple[Any, ...]]:
+    """The contents captured last, or before another one, newest first: rows of seq, lane, n, and the columns `what`.
+
+    Raises:
+        StoreDamaged: a row is gone.
+    """
+    found: list[tuple[Any, ...]] = []
+    for lane in Lane:
+        stream, end = stream_of(connection, lane), ends(connection, lane)
+        last_n = end.head_n
+        if before_seq is not None:
+            seq_at = partial(_seq_at, connection, stream)
+            last_n = end.base_n + bisect_left(range(end.base_n + 1, end.head_n + 1), before_seq, key=seq_at)
+        statement = (
+            f"SELECT seq, ?, place & ?, {what} FROM fact "  # noqa: S608 names of our own columns
+            "WHERE place BETWEEN ? AND ? AND cause IS NULL ORDER BY place DESC LIMIT ?"
+        )
+        values = (lane.value, N_MASK, place_of(stream, 1), place_of(stream, last_n), most)
+        found += connection.execute(statement, values)
+    return sorted(found, reverse=True, key=lambda row: row[0])[:most]
+
+
+def _seq_at(connection: sqlite3.Connection, stream: int, n: int) -> int:
+    row = connection.execute("SELECT seq FROM fact WHERE place = ?", (place_of(stream, n),)).fetchone()
+    if row is None:
+        raise StoreDamaged(f"position {n} cannot be found")
+    return int(row[0])
 
 
 def check_heads(connection: sqlite3.Connection) -> None:
@@ -285,34 +313,21 @@ def check_heads(connection: sqlite3.Connection) -> None:
 
 def bury(connection: sqlite3.Connection, lane: Lane, n: int, identity: bytes, cause: str) -> bool:
     """Let a content go and leave a tombstone; False when the position does not hold this content (any more)."""
-    stream = stream_of(connection, lane)
-    row = connection.execute(
-        "SELECT content FROM position WHERE stream = ? AND n = ? AND fact_id = ? AND content IS NOT NULL",
-        (stream, n, identity),
-    ).fetchone()
-    if row is None:
-        return False
-    connection.execute("UPDATE position SET cause = ?, content = NULL WHERE stream = ? AND n = ?", (cause, stream, n))
-    connection.execute("DELETE FROM content WHERE seq = ?", row)
-    return True
+    done = connection.execute(
+        "UPDATE fact SET cause = ?, core = NULL WHERE place = ? AND fact_id = ? AND cause IS NULL",
+        (cause, place_of(stream_of(connection, lane), n), identity),
+    )
+    return done.rowcount == 1
 
 
 def set_aside(connection: sqlite3.Connection, lane: Lane, n: int, identity: bytes) -> bool:
     """Move a content that is not whole out of the way; False when the position already says what became of it."""
-    stream = stream_of(connection, lane)
-    row = connection.execute(
-        "SELECT p.content, c.core FROM position p LEFT JOIN content c ON c.seq = p.content "
-        "WHERE p.stream = ? AND p.n = ? AND p.fact_id = ? AND p.cause IS NULL",
-        (stream, n, identity),
-    ).fetchone()
-    if row is None:
-        return False
-    content, core = row
-    if core is not None:
-        connection.execute("INSERT INTO aside (fact_id, core) VALUES (?, ?)", (identity, core))
-        connection.execute("DELETE FROM content WHERE seq = ?", (content,))
-    connection.execute("UPDATE position SET cause = 'corrupt', content = NULL WHERE stream = ? AND n = ?", (stream, n))
-    return True
+    place = place_of(stream_of(connection, lane), n)
+    done = connection.execute(
+        "INSERT INTO aside (fact_id, core) SELECT fact_id, core FROM fact WHERE place = ? AND fact_id = ? AND cause IS NULL",
+        (place, identity),
+    )
+    return done.rowcount == 1 and bury(connection, lane, n, identity, "corrupt")
 
 
 def set_acked(connection: sqlite3.Connection, lane: Lane, n: int, sent_n: int) -> None:
@@ -332,8 +347,8 @@ def forget(connection: sqlite3.Connection, lane: Lane) -> None:
     """Advance the base over acknowledged tombstones."""
     stream, at = stream_of(connection, lane), ends(connection, lane)
     rows = connection.execute(
-        "SELECT n, hash, cause FROM position WHERE stream = ? AND n <= ? ORDER BY n LIMIT ?",
-        (stream, at.acked_n, FORGET_MOST),
+        "SELECT place & ?, hash, cause FROM fact WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?",
+        (N_MASK, place_of(stream, 1), place_of(stream, at.acked_n), FORGET_MOST),
     )
     base = (at.base_n, at.base_hash)
     for n, whole_hash, cause in rows:
@@ -342,7 +357,8 @@ def forget(connection: sqlite3.Connection, lane: Lane) -> None:
         base = (n, whole_hash)
     if base[0] > at.base_n:
         connection.execute("UPDATE stream SET base_n = ?, base_hash = ? WHERE id = ?", (*base, stream))
-        connection.execute("DELETE FROM position WHERE stream = ? AND n <= ?", (stream, base[0]))
+        first, last = place_of(stream, 1), place_of(stream, base[0])
+        connection.execute("DELETE FROM fact WHERE place BETWEEN ? AND ?", (first, last))
 
 
 def is_whole(identity: bytes, core: bytes) -> bool:

@@ -78,19 +78,17 @@ class Overview(StoreView):
         return LaneSummary(ends.head_n, max(sent, self._sent[lane], ends.acked_n), ends.acked_n, released)
 
     def listing(self, limit: int, before: int | None = None) -> Sequence[Listed]:
-        """Kept facts, newest first; `before` is the `seq` of the last one of the page before.
+        """Kept facts, those chained last first; `before` is the `seq` of the last one of the page before.
 
         Raises:
             StoreDamaged: the database cannot be read.
         """
         acked = {lane: self.lane(lane).acked_n for lane in Lane}
-        statement = """
-            SELECT seq, fact_id, lane, n, core FROM content WHERE seq < coalesce(?, 9223372036854775807)
-            ORDER BY seq DESC LIMIT ?
-            """
         return [
             Listed(seq, identity, Lane(lane), n, n <= acked[Lane(lane)], _decoded(identity, core))
-            for seq, identity, lane, n, core in self.database.rows(statement, (before, limit))
+            for seq, lane, n, identity, core in self.database.read(
+                lambda c: chain.newest(c, "fact_id, core", limit, before)
+            )
         ]
 
 

@@ -23,7 +23,7 @@ from agent.store.files import sync_folder
 from agent.store.salvage_notes import Missing, SalvageNotes
 from contract.errors import ContractError
 from contract.event import Lane
-from contract.fact import decode_core, fact_id
+from contract.fact import decode_core, fact_id, next_hash
 from contract.limits import MAX_CORE_BYTES
 
 T = TypeVar("T")
@@ -156,6 +156,22 @@ def _rows(connection: sqlite3.Connection, table: str, columns: str = "*") -> Ite
             yield from connection.execute(statement + " DESC")
 
 
+def _contents(old: sqlite3.Connection) -> Iterator[tuple[object, object]]:
+    """Identity and core of what can be read; where the chain proves the bytes, it goes before what stands beside them."""
+    before: tuple[int, object] = (0, None)
+    for place, whole_hash, identity, core in _rows(old, "fact", "place, hash, fact_id, core"):
+        proven = isinstance(core, bytes) and _is_next(before, place, whole_hash, core)
+        yield fact_id(core) if proven else identity, core
+        before = place, whole_hash
+
+
+def _is_next(before: tuple[int, object], place: int, whole_hash: object, core: bytes) -> bool:
+    before_place, previous = before
+    if place != before_place + 1 or not isinstance(previous, bytes):
+        return False
+    return next_hash(previous, place & chain.N_MASK, fact_id(core)) == whole_hash
+
+
 # -- building the new one --------------------------------------------------------------------------------------------
 
 
@@ -175,10 +191,12 @@ def _rebuild(
 
     database.write(begin_anew)
     notes.note_streams(_rows(old, "stream", "id, lane, acked_n"))
-    notes.note_positions(_rows(old, "position", "stream, n, fact_id, cause"))
-    contents = ((identity, core) for _seq, identity, core in _rows(old, "content", "seq, fact_id, core"))
+    notes.note_positions(
+        (place >> chain.N_BITS, place & chain.N_MASK, identity, cause)
+        for place, identity, cause in _rows(old, "fact", "place, fact_id, cause")
+    )
     kept = 0
-    for part in _parts(one_after_the_other(contents, carved)):
+    for part in _parts(one_after_the_other(_contents(old), carved)):
         kept += database.write(partial(_chain_anew, notes=notes, part=part))
     for missing in _parts(notes.missing()):
         database.write(partial(_bury_anew, missing=missing))
@@ -222,7 +240,7 @@ def _bury_anew(connection: sqlite3.Connection, *, missing: Sequence[Missing]) ->
     """Chain tombstones for what the hub may not know and is not there (any more)."""
     at = chain.heads(connection)
     for lane, identity, cause in missing:
-        chain.add_tombstone(connection, at, Lane(lane), identity, cause)
+        chain.add_tombstone(connection, at, Lane(lane), identity, cause, at_ms=0)
     chain.count_carried(connection, len(missing))
 
 

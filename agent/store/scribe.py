@@ -93,7 +93,7 @@ class Scribe:
             if dropped is None:
                 n = chain.add_content(connection, heads, fact.lane, identity, core, at_ms=fact.at_ms)
             else:
-                n = chain.add_tombstone(connection, heads, fact.lane, identity, dropped)
+                n = chain.add_tombstone(connection, heads, fact.lane, identity, dropped, at_ms=fact.at_ms)
             kept.append(Kept(identity, fact.lane, n, fact.ord, fact.at_ms))
         return tuple(kept)
 

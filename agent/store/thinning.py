@@ -41,11 +41,12 @@ class Thinner:
             NotKept: the disk took no more; the rest is as it was.
         """
         statement = """
-            SELECT p.n, p.fact_id, c.core FROM position p JOIN content c ON c.seq = p.content
-            WHERE p.stream = ? AND p.n > ? AND p.cause IS NULL ORDER BY p.n LIMIT ?
+            SELECT place & ?, fact_id, core FROM fact
+            WHERE place > ? AND place <= ? AND cause IS NULL ORDER BY place LIMIT ?
             """
         stream = self._database.read(lambda c: chain.stream_of(c, Lane.TELEMETRY))
-        for n, identity, core in self._database.rows(statement, (stream, self._looked_at_n, THIN_AT_ONCE)):
+        first, last = chain.place_of(stream, self._looked_at_n), chain.place_of(stream, chain.N_MASK)
+        for n, identity, core in self._database.rows(statement, (chain.N_MASK, first, last, THIN_AT_ONCE)):
             draft = _thinned(core, identity, limits)
             if draft is not None:
                 write(partial(self._put_in_place, n=n, identity=identity, draft=draft))

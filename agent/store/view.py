@@ -90,16 +90,16 @@ class StoreView:
         # Only the oldest held ones are looked at: if they are too young, so are the others.
         statement = """
             SELECT fact_id, n FROM (
-              SELECT c.seq, c.fact_id, p.n, c.at_ms FROM position p JOIN content c ON c.seq = p.content
-              WHERE p.stream = ? AND p.n <= (SELECT acked_n FROM stream WHERE id = p.stream) AND p.cause IS NULL
-              ORDER BY p.n LIMIT ?
-            ) WHERE at_ms <= ? ORDER BY seq
+              SELECT f.fact_id, f.place & ? AS n, f.at_ms
+              FROM stream s JOIN fact f ON f.place BETWEEN s.id << 40 AND s.id << 40 | s.acked_n
+              WHERE s.id = ? AND f.cause IS NULL ORDER BY f.place LIMIT ?
+            ) WHERE at_ms <= ? ORDER BY n
             """
         until_ms = self._release_until_ms
         found: list[bytes] = []
         for lane in (Lane.TELEMETRY, Lane.CUSTODY):
             stream = self._stream(lane)
-            for identity, n in self.database.rows(statement, (stream, most - len(found), until_ms)):
+            for identity, n in self.database.rows(statement, (chain.N_MASK, stream, most - len(found), until_ms)):
                 self._places.note(identity, lane, n)
                 found.append(identity)
         return found
@@ -108,17 +108,21 @@ class StoreView:
         return self.database.read(lambda c: chain.stream_of(c, lane))
 
     def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        """Identities with content, in order of capture, behind `cursor`: the rotation of the audit.
+        """Identities with content, lane by lane, behind `cursor`: the rotation of the audit.
 
         A cursor that did not end the last part begins anew.
         """
-        last, after_seq = self._rotated
-        statement = "SELECT seq, fact_id, lane, n FROM content WHERE seq > ? ORDER BY seq LIMIT ?"
-        rows = self.database.rows(statement, (after_seq if cursor == last else 0, most))
-        for seq, identity, lane, n in rows:
-            self._places.note(identity, Lane(lane), n)
-            self._rotated = (identity, seq)
-        return [identity for _seq, identity, _lane, _n in rows]
+        last, after = self._rotated
+        statement = """
+            SELECT f.place, f.fact_id, s.lane FROM fact f CROSS JOIN stream s ON s.id = f.place >> 40
+            WHERE f.place > ? AND f.cause IS NULL AND s.incarnation = (SELECT max(seq) FROM incarnation)
+            ORDER BY f.place LIMIT ?
+            """
+        rows = self.database.rows(statement, (after if cursor == last else 0, most))
+        for place, identity, lane in rows:
+            self._places.note(identity, Lane(lane), place & chain.N_MASK)
+            self._rotated = (identity, place)
+        return [identity for _place, identity, _lane in rows]
 
     def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
         """Those identities whose position is not above what was acknowledged; the others are on their way anyway."""
@@ -176,19 +180,18 @@ class StoreView:
         return time_left_s(self.room_bytes(), self._growth())
 
     def _growth(self) -> Growth:
-        statement = """
-            SELECT coalesce(sum(size), 0), coalesce(max(at_ms) - min(at_ms), 0)
-            FROM (SELECT length(core) AS size, at_ms FROM content ORDER BY seq DESC LIMIT ?)
-            """
-        return Growth(*self.database.rows(statement, (GROWTH_FACTS,))[0])
+        rows = self.database.read(lambda c: chain.newest(c, "length(core), at_ms", GROWTH_FACTS))
+        times_ms = [at_ms for *_, at_ms in rows] or [0]
+        return Growth(sum(size for *_, size, _at_ms in rows), max(times_ms) - min(times_ms))
 
     def oldest_unsent_at_ms(self) -> int | None:
         """When the oldest fact was made that the hub has not committed."""
         statement = """
             SELECT min(at_ms) FROM (
               SELECT (
-                SELECT c.at_ms FROM position p JOIN content c ON c.seq = p.content
-                WHERE p.stream = s.id AND p.n > max(s.acked_n, s.base_n) ORDER BY p.n LIMIT 1
+                SELECT f.at_ms FROM fact f
+                WHERE f.place > s.id << 40 | max(s.acked_n, s.base_n) AND f.place < (s.id + 1) << 40 AND f.cause IS NULL
+                ORDER BY f.place LIMIT 1
               ) AS at_ms FROM stream s
             )
             """

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from agent.outbox import Kept, Outbox
+from agent.outbox import Kept, Listed, Outbox
 from agent.store.errors import Cause, NotKept
 from contract.delivery.device_actions import (
     FixClock,
@@ -165,6 +165,33 @@ def test_only_acknowledged_contents_are_filled_in(outbox: Outbox) -> None:
     outbox.identities_after(b"", 9)
     assert outbox.committed_only([three, one, two, b"?" * 32], {Lane.CUSTODY: 2}) == [one, two]
     assert [fact_id(core) for core in outbox.contents([two, b"?" * 32])] == [two]
+
+
+def test_pages_of_the_listing_hold_both_lanes_in_the_order_of_capture(bench: Bench, outbox: Outbox) -> None:
+    for number in range(9):
+        keep(outbox, number)
+        if number % 3 == 0:
+            outbox.add_readings([bench.reading()])
+            outbox.seal_due(in_contact=True, seal_ms=0)
+    outbox.apply([SetAcked(Lane.CUSTODY, 2)])
+    outbox.apply([release_of(outbox, everything(outbox)[0].fact_id, everything(outbox)[1].fact_id)])
+
+    whole = outbox.listing(100)
+    pages: list[Listed] = []
+    before = None
+    while page := outbox.listing(2, before):
+        pages += page
+        before = page[-1].seq
+
+    assert [(row.lane.value, row.n) for row in reversed(whole)] == [
+        ("telemetry", 1),
+        *(("custody", n) for n in (3, 4)),
+        ("telemetry", 2),
+        *(("custody", n) for n in (5, 6, 7)),
+        ("telemetry", 3),
+        *(("custody", n) for n in (8, 9)),
+    ]
+    assert pages == whole
 
 
 def test_listing_is_newest_first_and_goes_on_behind_a_page(outbox: Outbox) -> None:

@@ -116,7 +116,7 @@ def test_attachment_arrives_whole(one: Van, ledger: MemoryLedger) -> None:
 
 def test_p5_f013_flipped_fact_does_not_stop_those_behind_it(one: Van, ledger: MemoryLedger) -> None:
     identities = keep(one.outbox, *range(20))
-    one.outbox.database.write(lambda c: c.execute("UPDATE content SET core = zeroblob(99) WHERE n = 7"))
+    one.outbox.database.write(lambda c: c.execute("UPDATE fact SET core = zeroblob(99) WHERE seq = 7"))
 
     one.settle()
 
@@ -126,7 +126,7 @@ def test_p5_f013_flipped_fact_does_not_stop_those_behind_it(one: Van, ledger: Me
 
 def test_p5_broken_chain_is_repaired_on_the_way_and_nothing_is_lost(one: Van, ledger: MemoryLedger) -> None:
     identities = keep(one.outbox, *range(20))
-    one.outbox.database.write(lambda c: c.execute("UPDATE position SET hash = zeroblob(32) WHERE n = 7"))
+    one.outbox.database.write(lambda c: c.execute("UPDATE fact SET hash = zeroblob(32) WHERE seq = 7"))
 
     one.settle()
 

@@ -190,7 +190,7 @@ def test_p7_f006_kill_while_content_is_let_go_lets_go_only_what_two_backups_hold
             wait_until(lambda: is_drained(agent), "the last scan is at the hub")
         with closing(sqlite3.connect(agent.config.parent / "device.db")) as database:
             # A month later, as far as the device's policy can see.
-            database.execute("UPDATE content SET at_ms = at_ms - 30 * 86400000")
+            database.execute("UPDATE fact SET at_ms = at_ms - 30 * 86400000")
             database.commit()
         agent.env = kill_at("release")
         agent.start()

@@ -228,7 +228,7 @@ class Life:
         self.doing = Doing("ack", acked=heads)
         self.outbox.apply([SetAcked(lane, n) for lane, n in heads])
         self._note_acked()
-        (held,) = self.outbox.database.rows("SELECT count(*) FROM content")[0]
+        (held,) = self.outbox.database.rows("SELECT count(*) FROM fact WHERE cause IS NULL")[0]
         going = self.outbox.release_candidates(max(0, held - self.contents_left))
         events = [decode_core(core).event for core in self.outbox.contents(going)]
         keys = frozenset(key for event in events if (key := key_of(event)) is not None)

@@ -136,7 +136,7 @@ def look(outbox: Outbox) -> Found:
                 chained += 1
                 expect(fact_id(position.core) == position.fact_id, f"content {position.n} of {lane} was changed")
                 _note(found, decode_core(position.core).event, position.fact_id)
-    (stored,) = outbox.database.rows("SELECT count(*) FROM content")[0]
+    (stored,) = outbox.database.rows("SELECT count(*) FROM fact WHERE cause IS NULL")[0]
     expect(stored == chained, f"{stored} contents, but {chained} positions that hold one")
     outbox.database.read(lambda c: _note_samples(found, c))
     found.shelf = {name: outbox.shelf.get("draft", name) or b"" for name in outbox.shelf.names("draft")}

@@ -22,26 +22,18 @@ CREATE TABLE stream (
   UNIQUE (incarnation, lane)
 ) STRICT;
 
--- One row per fact ever chained here. A cause says why there is no content any more.
-CREATE TABLE position (
-  stream INTEGER NOT NULL,
-  n INTEGER NOT NULL CHECK (n >= 1),
+-- One row per fact ever chained here, with its exact bytes or the cause why they are gone: one tree and no index, so that a
+-- capture changes one page. A place is the number of the stream and, in its lower 40 bits, the position in it. seq is the order
+-- of capture over both lanes of an incarnation.
+CREATE TABLE fact (
+  place INTEGER PRIMARY KEY,
   hash BLOB NOT NULL CHECK (length(hash) = 32),
   fact_id BLOB NOT NULL CHECK (length(fact_id) = 32),
-  content INTEGER,
-  cause TEXT,
-  PRIMARY KEY (stream, n)
-) STRICT, WITHOUT ROWID;
-
--- Exact bytes, apart from their positions so that letting go is a small delete. seq is the order of capture. No index on the
--- identity: it would cost every capture a page at a random place.
-CREATE TABLE content (
-  seq INTEGER PRIMARY KEY,
-  fact_id BLOB NOT NULL CHECK (length(fact_id) = 32),
-  lane TEXT NOT NULL,
-  n INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
   at_ms INTEGER NOT NULL,
-  core BLOB NOT NULL
+  cause TEXT,
+  core BLOB,
+  CHECK ((core IS NULL) = (cause IS NOT NULL))
 ) STRICT;
 
 -- Content that no longer hashes to its identity, for an inspection.

@@ -105,7 +105,7 @@ def test_crash_while_a_new_incarnation_takes_over_is_carried_on_by_the_next_star
     damage, *carried = stored(outbox)
     assert code == KILLED
     assert carried == confirmed(lines)
-    assert [fact.fact_id.hex() for fact in outbox.listing(1)] == [damage]
+    assert [fact.fact_id.hex() for fact in outbox.listing(2_000)] == [*reversed(carried), damage]
     assert keep(outbox, "afterwards")
 
 

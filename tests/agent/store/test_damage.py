@@ -244,7 +244,7 @@ def test_p5_f013_bit_flips_anywhere_cost_at_most_the_fact_they_hit(bench: Bench,
 def test_f013_flipped_content_becomes_a_tombstone_and_the_others_flow(bench: Bench) -> None:
     outbox = bench.open()
     identities = keep(outbox, *range(9))
-    outbox.database.write(lambda c: c.execute("UPDATE content SET core = zeroblob(200) WHERE n = 4"))
+    outbox.database.write(lambda c: c.execute("UPDATE fact SET core = zeroblob(200) WHERE seq = 4"))
 
     left = drain(outbox)
 
@@ -257,7 +257,7 @@ def test_f013_flipped_content_becomes_a_tombstone_and_the_others_flow(bench: Ben
 def test_broken_chain_is_found_when_read_and_repaired_without_loss(bench: Bench, column: str) -> None:
     outbox = bench.open()
     identities = keep(outbox, *range(9))
-    outbox.database.write(lambda c: c.execute(f"UPDATE position SET {column} = zeroblob(32) WHERE n = 4"))
+    outbox.database.write(lambda c: c.execute(f"UPDATE fact SET {column} = zeroblob(32) WHERE seq = 4"))
 
     with pytest.raises(StoreDamaged, match="broken at position 4"):
         outbox.read(Lane.CUSTODY, 0, 256, 1 << 20)
@@ -270,7 +270,7 @@ def test_broken_chain_is_found_when_read_and_repaired_without_loss(bench: Bench,
 def test_capture_that_meets_damage_is_refused_and_upkeep_repairs(bench: Bench) -> None:
     outbox = bench.open()
     keep(outbox, 1)
-    outbox.database.write(lambda c: c.execute("DROP TABLE position"))
+    outbox.database.write(lambda c: c.execute("ALTER TABLE fact RENAME TO mislaid"))
 
     with pytest.raises(NotKept, match="is damaged and is being repaired"):
         keep(outbox, 2)

@@ -44,7 +44,7 @@ def capture(outbox: Outbox, clock: DeviceClock, count: int, size: int = 10) -> i
 def main(folder: Path, deed: str, argument: int) -> None:
     clock = DeviceClock.of_system()
     if deed == "upgrade":
-        steps = [*versions(), "CREATE TABLE newer (x); INSERT INTO newer SELECT n FROM content;"]
+        steps = [*versions(), "CREATE TABLE newer (x); INSERT INTO newer SELECT seq FROM fact;"]
         with closing(sqlite3.connect(folder / NAME, isolation_level=None)) as database:
             migrate(database, steps)
         say("upgraded")
