@@ -15,15 +15,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from contract.messages import Live, decode_up, encode_message
 from contract.statement import Direction, password_of, seal, unseal
 from contract.topics import UP_FILTER, device_of_up_topic, down_topic
+from firmware_sim.processes import free_port
 from tests.contract.delivery.memory import KEY, MemoryLedger
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 HUB_PASSWORD = "hub-password"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Broker:

@@ -14,26 +14,8 @@ from contract.errors import ContractError
 from contract.event import Event, Lane
 from contract.messages import Down, LatestReading, Live, Up, decode_up, encode_message
 from contract.statement import Direction, seal, unseal
+from tests.agent.store.kit import BOOT, DEVICE, VirtualTime
 from tests.contract.delivery.memory import KEY, MemoryDeviceView, MemoryLedger, MemoryStore, SeededEntropy
-
-DEVICE = "van-1"
-EPOCH_MS = 1_700_000_000_000
-
-
-class VirtualTime:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.elapsed_ms = 1_000
-
-    def wall_ms(self) -> int:
-        return EPOCH_MS + self.elapsed_ms
-
-    def mono_ms(self) -> int:
-        return self.elapsed_ms
-
-    def synced(self) -> bool:
-        return True
 
 
 class MemoryShelf:
@@ -211,7 +193,7 @@ def bench(latest: Sequence[LatestReading] = (), seed: int = 1) -> Bench:
         key=KEY,
         store=store,  # type: ignore[arg-type]  # reads by __getattr__
         inbox=inbox,
-        clock=DeviceClock(b"b" * 16, time),
+        clock=DeviceClock(BOOT, time),
         wire=wire,
         entropy=SeededEntropy(seed),
         latest=lambda: latest,

@@ -43,7 +43,7 @@ from contract.local import (
     SignOn,
 )
 from contract.messages import Document
-from tests.agent.memory_wire import VirtualTime
+from tests.agent.store.kit import VirtualTime
 
 PHOTO = b"\xff\xd8 a photo"
 

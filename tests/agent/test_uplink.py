@@ -15,7 +15,8 @@ from contract.event import Configured, Lane, Quantity, Status
 from contract.fact import root_hash
 from contract.messages import Ack, Batch, Credit, Document, DocumentVersion, Hello, LatestReading, Live, Mark
 from contract.statement import Direction, seal
-from tests.agent.memory_wire import DEVICE, EPOCH_MS, Bench, WritableStore, bench
+from tests.agent.memory_wire import Bench, WritableStore, bench
+from tests.agent.store.kit import DEVICE, EPOCH_MS
 from tests.contract.delivery.memory import KEY, StoredLane
 
 READING = LatestReading("van-1.probe.temperature_c", Quantity.TEMPERATURE_C, EPOCH_MS, 412)

@@ -24,7 +24,8 @@ from firmware_sim.fleet.load import scan_of
 from firmware_sim.physics.codes import MAX_NUMBER, MAX_SEED, Code, code_stream, sscc
 from firmware_sim.physics.cold_box import ColdBox, DoorPlan
 from firmware_sim.relay import Relay
-from tests.agent.memory_wire import MemoryWire, VirtualTime
+from tests.agent.memory_wire import MemoryWire
+from tests.agent.store.kit import VirtualTime
 from tests.bench import field
 from tests.bench.figure import Figure
 from tests.contract.delivery.memory import KEY, MemoryLedger, SeededEntropy
