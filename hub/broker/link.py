@@ -105,21 +105,28 @@ class BrokerLink:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
+        # Left open where the end came in the middle of a try.
+        if (sock := self._client.socket()) is not None:
+            sock.close()
 
     def _on_connect(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         if reason.is_failure:
-            self.refusal = str(reason)
-            log.error("the broker refuses the hub", why=self.refusal)
+            self._refuse(str(reason))
             return
-        self.refusal = None
         self._client.subscribe(UP_FILTER, qos=0)
 
     def _on_subscribe(self, _client: Client, _data: object, _mid: int, reasons: Any, _properties: object) -> None:
         if any(reason.is_failure for reason in reasons):
-            self.refusal = f"no subscription to {UP_FILTER}"
-            log.error("the broker does not let the hub hear devices", topic=UP_FILTER)
+            self._refuse(f"no subscription to {UP_FILTER}")
             return
+        self.refusal = None
         self._subscribed.set()
+
+    def _refuse(self, why: str) -> None:
+        # Said once: who stands at the port of a broker that died refuses each of fifty tries a second.
+        if why != self.refusal:
+            log.error("the broker refuses the hub", why=why)
+        self.refusal = why
 
     def _on_disconnect(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         if self._subscribed.is_set():
