@@ -13,7 +13,6 @@ from contract.event import Decision
 from hub.blobs import BlobStore
 from hub.clock import AgeClock, boot_ms, wall_ms
 from hub.db import Database
-from hub.decisions import HubVoice
 from hub.folders import make_folder
 from hub.incidents import report_incident
 from hub.ledger.heads import StreamHeads
@@ -22,6 +21,7 @@ from hub.projections import all_projections
 from hub.projector import Change, Projection, Projector
 from hub.registry import Registry
 from hub.schema import open_database
+from hub.voice import HubVoice
 
 
 @dataclass(frozen=True, slots=True)

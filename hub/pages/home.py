@@ -14,10 +14,10 @@ from hub.ahead import Ahead
 from hub.coldchain.freshness import Freshness, freshness_of, sensor_counts
 from hub.coldchain.queries import SensorView
 from hub.context import Hub, Reader
-from hub.decisions import HUB_DEVICE
 from hub.fleet.queries import DeviceRow, IncidentRow, devices_by_id, fleet_totals, list_incidents, roll_call
 from hub.pages.glance import all_sensors, probe_of
 from hub.tracking.queries import parcel_counts
+from hub.voice import HUB_DEVICE
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
 from hub.web.render import page
 
