@@ -34,16 +34,22 @@ def write(tx: Connection, statement: Insert, rows: Collection[Row]) -> None:
 
 
 def read(tx: Connection, statement: Select[*tuple[Any, ...]], **values: object) -> CursorResult[*tuple[Any, ...]]:
-    """Run a query that is built once and kept (`hub.ledger.questions`), with a value for each parameter that it names."""
-    sql, places, given = _asked(statement, tx.dialect)
-    parameters = {**given, **values}
+    """Run a query that is built once and kept (`hub.ledger.questions`), with a value for each parameter that it names.
+
+    Raises:
+        KeyError: a value was left out.
+    """
+    sql, places, constants = _asked(statement, tx.dialect)
+    parameters = {**constants, **values}
     return tx.exec_driver_sql(sql, tuple(parameters[place] for place in places))
 
 
 @lru_cache(STATEMENTS)
 def _asked(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[str, tuple[str, ...], Row]:
     compiled = statement.compile(dialect=dialect)
-    return str(compiled), tuple(compiled.positiontup or ()), compiled.params
+    # A parameter without a value would otherwise be NULL, which equals nothing: an answer like that to an unknown device.
+    constants = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
+    return str(compiled), tuple(compiled.positiontup or ()), constants
 
 
 @lru_cache(STATEMENTS)

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from hub import tables as t
-from hub.ledger import statements
-from hub.rows import write
+from hub.ledger import questions, statements
+from hub.rows import read, write
 from tests.hub.folding import engine
 
 ROW = {
@@ -34,6 +34,13 @@ def test_rows_are_written_by_their_names_whatever_their_order(tx: Connection) ->
 
     (row,) = tx.execute(select(t.incident)).mappings()
     assert row == ROW | {"detail": "two", "last_ms": 5, "count": 4, "closed_ms": None}
+
+
+def test_a_question_that_is_asked_without_a_value_is_refused(tx: Connection) -> None:
+    assert read(tx, questions.INCARNATION, device="van-1", incarnation=b"i").all() == []
+
+    with pytest.raises(KeyError, match="incarnation"):
+        read(tx, questions.INCARNATION, device="van-1", incarnatoin=b"i")
 
 
 def test_no_rows_are_no_work(tx: Connection) -> None:
