@@ -24,10 +24,15 @@ class Address:
         """`HOST:PORT`, an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def reach(self) -> "Address":
+        """Where this machine reaches what listens here: an address that means "all" by loopback."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return Address(host, self.port, self.tls)
+
     def url(self, scheme: str) -> str:
-        """As a URL that reaches it; an address that means "all" is reached by loopback."""
-        reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
-        return f"{scheme}://{Address(reach, self.port).bind}"
+        """As a URL that reaches it."""
+        return f"{scheme}://{self.reach.bind}"
 
 
 def parse_bind(text: str) -> Address:

@@ -86,7 +86,7 @@ class EmbeddedBroker:
     @property
     def reach(self) -> Address:
         """Where the hub itself reaches it."""
-        return Address(_reach(self.address.host), self.address.port)
+        return self.address.reach
 
     @property
     def pid(self) -> int | None:
@@ -187,7 +187,3 @@ class EmbeddedBroker:
             return "it left no log"
         fatal = [line for line in lines if "[FTL]" in line]
         return (fatal or lines or ["its log is empty"])[-1]
-
-
-def _reach(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound

@@ -86,9 +86,9 @@ def write_mosquitto_config(folder: Path, listen: Address, devices: Iterable[Enro
     return list(files)
 
 
-def _hashed(password: str, salt: bytes | None = None) -> str:
+def _hashed(password: str) -> str:
     """The `$7$` form of mosquitto_passwd: PBKDF2 (RFC 8018) with HMAC-SHA512."""
-    salt = salt or secrets.token_bytes(SALT_BYTES)
+    salt = secrets.token_bytes(SALT_BYTES)
     digest = pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
     return f"$7${ITERATIONS}${b64encode(salt).decode()}${b64encode(digest).decode()}"
 
