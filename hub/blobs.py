@@ -6,7 +6,7 @@ folder restored from different times ask the devices again for what is gone.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EIO
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -216,8 +216,14 @@ class _Part:
     def move_to(self, path: Path) -> None:
         """Give the file its name for ever, its content on disk before that."""
         path.parent.mkdir(exist_ok=True, mode=0o700)
-        with self._data.open("rb+") as file, _believed_once():
-            os.fsync(file.fileno())
+        try:
+            with self._data.open("rb+") as file, _believed_once():
+                os.fsync(file.fileno())
+        except (OSError, CommitFailed):
+            # What the disk dropped still reads well, and the next flush would say yes.
+            with suppress(OSError):
+                self.discard()
+            raise
         faultpoint("hub_blob_rename")
         self._data.rename(path)
         self._journal.unlink(missing_ok=True)

@@ -1,5 +1,9 @@
+import errno
+import os
 import random
+import stat
 import struct
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob, BlobState
 from hub import tables as t
 from hub.blobs import MAX_JOURNAL_BYTES, OPEN_PARTS_PER_DEVICE, BlobStore, _Part
+from hub.errors import CommitFailed
 from hub.pictures import MAX_PIXELS, Picture, picture_of
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
 
@@ -87,6 +92,29 @@ def test_uploads_that_a_device_lost_keep_no_later_attachment_out(tmp_path: Path)
         states = [_say(desk, _chunk(start)) for start in range(0, len(DATA), BLOB_CHUNK_BYTES)]
         assert [state.refused for state in states] == [""] * len(states)
         assert states[-1].missing == ()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_what_a_flush_did_not_take_is_asked_for_again_though_it_still_reads_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    with open_desk(tmp_path) as desk:
+        connected(desk)
+        for start in range(0, len(DATA) - BLOB_CHUNK_BYTES, BLOB_CHUNK_BYTES):
+            _say(desk, _chunk(start))
+        last = _chunk(len(DATA) // BLOB_CHUNK_BYTES * BLOB_CHUNK_BYTES)
+        with monkeypatch.context() as patch, suppress(CommitFailed):
+            patch.setattr(os, "fsync", refuse)
+            assert desk.say("van-1", last) == []
+    with open_desk(tmp_path) as desk:
+        assert _say(desk, last).missing == ((0, last.offset),)
 
 
 def test_f050_an_attachment_whose_file_is_gone_is_asked_for_again(tmp_path: Path) -> None:
