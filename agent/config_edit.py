@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.config import AgentConfig, parse_config, read_text
 from agent.config_error import ConfigError
+from agent.store.files import sync_folder
 
 TomlValue = str | bool | int | float | list["TomlValue"] | Mapping[str, "TomlValue"]
 
@@ -72,8 +73,4 @@ def _replace(path: Path, data: bytes) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

@@ -36,10 +36,8 @@ from firmware_sim.host import Host
 from firmware_sim.journal import FileJournal, Journal, NoJournal
 from firmware_sim.physics.codes import Code, code_stream
 from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan, Outside
-from firmware_sim.physics.van import Van
+from firmware_sim.physics.van import ROTTERDAM, Van
 from firmware_sim.uinput_scanner import require_uinput, run_keyboard
-
-ROTTERDAM = (51.9244, 4.4777)
 
 EXAMPLES = """examples:
   holdfast-sim scanner --link /tmp/scanner --seed 7 --rate 2 --journal scans.jsonl

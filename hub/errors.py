@@ -5,8 +5,7 @@ HubError
 │   └── FolderInUse another hub process writes here: ask it over its socket, or wait until it is ready
 ├── UnsafeStorage   settings or files that could lose committed facts: the hub does not start
 ├── CommitFailed    a commit did not say that it is done: the process ends, devices send again
-├── ProjectionError one fact that a projection cannot fold: that fact goes to quarantine, the rest goes on
-└── BlobRefused     an attachment that the hub will never take: the device is told why
+└── ProjectionError one fact that a projection cannot fold: that fact goes to quarantine, the rest goes on
 """
 
 
@@ -42,7 +41,3 @@ class ProjectionError(HubError):
         super().__init__(f"fact {fact_id.hex()}: {why}")
         self.fact_id = fact_id
         self.why = why
-
-
-class BlobRefused(HubError):
-    """An attachment beyond a limit."""

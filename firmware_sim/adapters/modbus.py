@@ -16,7 +16,6 @@ MIN_FRAME_BYTES = 4
 MAX_FRAME_BYTES = 256
 # The standard asks for 3.5 characters of silence; a pty has no baud rate, so allow for a busy machine.
 GAP_MS = 50
-BROADCAST = 0
 
 
 class ExceptionCode(IntEnum):

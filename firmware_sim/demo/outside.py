@@ -24,9 +24,8 @@ from firmware_sim.host import Host
 from firmware_sim.journal import FileJournal, Journal, JsonValue
 from firmware_sim.physics.codes import code_stream
 from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan
-from firmware_sim.physics.van import Van
+from firmware_sim.physics.van import ROTTERDAM, Van
 
-ROTTERDAM = (51.9244, 4.4777)
 # Longer than a device ever takes to keep a scan, also on a busy machine: a late beep must not be taken for the next one's.
 WAIT_FEEDBACK_MS = 10_000
 # Everyday trouble on serial lines.

@@ -13,10 +13,8 @@ from firmware_sim.fleet.fleet import Fleet, Tally, percentile
 
 CONTACT_S: Final = 120.0
 """A fleet that is not in contact by then meets a hub that cannot take it."""
-DRAIN_S: Final = 120.0
 STALL_S: Final = 60.0
 """A backlog may take long, but not stand still for so long: this is above every re-send timer of a healthy connection."""
-LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)

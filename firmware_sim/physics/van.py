@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from firmware_sim.chance import chance
 
+# Degrees north and east of the town where vans drive unless told.
+ROTTERDAM = (51.9244, 4.4777)
 METRES_PER_DEGREE = 111_320.0
 BLOCK_M = 120.0
 # Streets rarely run due north.

@@ -10,8 +10,6 @@ from msgspec import Struct
 
 from contract.columns import unpack_readings
 
-HOUR_MS = 3_600_000
-
 
 class Block(Struct, frozen=True):
     """A stored block; times in corrected time."""
