@@ -452,9 +452,8 @@ class Outbox(Overview):
         if self._lock is None:
             raise not_kept(Cause.READ_ONLY)
         opening = Opening(self.folder, self.device, lambda: self._entropy(INCARNATION_BYTES), self.clock.now().at_ms)
-        why = self._damage or "what is stored contradicts itself"
         with self.turn:
-            detail = self.database.replace(lambda: opening.rebuild(why))
+            detail = self.database.replace(lambda: opening.rebuild(self._damage or "what is stored contradicts itself"))
             self._damage = None
             self._write(lambda c: self._scribe.state_damage(c, detail))
             self._start_over()

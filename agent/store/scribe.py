@@ -75,7 +75,7 @@ class Scribe:
         self._heads = None
 
     def _heads_of(self, connection: sqlite3.Connection) -> chain.Heads:
-        # To read them takes as long as to write two rows, and only this one writer ever moves them.
+        # To read them takes longer than to write a row, and only this one writer ever moves them.
         if self._heads is None:
             self._heads = chain.heads(connection)
         return self._heads
