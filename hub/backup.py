@@ -119,18 +119,21 @@ def note_missing(db: Database, now_ms: int) -> int:
 
 
 def prune(db: Database, folder: Path, now_ms: int, keep: int = KEEP) -> list[Path]:
-    """Remove the oldest scheduled backups of this folder; those that `safe` rests on always stay."""
+    """Remove the oldest backups of this folder; those that `safe` rests on always stay, for they are the newest.
+
+    Also those that count no more because their disk was away for a while: nobody else would ever remove them.
+    """
     c = t.backup.c
     note_missing(db, now_ms)
     with db.read() as tx:
-        rows = tx.execute(select(t.backup).where(c.removed_ms.is_(None)).order_by(c.id.desc())).all()
-    mine = [row for row in rows if Path(row.path).parent == folder.absolute()]
-    old = mine[max(keep, SAFE_BACKUPS) :]
+        rows = tx.execute(select(c.path, c.bytes).order_by(c.removed_ms.is_not(None), c.id.desc())).all()
+    mine = dict.fromkeys(Path(r.path) for r in rows if Path(r.path).parent == folder.absolute() and _is_there(*r))
+    old = list(mine)[max(keep, SAFE_BACKUPS) :]
     # Files first: whoever is killed in between finds them missing, and not files that nobody remembers.
-    for row in old:
-        Path(row.path).unlink(missing_ok=True)
+    for path in old:
+        path.unlink(missing_ok=True)
     note_missing(db, now_ms)
-    return [Path(row.path) for row in old]
+    return old
 
 
 def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:

@@ -322,7 +322,7 @@ def test_content_that_replaced_a_tombstone_is_safe_only_with_later_backups(tmp_p
         device = connected(desk)
         made = device.scan(b"1")
         device.store.lanes[next(iter(device.store.lanes))].positions[0].cause = "corrupt"
-        core = device.store.contents.pop(made)
+        core = device.store.cores.pop(made)
         device.outgoing.clear()
         device.mono_ms += 10_000
         device.feed(Disconnected())
@@ -331,7 +331,7 @@ def test_content_that_replaced_a_tombstone_is_safe_only_with_later_backups(tmp_p
         assert desk.rows(t.fact)[0]["cause"] == "corrupt"
         _back_up(desk, tmp_path, 1)
         _back_up(desk, tmp_path, 2)
-        device.store.contents[made] = core
+        device.store.cores[made] = core
         device.store.releasable = True
         assert _hello_again(desk, device).safe == ()
         desk.say("van-1", Fill((core,)))
@@ -360,6 +360,22 @@ def test_old_backups_are_removed_and_the_newest_stay(tmp_path: Path) -> None:
         assert set(prune(desk.centre.db, tmp_path, NOW_MS)) == set(paths[:3])
         assert sorted(tmp_path.glob("*.tar")) == paths[3:]
         assert [r["removed_ms"] is None for r in desk.rows(t.backup)] == [False] * 3 + [True] * KEEP
+
+
+def test_backups_of_a_disk_that_was_away_for_a_while_count_no_more_and_are_removed_in_their_turn(
+    tmp_path: Path,
+) -> None:
+    folder, away = tmp_path / "disk", tmp_path / "away"
+    folder.mkdir()
+    with open_desk(tmp_path / "hub") as desk:
+        before = [_back_up(desk, folder, n) for n in range(KEEP)]
+        folder.rename(away)
+        assert note_missing(desk.centre.db, NOW_MS) == KEEP
+        away.rename(folder)
+        after = [_back_up(desk, folder, KEEP + n) for n in range(3)]
+        assert set(prune(desk.centre.db, folder, NOW_MS)) == set(before[:3])
+        assert sorted(folder.glob("*.tar")) == [*before[3:], *after]
+        assert prune(desk.centre.db, folder, NOW_MS) == []
 
 
 def test_what_a_killed_hub_began_to_write_goes_with_the_next_backup_and_that_of_a_running_one_stays(
