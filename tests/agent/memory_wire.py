@@ -15,7 +15,7 @@ from contract.event import Event, Lane
 from contract.messages import Down, LatestReading, Live, Up, decode_up, encode_message
 from contract.statement import Direction, seal, unseal
 from tests.agent.store.kit import BOOT, DEVICE, VirtualTime
-from tests.contract.delivery.memory import KEY, MemoryDeviceView, MemoryLedger, MemoryStore, SeededEntropy
+from tests.contract.delivery.memory import KEY, MemoryLedger, MemoryStore, SeededEntropy
 
 
 class MemoryShelf:
@@ -37,11 +37,10 @@ class MemoryShelf:
         return [name for k, name in self.things if k == kind]
 
 
-class WritableStore(MemoryDeviceView):
+class WritableStore:
     """The in-memory outbox with the writes that the uplink makes; `fail_with` is raised by the next one."""
 
     def __init__(self, store: MemoryStore) -> None:
-        super().__init__(store)
         self.memory = store
         self.fail_with: Exception | None = None
         self.applied: list[WriteAction] = []
@@ -49,6 +48,9 @@ class WritableStore(MemoryDeviceView):
         self.sent: dict[Lane, int] = {}
         self.repairs = 0
         self.turn = threading.RLock()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.memory, name)
 
     def apply(self, actions: Sequence[WriteAction]) -> None:
         if self.fail_with is not None:

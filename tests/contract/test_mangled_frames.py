@@ -31,7 +31,7 @@ LABELS = (
 def conversation() -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Bodies that a device and a hub really said to each other, up and down, and the cores in between."""
     device, ledger = Device("van-1", 1), MemoryLedger()
-    cores = [device.store.contents[device.store.append(b"%d" % n)] for n in range(5)]
+    cores = [device.store.cores[device.store.append(b"%d" % n)] for n in range(5)]
     device.feed(Connected())
     up, down = [], []
     while device.outgoing:

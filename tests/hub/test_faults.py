@@ -118,7 +118,7 @@ def test_p4_f051_with_hub_and_backups_lost_devices_bring_what_they_have_and_stat
         device.store.releasable = False
         kept = [device.scan(b"kept-%d" % n) for n in range(5)]
         desk.settle(device)
-        assert not set(gone) & set(device.store.contents)
+        assert not set(gone) & set(device.store.cores)
 
     with open_desk(tmp_path / "new", with_backups=True) as desk:
         desk.enrol("van-1")

@@ -186,7 +186,7 @@ def test_f071_a_fact_of_another_device_is_kept_and_never_folded(tmp_path: Path) 
     with open_desk(tmp_path) as desk:
         thief, victim = connected(desk, "van-1", 1), Device("van-2", 2)
         stolen = victim.store.append(b"1")
-        core = victim.store.contents[stolen]
+        core = victim.store.cores[stolen]
         thief.scan(b"2")
         own = _batch(thief, thief.outgoing.pop())
         desk.say("van-1", Batch(own.incarnation, own.lane, 1, own.previous, (core,)))
@@ -203,7 +203,7 @@ def test_p3_a_fact_that_another_device_was_first_to_send_is_folded_and_released_
     with open_desk(tmp_path) as desk:
         other, device = connected(desk, "van-2", 2), connected(desk, "van-1", 1)
         made = device.store.append(b"1")
-        core = device.store.contents[made]
+        core = device.store.cores[made]
         if said_first == "content":
             desk.say("van-2", Fill((core,)))
         else:

@@ -20,7 +20,7 @@ def test_f071_facts_of_a_device_that_got_another_id_are_folded_when_a_person_vou
         connected(desk, "van-2")
         before = Device("van-1", 2)
         kept = before.store.append(b"1")
-        desk.say("van-2", Fill((before.store.contents[kept],)))
+        desk.say("van-2", Fill((before.store.cores[kept],)))
         entry, why = _held(desk)
         assert why == "foreign_origin: a fact of 'van-1' came from 'van-2'"
         assert desk.seen() == {}

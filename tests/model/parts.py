@@ -32,7 +32,7 @@ from contract.event import Lane, Quantity, Readings
 from contract.fact import fact_id, root_hash
 from contract.limits import SAFE_BACKUPS
 from contract.messages import Credit, Down, Up
-from tests.contract.delivery.memory import MemoryDeviceView, MemoryLedger, MemoryStore, StoredLane
+from tests.contract.delivery.memory import MemoryLedger, MemoryStore, StoredLane
 
 DEVICE = "van-1"
 AT_MS = 1_700_000_000_000
@@ -121,21 +121,16 @@ class Store(MemoryStore):
 
     def release_candidates(self, most: int) -> list[bytes]:
         committed = (p for s in self.lanes.values() for p in s.positions if p.n <= s.acked_n and p.cause is None)
-        return [p.fact_id for p in committed if p.fact_id in self.contents][:most]
+        return [p.fact_id for p in committed if p.fact_id in self.cores][:most]
 
-    def contents_of(self, identities: Sequence[bytes]) -> list[bytes]:
-        return [core for core in super().contents_of(identities) if fact_id(core) in identities]
+    def contents(self, identities: Sequence[bytes]) -> list[bytes]:
+        return [core for core in super().contents(identities) if fact_id(core) in identities]
 
     def carry_out(self, action: Action) -> None:
         super().carry_out(action)
         if isinstance(action, Release):
             self.trim()
         self.fixes.clear()
-
-
-class _View(MemoryDeviceView):
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _View, (self._store,)
 
 
 class Device:
@@ -147,7 +142,7 @@ class Device:
         self.sent: list[Up] = []
 
     def _new_core(self) -> DeviceProtocol:
-        return DeviceProtocol(_View(self.store), self.store.chance)  # type: ignore[arg-type]  # by __getattr__
+        return DeviceProtocol(self.store, self.store.chance)
 
     def _feed(self, event: Event) -> None:
         for action in self.core.handle(event, Now(0, AT_MS)):
@@ -196,9 +191,9 @@ class Device:
 
     def flip(self) -> None:
         """A bit of the newest content flips."""
-        identity = list(self.store.contents)[-1]
-        core = self.store.contents[identity]
-        self.store.contents[identity] = core[:-1] + bytes([core[-1] ^ 1])
+        identity = list(self.store.cores)[-1]
+        core = self.store.cores[identity]
+        self.store.cores[identity] = core[:-1] + bytes([core[-1] ^ 1])
 
     def _shift(self, by_ms: int) -> None:
         """Let time pass by moving everything that is due."""

@@ -41,8 +41,8 @@ def test_d6_a_late_welcome_to_the_hello_before_sets_no_clock() -> None:
 def test_d2_damage_that_was_found_while_sending_stays_marked_on_the_device() -> None:
     device, ledger = Device("van-1", 5), MemoryLedger()
     made = device.store.append(b"1")
-    core = device.store.contents[made]
-    device.store.contents[made] = core[:-1] + bytes([core[-1] ^ 1])
+    core = device.store.cores[made]
+    device.store.cores[made] = core[:-1] + bytes([core[-1] ^ 1])
     device.feed(Connected())
     settle(device, ledger)
 

@@ -168,12 +168,12 @@ class World:
         if about is None:
             device = self._devices.thing(number)
             store = device.store
-            whole = [i for i, core in store.contents.items() if fact_id(core) == i]
+            whole = [i for i, core in store.cores.items() if fact_id(core) == i]
             places = {(lane, s.base_n): s.base_hash for lane, s in store.lanes.items()}
             places |= {(lane, p.n): p.hash for lane, s in store.lanes.items() for p in s.positions}
             about = self._about[number] = About(
                 held=sum(map(self._bit, whole)),
-                kept=sum(map(self._bit, store.contents)),
+                kept=sum(map(self._bit, store.cores)),
                 online=device.online,
                 at_rest=device.at_rest,
                 incarnation=store.incarnation,

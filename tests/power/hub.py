@@ -167,7 +167,7 @@ class HubLife:
     def _acknowledged(self, device: Device, lane: Lane, n: int) -> None:
         for position in device.store.lanes[lane].positions[:n]:
             if position.fact_id not in self.told.facts:
-                self.told.facts[position.fact_id] = device.store.contents[position.fact_id]
+                self.told.facts[position.fact_id] = device.store.cores[position.fact_id]
                 self._tally.acknowledged += 1
 
     def scans(self) -> None:
@@ -303,6 +303,6 @@ def _come_back(desk: Desk, devices: list[Device]) -> None:
         device.mono_ms = LATER_MS
         device.feed(Connected())
     desk.settle(*devices)
-    held = sorted(identity for device in devices for identity in device.store.contents)
+    held = sorted(identity for device in devices for identity in device.store.cores)
     expect(sorted(desk.facts()) == held, "devices came back and the ledger is not what they hold")
     expect(set(desk.seen().values()) <= {1}, "a fact was folded twice")

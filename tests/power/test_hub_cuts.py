@@ -97,7 +97,7 @@ def test_p2_f047_restore_that_the_power_ends_leaves_the_old_hub_or_the_backup() 
                 late += [device.scan(b"late %d" % n) for n in range(60)]
                 desk.settle(device)
                 crashed = power.disk.cut(random.Random(0), unflushed=1.0)
-        told = Told({i: device.store.contents[i] for i in early}, enrolled={"van-1"})
+        told = Told({i: device.store.cores[i] for i in early}, enrolled={"van-1"})
     with scratch() as base:
         crashed.write(base)
         power = Power(Disk(base))
@@ -184,7 +184,7 @@ def test_p2_p3_f038_f042_commit_of_unknown_result_ends_the_hub_and_sending_again
                 device.outgoing.clear()
                 device.feed(Connected())
                 desk.settle(device)
-                assert sorted(desk.facts()) == sorted(device.store.contents)
+                assert sorted(desk.facts()) == sorted(device.store.cores)
                 assert set(desk.seen().values()) == {1}
         nth += 7 if kind == "write" else 1
 

@@ -104,7 +104,7 @@ def unrest(fleet: "Fleet") -> str | None:
         pending = disk.pending_blob()
         if pending is not None:
             return f"attachment {short(pending.sha256)} of {device.label} is not at the hub"
-        for identity in disk.contents:
+        for identity in disk.cores:
             line = hub.ledger.lines.get(identity)
             if line is None or (line.core is None and identity not in disk.flipped):
                 return f"the hub lacks fact {short(identity)}, which {device.label} still has"

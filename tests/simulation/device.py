@@ -40,7 +40,6 @@ from contract.event import Event as AnyEvent
 from contract.limits import MAX_BATCH_ITEMS
 from contract.messages import Ack, Batch, Blob, Down, Fill, Hello, Nack, Up, Welcome, decode_down, encode_message
 from contract.statement import Direction, seal, unseal
-from tests.contract.delivery.memory import MemoryDeviceView
 from tests.simulation.disk import Disk
 from tests.simulation.hub import key_of
 from tests.simulation.network import Network
@@ -155,7 +154,7 @@ class SimDevice:
             disk.boot = self.random.randbytes(16)
             self.clocks.boot()
         disk.clock = DeviceClock(disk.boot, self.clocks)
-        self._protocol = DeviceProtocol(MemoryDeviceView(disk), Chance(self.random))  # type: ignore[arg-type]  # by __getattr__
+        self._protocol = DeviceProtocol(disk, Chance(self.random))
         self._backoff = Backoff(self.random.random)
         self._wake_at = None
         self._witness_due_ms = 0

@@ -126,7 +126,7 @@ class Disk(MemoryStore):
         """Chain these very bytes."""
         identity = fact_id(core)
         if dropped is None:
-            self.contents[identity] = core
+            self.cores[identity] = core
             self.at_ms[identity] = at_ms
         self._chain(lane, identity, dropped)
         return identity
@@ -149,7 +149,7 @@ class Disk(MemoryStore):
         chained: list[tuple[Lane, int, bytes, str | None]] = []
         for lane, stored in self.lanes.items():
             for p in stored.positions:
-                if self.places.get(p.fact_id) == (lane, p.n) and p.fact_id in self.contents:
+                if self.places.get(p.fact_id) == (lane, p.n) and p.fact_id in self.cores:
                     chained.append((lane, p.n, p.fact_id, None))
                 elif p.n > stored.acked_n:
                     chained.append((lane, p.n, p.fact_id, p.cause or "corrupt"))
@@ -167,10 +167,10 @@ class Disk(MemoryStore):
     def lose_rows(self, lost: set[bytes], torn: set[bytes], reason: str) -> None:
         """Salvage: contents in `lost` could not be read, nor the positions in `torn`."""
         for identity in lost:
-            self.contents.pop(identity, None)
+            self.cores.pop(identity, None)
             self.places.pop(identity, None)
         for stored in self.lanes.values():
-            stored.positions = [p for p in stored.positions if p.fact_id not in torn or p.fact_id in self.contents]
+            stored.positions = [p for p in stored.positions if p.fact_id not in torn or p.fact_id in self.cores]
         self.adopt(self.whole_files(), 0)
         self.reincarnate(reason)
 
@@ -199,7 +199,7 @@ class Disk(MemoryStore):
         other.__dict__.update(self.__dict__)
         other.random = rng
         other.clock = None
-        other.contents = dict(self.contents)
+        other.cores = dict(self.cores)
         other.blobs, other.blobs_stored = dict(self.blobs), dict(self.blobs_stored)
         other.blobs_refused = set(self.blobs_refused)
         other.at_ms, other.blob_at_ms, other.files = dict(self.at_ms), dict(self.blob_at_ms), dict(self.files)
@@ -215,7 +215,7 @@ class Disk(MemoryStore):
 
     def holds(self) -> set[bytes]:
         """Contents and attachments that could be read from here."""
-        return (self.contents.keys() | self.files.keys()) - self.flipped
+        return (self.cores.keys() | self.files.keys()) - self.flipped
 
     # -- what the protocol reads -----------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Disk(MemoryStore):
             held = [
                 p.fact_id
                 for p in stored.positions
-                if p.n <= stored.acked_n and p.cause is None and p.fact_id in self.contents
+                if p.n <= stored.acked_n and p.cause is None and p.fact_id in self.cores
             ]
             for identity in held[: most - len(found)]:
                 if self.at_ms[identity] <= until_ms:
@@ -248,10 +248,10 @@ class Disk(MemoryStore):
 
     def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
         places = self.places
-        return [i for i in identities if i in self.contents and i in places and places[i][1] <= acked[places[i][0]]]
+        return [i for i in identities if i in self.cores and i in places and places[i][1] <= acked[places[i][0]]]
 
-    def contents_of(self, identities: Sequence[bytes]) -> Sequence[bytes]:
-        return [core for i in identities if (core := self.contents.get(i)) is not None and fact_id(core) == i]
+    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
+        return [core for i in identities if (core := self.cores.get(i)) is not None and fact_id(core) == i]
 
     def pending_blob(self) -> PendingBlob | None:
         for name, stored in self.blobs_stored.items():
@@ -290,7 +290,7 @@ class Disk(MemoryStore):
                 stored = self.lanes[lane]
                 if n > stored.base_n and stored.positions[n - stored.base_n - 1].cause is None:
                     stored.positions[n - stored.base_n - 1].cause = "corrupt"
-                    self.contents.pop(identity, None)
+                    self.cores.pop(identity, None)
                     self.places.pop(identity, None)
                     self.status(Damage("content_corrupt", f"{lane} {n}"))
             case FixClock(mono_ms, hub_ms, uncertainty_ms):
@@ -319,7 +319,7 @@ class Disk(MemoryStore):
         position = stored.positions[n - stored.base_n - 1]
         if position.fact_id == identity and position.cause is None:
             position.cause = cause
-            self.contents.pop(identity, None)
+            self.cores.pop(identity, None)
 
     def _forget(self, lane: Lane) -> None:
         """Advance the base over acknowledged tombstones."""
@@ -337,7 +337,7 @@ class Disk(MemoryStore):
 
     def used_bytes(self) -> int:
         """What facts and attachments take."""
-        facts = sum(map(len, self.contents.values())) + ROW_BYTES * len(self.contents)
+        facts = sum(map(len, self.cores.values())) + ROW_BYTES * len(self.cores)
         return facts + sum(map(len, self.blobs.values()))
 
     def look_at_room(self, *, disk_full: bool) -> bool:
@@ -353,11 +353,11 @@ class Disk(MemoryStore):
         """The transaction that thins the next block; None when all was looked at."""
         stored = self.lanes[Lane.TELEMETRY]
         for p in stored.positions:
-            if p.n <= self.thinned_to_n or p.cause is not None or p.fact_id not in self.contents:
+            if p.n <= self.thinned_to_n or p.cause is not None or p.fact_id not in self.cores:
                 continue
             self.thinned_to_n = p.n
             try:
-                fact = decode_core(self.contents[p.fact_id])
+                fact = decode_core(self.cores[p.fact_id])
                 block = thin(fact.event, p.fact_id) if isinstance(fact.event, Readings) else None
             except Malformed:
                 continue

@@ -182,7 +182,7 @@ class Fleet:
             fresh.boot = b""
             device.disk = fresh
         # What takes the place of a position that was announced and never sent, nobody can tell from it.
-        self.truth.unannounced |= self.truth.gone.keys() & (old.contents.keys() - fresh.contents.keys())
+        self.truth.unannounced |= self.truth.gone.keys() & (old.cores.keys() - fresh.cores.keys())
         fresh.mishaps = old.mishaps + 1
         if noticed:
             kinds = {"fork", "device_regressed", "device_damage"}
@@ -224,12 +224,12 @@ class Fleet:
         """What is whole of a damaged database goes into a new one."""
         self.world.took_effect("database_damaged")
         disk = device.disk
-        lost = {i for i in sorted(disk.contents) if rng.random() < 0.3}
+        lost = {i for i in sorted(disk.cores) if rng.random() < 0.3}
         torn = {i for i in sorted(lost) if rng.random() < 0.5}
         self.world.tell("the database of ", device.label, " is damaged; ", len(lost), " contents are lost")
         device.die("by damage", power=False, restart_ms=0)
         with self.truth.losing(f"the database of {device.label} was damaged"):
-            lost |= disk.flipped & disk.contents.keys()
+            lost |= disk.flipped & disk.cores.keys()
             disk.lose_rows(lost, torn, "database_damaged")
         disk.mishaps += 1
         device.boot(cold=False)

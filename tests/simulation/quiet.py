@@ -62,7 +62,7 @@ def at_hub(fleet: Fleet, identities: list[bytes]) -> bool:
 
 def kept_on(device: SimDevice, identities: list[bytes]) -> bool:
     """Whether the device still has all of these contents."""
-    return all(i in device.disk.contents for i in identities)
+    return all(i in device.disk.cores for i in identities)
 
 
 def acked(device: SimDevice) -> int:

@@ -239,7 +239,7 @@ def forged_down(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
         return
     stored = device.disk.lanes[Lane.CUSTODY]
     ack = Ack(device.disk.incarnation, Lane.CUSTODY, Mark(stored.head_n, stored.head_hash[:16]), Credit())
-    safe = tuple(device.disk.contents)[:20]
+    safe = tuple(device.disk.cores)[:20]
     welcome = Welcome(rng.randbytes(16), (), False, b"s" * len(safe), b"", safe, (), (), fleet.hub.now_ms, Credit())
     message = rng.choice((ack, welcome))
     fleet.network.inject_down(device.name, seal(b"?" * 32, Direction.DOWN, device.name, encode_message(message)))
@@ -342,12 +342,12 @@ def database_damaged(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
 def row_corrupted(fleet: "Fleet", device: "SimDevice", rng: Random) -> None:
     """Bits flip in kept facts."""
     disk = device.disk
-    victims = rng.sample(sorted(disk.contents), min(len(disk.contents), rng.choice((1, 3))))
+    victims = rng.sample(sorted(disk.cores), min(len(disk.cores), rng.choice((1, 3))))
     with fleet.truth.losing("bits flipped"):
         for identity in victims:
             fleet.world.took_effect("row_corrupted")
             fleet.world.tell("bits flip in fact ", short(identity), " on ", device.label)
-            disk.contents[identity] = _flip(rng, disk.contents[identity])
+            disk.cores[identity] = _flip(rng, disk.cores[identity])
             disk.flipped.add(identity)
 
 

@@ -95,9 +95,9 @@ def test_f013_flipped_bits_become_a_tombstone_and_an_incident() -> None:
     (device,) = fleet.devices
     fleet.network.cut("gone")
     made = scan(device, 3)
-    core = device.disk.contents[made[1]]
+    core = device.disk.cores[made[1]]
     with fleet.truth.losing("bits flipped"):
-        device.disk.contents[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
+        device.disk.cores[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
         device.disk.flipped.add(made[1])
     fleet.world.took_effect("row_corrupted")
     fleet.settle()
@@ -214,8 +214,8 @@ def test_what_one_clone_lost_the_other_fills_in() -> None:
     made = scan(device, 3)
     fleet.clone(device)
     twin = fleet.devices[1]
-    core = device.disk.contents[made[1]]
-    device.disk.contents[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
+    core = device.disk.cores[made[1]]
+    device.disk.cores[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
     device.disk.flipped.add(made[1])
     fleet.world.took_effect("row_corrupted")
     fleet.network.silent[twin.label] = fleet.world.now_ms + 100_000

@@ -88,7 +88,7 @@ def test_p2_f047_f049_a_hub_restored_from_either_newest_backup_gets_everything_a
         fleet.hub.back_up()
     made += scan(device, 2)
     pass_s(fleet, 5)
-    released = [i for i in made if i not in device.disk.contents]
+    released = [i for i in made if i not in device.disk.cores]
     back = fleet.hub.backups[generation]
     fleet.set_hub_back("the tool", back.ledger.copy(), dict(back.files), "hub_restored")
     two_hellos(fleet)
@@ -173,7 +173,7 @@ def test_p7_nothing_is_released_for_one_backup_or_for_two_of_which_one_does_not_
 
     fleet.hub.back_up()
     two_hellos(fleet)
-    assert not any(i in device.disk.contents for i in made)
+    assert not any(i in device.disk.cores for i in made)
 
 
 def test_h7_without_backups_content_is_safe_after_the_hold_time_alone() -> None:
@@ -185,7 +185,7 @@ def test_h7_without_backups_content_is_safe_after_the_hold_time_alone() -> None:
 
     fleet.days_pass(8)
     two_hellos(fleet)
-    assert not any(i in device.disk.contents for i in made)
+    assert not any(i in device.disk.cores for i in made)
 
 
 def test_f087_a_proof_waits_for_its_photo_and_a_photo_without_a_proof_is_no_fact() -> None:

@@ -96,7 +96,7 @@ class MemoryStore:
         self.device = device
         self.random = random.Random(seed)
         self.boot = self.random.randbytes(16)
-        self.contents: dict[bytes, bytes] = {}
+        self.cores: dict[bytes, bytes] = {}
         self.blobs: dict[bytes, bytes] = {}
         self.blobs_stored: dict[bytes, bool] = {}
         self.blobs_refused: set[bytes] = set()
@@ -132,7 +132,7 @@ class MemoryStore:
         )
         core = encode_core(fact)
         self._chain(fact.lane, fact_id(core))
-        self.contents[fact_id(core)] = core
+        self.cores[fact_id(core)] = core
         return fact_id(core)
 
     def _chain(self, lane: Lane, identity: bytes) -> None:
@@ -164,7 +164,7 @@ class MemoryStore:
         found: list[StoredPosition] = []
         room = most_bytes
         for p in s.positions[after_n - s.base_n :][:most]:
-            core = self.contents.get(p.fact_id)
+            core = self.cores.get(p.fact_id)
             room -= len(core or b"")
             if found and room < 0:
                 break
@@ -172,17 +172,17 @@ class MemoryStore:
         return found
 
     def release_candidates(self, most: int) -> Sequence[bytes]:
-        return list(self.contents)[:most] if self.releasable else []
+        return list(self.cores)[:most] if self.releasable else []
 
     def identities_after(self, cursor: bytes, most: int) -> Sequence[bytes]:
-        return [i for i in sorted(self.contents) if i > cursor][:most]
+        return [i for i in sorted(self.cores) if i > cursor][:most]
 
     def committed_only(self, identities: Sequence[bytes], acked: Mapping[Lane, int]) -> Sequence[bytes]:
         below = {p.fact_id for lane, s in self.lanes.items() for p in s.positions if p.n <= acked[lane]}
         return [i for i in identities if i in below]
 
-    def contents_of(self, identities: Sequence[bytes]) -> Sequence[bytes]:
-        return [self.contents[i] for i in identities if i in self.contents]
+    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
+        return [self.cores[i] for i in identities if i in self.cores]
 
     def pending_blob(self) -> PendingBlob | None:
         for name, data in self.blobs.items():
@@ -200,7 +200,7 @@ class MemoryStore:
         return sorted(s for s in self.blobs if s > cursor and self.blobs_stored.get(s))[:most]
 
     def report(self, at_ms: int) -> Report:
-        return Report("1.0", (), Backlog(len(self.contents), 0, None, 10**9, None), ())
+        return Report("1.0", (), Backlog(len(self.cores), 0, None, 10**9, None), ())
 
     def carry_out(self, action: Action) -> None:
         match action:
@@ -212,18 +212,18 @@ class MemoryStore:
                         if p.fact_id in identities:
                             p.cause = "released"
                 for i in identities:
-                    self.contents.pop(i, None)
+                    self.cores.pop(i, None)
             case MarkCorrupt(lane, n, identity):
                 self.lanes[lane].positions[n - self.lanes[lane].base_n - 1].cause = "corrupt"
-                self.contents.pop(identity, None)
+                self.cores.pop(identity, None)
             case FixClock():
                 self.fixes.append(action)
             case Reincarnate(reason):
                 self.reincarnations.append(reason)
-                kept = list(self.contents)
+                kept = list(self.cores)
                 self._begin()
                 for identity in kept:
-                    self._chain(decode_core(self.contents[identity]).lane, identity)
+                    self._chain(decode_core(self.cores[identity]).lane, identity)
                 self.keep(Status(Damage(reason)))
             case BlobStored(name, stored):
                 self.blobs_stored[name] = stored
@@ -236,19 +236,6 @@ class MemoryStore:
                 raise AssertionError(f"unexpected {action}")
             case Send() | Reconnect():
                 raise AssertionError(f"not a write: {action}")
-
-
-class MemoryDeviceView:
-    """`MemoryStore` under the names of `DeviceView`, whose `contents` is a method."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def contents(self, identities: Sequence[bytes]) -> Sequence[bytes]:
-        return self._store.contents_of(identities)
 
 
 @dataclass
@@ -371,7 +358,7 @@ class Device:
     def __init__(self, name: str, seed: int, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore(name, seed)
         self.name = name
-        self.core = DeviceProtocol(MemoryDeviceView(self.store), SeededEntropy(seed))  # type: ignore[arg-type]  # by __getattr__
+        self.core = DeviceProtocol(self.store, SeededEntropy(seed))
         self.outgoing: list[bytes] = []
         self.reconnects = 0
         self.mono_ms = 0

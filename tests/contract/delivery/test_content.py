@@ -113,8 +113,8 @@ def test_f050_an_attachment_that_a_restored_hub_lacks_is_sent_again() -> None:
 def test_f013_content_that_does_not_hash_to_its_identity_is_a_tombstone_and_blocks_nothing() -> None:
     device, ledger = Device("van-1", 5), MemoryLedger()
     made = [device.store.append(b"%d" % n) for n in range(3)]
-    core = device.store.contents[made[1]]
-    device.store.contents[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
+    core = device.store.cores[made[1]]
+    device.store.cores[made[1]] = core[:-1] + bytes([core[-1] ^ 1])
     device.feed(Connected())
     settle(device, ledger)
 
@@ -126,13 +126,13 @@ def test_f013_content_that_does_not_hash_to_its_identity_is_a_tombstone_and_bloc
 def test_content_that_comes_later_takes_the_place_of_its_tombstone() -> None:
     device, ledger = Device("van-1", 5), MemoryLedger()
     made = device.store.append(b"1")
-    core = device.store.contents.pop(made)
+    core = device.store.cores.pop(made)
     device.store.lanes[Lane.CUSTODY].positions[0].cause = "db_lost"
     device.feed(Connected())
     settle(device, ledger)
     assert ledger.facts[made].core is None
 
-    device.store.contents[made] = core
+    device.store.cores[made] = core
     device.tick(80_000)
     settle(device, ledger)
     assert ledger.facts[made].core == core
@@ -143,7 +143,7 @@ def test_p5_f061_a_fact_that_cannot_be_read_is_quarantined_and_the_others_flow_o
     store = device.store
     first = store.append(b"1")
     poison = b"\xc1 not msgpack"
-    store.contents[fact_id(poison)] = poison
+    store.cores[fact_id(poison)] = poison
     store._chain(Lane.CUSTODY, fact_id(poison))
     last = store.append(b"2")
     device.feed(Connected())
@@ -159,7 +159,7 @@ def test_f071_a_core_of_another_device_is_quarantined() -> None:
     other = MemoryStore("van-2", 1)
     identity = other.append(b"1")
     device, ledger = Device("van-1", 5), MemoryLedger()
-    device.store.contents[identity] = other.contents[identity]
+    device.store.cores[identity] = other.cores[identity]
     device.store._chain(Lane.CUSTODY, identity)
     device.feed(Connected())
     settle(device, ledger)

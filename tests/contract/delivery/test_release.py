@@ -17,12 +17,12 @@ def test_p7_release_needs_the_hubs_word_about_the_very_content() -> None:
     device.store.releasable = True
     device.tick(80_000)
     settle(device, ledger)
-    assert set(device.store.contents) == set(made), "acknowledged is not yet safe"
+    assert set(device.store.cores) == set(made), "acknowledged is not yet safe"
 
     ledger.safe = {made[0], made[1]}
     device.tick(80_000)
     settle(device, ledger)
-    assert set(device.store.contents) == set(made[2:])
+    assert set(device.store.cores) == set(made[2:])
 
 
 def test_p7_an_answer_that_says_have_or_names_no_whole_identity_frees_nothing() -> None:
@@ -37,7 +37,7 @@ def test_p7_an_answer_that_says_have_or_names_no_whole_identity_frees_nothing() 
         assert hello.audit == (made[:8],)
         device.outgoing.clear()
         device.feed(Received(_welcome(hello.nonce, audit=answer, safe=safe)))
-        assert made in device.store.contents, answer
+        assert made in device.store.cores, answer
 
 
 def test_d6_a_welcome_to_an_earlier_hello_changes_nothing() -> None:
@@ -48,7 +48,7 @@ def test_d6_a_welcome_to_an_earlier_hello_changes_nothing() -> None:
     device.tick(80_000)
     device.feed(Received(_welcome(b"o" * 16, audit=b"s", safe=(made,))))
 
-    assert made in device.store.contents
+    assert made in device.store.cores
     assert device.store.lane(Lane.CUSTODY).acked_n == 1
 
 
@@ -63,7 +63,7 @@ def test_f030_a_stale_ack_after_a_hub_restore_lets_nothing_go() -> None:
     stale = ledger.take("van-1", device.outgoing.pop(), 10**12)
     for reply in stale:
         device.hear(reply)
-    assert made in device.store.contents
+    assert made in device.store.cores
 
     device.tick(80_000)
     settle(device, backup)

@@ -71,7 +71,7 @@ def test_what_a_gap_stood_for_is_kept_when_it_comes_after_all_and_is_no_fork() -
         Lane.CUSTODY,
         1,
         twin.store.lanes[Lane.CUSTODY].base_hash[:16],
-        tuple(twin.store.contents[p.fact_id] for p in positions),
+        tuple(twin.store.cores[p.fact_id] for p in positions),
     )
     backup.take("van-1", seal(KEY, Direction.UP, "van-1", encode_message(whole)), 10**12)
 
