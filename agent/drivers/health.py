@@ -24,7 +24,6 @@ class RejectionHealth(Struct, frozen=True):
     count: int
     last_evidence: str
     """How it began, with other than printable ASCII escaped."""
-    last_age_s: float
 
 
 class DriverHealth(Struct, frozen=True):
@@ -60,19 +59,16 @@ class Tally:
     """Counts rejections by reason; bounded, as reasons are few and evidence is short."""
 
     def __init__(self) -> None:
-        self._newest: dict[Reason, tuple[int, Rejection, float]] = {}
+        self._newest: dict[Reason, tuple[int, Rejection]] = {}
         self.noise_bytes = 0
 
-    def add(self, rejection: Rejection, now_s: float) -> None:
+    def add(self, rejection: Rejection) -> None:
         """Count one."""
         count = self._newest[rejection.reason][0] if rejection.reason in self._newest else 0
-        self._newest[rejection.reason] = (count + 1, rejection, now_s)
+        self._newest[rejection.reason] = (count + 1, rejection)
         self.noise_bytes += rejection.size
 
-    def rejections(self, now_s: float) -> tuple[RejectionHealth, ...]:
+    def rejections(self) -> tuple[RejectionHealth, ...]:
         """The counts, most frequent reason first."""
         ordered = sorted(self._newest.items(), key=lambda item: (-item[1][0], item[0]))
-        return tuple(
-            RejectionHealth(reason, count, escaped(newest.evidence), now_s - at_s)
-            for reason, (count, newest, at_s) in ordered
-        )
+        return tuple(RejectionHealth(reason, count, escaped(newest.evidence)) for reason, (count, newest) in ordered)

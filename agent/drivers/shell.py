@@ -108,7 +108,7 @@ class DriverShell:
                 writes_failed=self._writes_failed,
                 silent=self._silent,
                 problem=self._problem,
-                rejections=self._tally.rejections(now_s),
+                rejections=self._tally.rejections(),
             )
 
     def _run(self) -> None:
@@ -211,7 +211,7 @@ class DriverShell:
     def _reject(self, rejection: Rejection) -> None:
         with self._lock:
             self._rejected += 1
-            self._tally.add(rejection, self._clock())
+            self._tally.add(rejection)
         log.debug("%s: rejected (%s): %s", self._driver.name, rejection.reason, escaped(rejection.evidence))
         if rejection.scan:
             self._tell(Signal.REFUSED)

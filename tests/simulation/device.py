@@ -53,7 +53,6 @@ CONNECT_MS = 60
 ANSWER_TIMEOUT_MS = 15_000
 RESTART_MS = 1_500
 WITNESS_MS = 1_000
-SETTLED_BLOCK_MS = 10_000
 NEEDS_ROOM = ("boot", "capture", "thinning", "new incarnation")
 
 

@@ -189,7 +189,7 @@ def test_health_counts_and_keeps_the_last_rejection_of_each_reason() -> None:
     assert (health.name, health.kind, health.port) == ("dock", "scanner_line", "/dev/scanner")
     assert (health.bytes_read, health.frames, health.rejected, health.noise_bytes) == (20, 1, 2, 13)
     assert (health.last_frame_age_s, health.state_age_s) == (5.0, 5.0)
-    assert health.rejections == (RejectionHealth(Reason.NO_AIM, 2, "NO\\x1b[2J\\xff", 5.0),)
+    assert health.rejections == (RejectionHealth(Reason.NO_AIM, 2, "NO\\x1b[2J\\xff"),)
 
 
 def test_a_device_that_takes_no_feedback_is_counted_and_still_read() -> None:
