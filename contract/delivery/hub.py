@@ -284,7 +284,7 @@ def _fork(stream: StreamName, n: int) -> Report:
         IncidentKind.FORK,
         stream.device,
         f"fork:{stream.device}:{stream.incarnation.hex()}:{stream.lane}",
-        f"two continuations of {stream.lane} at position {n}: a clone, or a device restored from an image; both are kept",
+        f"two continuations of {stream.lane} at position {n}: a clone, or a restored device; what comes of both is kept",
     )
 
 
@@ -351,6 +351,8 @@ def _hello(device: str, hello: Hello, view: HubView, credit: Credit, now_ms: int
         heads = sorted(branches, key=lambda b: b.n, reverse=True)[:MAX_HEADS]
         answers.append(LaneAnswer(claim.lane, best, tuple(mark(b.n, b.hash) for b in heads)))
         actions += _regressions(stream, claim, best, view)
+        if best != claim.head:
+            actions += _divergence(stream, claim.head, view)
     audited = view.audit(device, hello.audit)
     blobs = view.audit_blobs(hello.audit_blobs)
     welcome = Welcome(
@@ -411,6 +413,12 @@ def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, view: 
             )
         )
     return found
+
+
+def _divergence(stream: StreamName, head: Mark, view: HubView) -> list[HubAction]:
+    """P4, P6: the hub has something else where this device ends; that shows even if what the device has never comes."""
+    there = view.hashes_at(stream, head.n, head.n).get(head.n, ())
+    return [_fork(stream, head.n)] if there and all(h[:MARK_HASH_BYTES] != head.hash for h in there) else []
 
 
 def _never_came(stream: StreamName, committed_n: int, claimed_n: int) -> Report:

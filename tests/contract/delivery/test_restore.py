@@ -120,6 +120,20 @@ def test_p6_a_clone_that_speaks_under_the_same_incarnation_opens_a_fork_incident
     assert device.store.incarnation != clone.store.incarnation
 
 
+def test_p4_p6_f054_a_clone_shows_by_its_hello_even_if_what_it_has_never_comes() -> None:
+    device, ledger = connected()
+    clone = Device("van-1", 99, copy.deepcopy(device.store))
+    clone.store.boot = b"c" * 16
+    device.scan(b"ours")
+    settle(device, ledger)
+    clone.store.append(b"theirs")
+
+    clone.feed(Connected())
+    ledger.take("van-1", clone.outgoing[0], 1_700_000_000_000)
+
+    assert ledger.kinds() == {"fork"}
+
+
 def test_p6_f053_a_device_restored_from_an_image_begins_a_new_incarnation() -> None:
     device, ledger = connected()
     image = copy.deepcopy(device.store)
