@@ -4,7 +4,6 @@ The rules are those of `agent/uplink.py` and `agent/outbox.py`.
 """
 
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import TypeVar
 
 from agent.backoff import Backoff
@@ -20,7 +19,6 @@ from contract.delivery.device_actions import (
     Release,
     ReleaseBlobs,
     Send,
-    SetAcked,
     StoreDocument,
 )
 from contract.delivery.device_states import (
@@ -37,14 +35,15 @@ from contract.delivery.device_states import (
 from contract.errors import ContractError
 from contract.event import Booted, Lane, Status, StoragePressure
 from contract.event import Event as AnyEvent
-from contract.limits import MAX_BATCH_ITEMS
-from contract.messages import Ack, Batch, Blob, Down, Fill, Hello, Nack, Up, Welcome, decode_down, encode_message
+from contract.messages import Down, Welcome, decode_down, encode_message
 from contract.statement import Direction, seal, unseal
+from tests.simulation.clocks import Chance, Clocks
 from tests.simulation.disk import Disk
 from tests.simulation.hub import key_of
 from tests.simulation.network import Network
 from tests.simulation.truth import Truth
-from tests.simulation.world import Violation, World, short
+from tests.simulation.watcher import Watcher
+from tests.simulation.world import World, short
 
 T = TypeVar("T")
 
@@ -62,47 +61,6 @@ class DiedError(Exception):
 
 class NotKeptError(Exception):
     """The disk did not take it."""
-
-
-class Clocks:
-    """The device's two clocks in virtual time: the monotonic one drifts, the other may be set to anything."""
-
-    def __init__(self, world: World, drift_ppm: int) -> None:
-        self._world = world
-        self._drift_ppm = drift_ppm
-        self._booted_ms = world.now_ms
-        self.error_ms = 0
-        self.is_synced = True
-
-    def mono_ms(self) -> int:
-        """Milliseconds since boot."""
-        passed_ms = self._world.now_ms - self._booted_ms
-        return 1_000 + passed_ms + passed_ms * self._drift_ppm // 1_000_000
-
-    def wall_ms(self) -> int:
-        """What the wall clock says."""
-        return self._world.utc_ms + self.error_ms
-
-    def synced(self) -> bool:
-        """Whether it believes itself."""
-        return self.is_synced
-
-    def boot(self) -> None:
-        """The monotonic clock begins anew."""
-        self._booted_ms = self._world.now_ms
-
-
-class Chance:
-    """Nonces and jitter of one process."""
-
-    def __init__(self, rng: Random) -> None:
-        self._random = rng
-
-    def nonce(self) -> bytes:
-        return self._random.randbytes(16)
-
-    def uniform(self) -> float:
-        return self._random.random()
 
 
 class SimDevice:
@@ -127,10 +85,7 @@ class SimDevice:
         self.greeted_ms: int | None = None
         """When the hub was last heard to answer a hello."""
         self._key = key_of(self.name)
-        self._hearing: Down | None = None
-        self._asked = b""
-        self._wait_until_ms = 0
-        self._credit = MAX_BATCH_ITEMS
+        self._watcher = Watcher(world, truth, lambda: self.disk, label)
         self._epoch = 0
         self._wake_at: int | None = None
         self._retry_pending = False
@@ -157,7 +112,7 @@ class SimDevice:
         self._backoff = Backoff(self.random.random)
         self._wake_at = None
         self._witness_due_ms = 0
-        self._wait_until_ms, self._credit, self._asked = 0, MAX_BATCH_ITEMS, b""
+        self._watcher.start_over()
         self.world.tell(self.label, " starts")
         if disk.is_behind_witness():
             self.world.tell(self.label, " finds its database behind its witness")
@@ -380,7 +335,7 @@ class SimDevice:
         if self._protocol.link is not Link.OFFLINE:
             self.world.tell(self.label, " loses contact: ", why)
         self._protocol.handle(Disconnected(), self._now())
-        self._wait_until_ms, self._credit, self._asked = 0, MAX_BATCH_ITEMS, b""
+        self._watcher.start_over()
         if not self._retry_pending:
             self._retry_pending = True
             self._later(self._backoff.next_ms(), self._connect)
@@ -399,12 +354,11 @@ class SimDevice:
     def _heard(self, message: Down) -> None:
         if isinstance(message, Welcome):
             self._dies_at("when a welcome comes")
-        self._hearing = message
-        self._note_credit(message)
+        self._watcher.hear(message, self._now().mono_ms, synced=self._protocol.link is Link.SYNCED)
         try:
             self._feed(Received(message))
         finally:
-            self._hearing = None
+            self._watcher.hearing = None
 
     # -- the protocol ----------------------------------------------------------------------------------------------
 
@@ -444,8 +398,8 @@ class SimDevice:
     def _carry_out(self, actions: Sequence[Action]) -> None:
         writes = [a for a in actions if not isinstance(a, Send | Reincarnate | Reconnect | StoreDocument)]
         if writes:
-            self._check_writes(writes)
-            if self._heard_before_a_disaster():
+            self._watcher.look_at_writes(writes)
+            if self._watcher.heard_before_a_disaster():
                 with self.truth.losing("the hub was lost while its word was on its way"):
                     self._apply(writes)
             else:
@@ -454,7 +408,7 @@ class SimDevice:
         for action in actions:
             match action:
                 case Send(message):
-                    self._check_pace(message)
+                    self._watcher.look_at_message(message, self._now().mono_ms)
                     self._dies_at("between commit and send")
                     payload = seal(self._key, Direction.UP, self.name, encode_message(message))
                     self.world.trace(self.label, payload)
@@ -465,7 +419,7 @@ class SimDevice:
                     self._commit("new incarnation", lambda: self.disk.reincarnate(reason))
                     self._witness()
                     # As after a reconnect, the next welcome says anew what the hub can take.
-                    self._wait_until_ms = 0
+                    self._watcher.start_over()
                     self._feed(Replaced())
                 case Reconnect(why):
                     self._lose(why)
@@ -495,65 +449,3 @@ class SimDevice:
                 self.disk.carry_out(action)
 
         self._commit(what, job)
-
-    # -- what must hold at each step -------------------------------------------------------------------------------
-
-    def _check_writes(self, writes: Sequence[Action]) -> None:
-        for action in writes:
-            match action:
-                case SetAcked(lane, n):
-                    whole = self.disk.hash_at(lane, n)
-                    if n and whole is not None and whole not in self.truth.committed:
-                        raise Violation(f"P7: {self.label} takes {lane} {n} for committed, which no hub ever committed")
-                case Release(identities):
-                    self._check_release(frozenset(identities))
-                    self.world.tell(self.label, " lets go of ", ", ".join(map(short, identities)))
-                    self.world.took_effect("released")
-                case ReleaseBlobs(names):
-                    self._check_release(frozenset(names))
-                    self.world.took_effect("attachment_released")
-                case _:
-                    pass
-
-    def _heard_before_a_disaster(self) -> bool:
-        """Whether the hub or its backups were lost since it said what is heard now: it was true when it was said."""
-        issued = self.truth.issued.get(self._hearing.nonce) if isinstance(self._hearing, Welcome) else None
-        return issued is not None and issued.era != self.truth.era
-
-    def _check_release(self, identities: frozenset[bytes]) -> None:
-        welcome = self._hearing
-        if not isinstance(welcome, Welcome):
-            raise Violation(f"P7: {self.label} frees storage on the word of {type(welcome).__name__}")
-        issued = self.truth.issued.get(welcome.nonce)
-        if issued is None or not identities <= issued.safe:
-            raise Violation(f"P7: {self.label} frees storage that no welcome named safe")
-
-    def _note_credit(self, message: Down) -> None:
-        """What the hub grants in an answer that the protocol must take."""
-        match message:
-            case Welcome():
-                counts = message.nonce == self._asked
-                self._asked = b"" if counts else self._asked
-            case Ack() | Nack():
-                counts = self._protocol.link is Link.SYNCED and message.incarnation == self.disk.incarnation
-                counts = counts and (isinstance(message, Nack) or self._is_ours(message))
-            case _:
-                return
-        if counts:
-            self._credit = message.credit.facts
-            if not self._credit:
-                self.world.took_effect("told_to_wait")
-                self._wait_until_ms = self._now().mono_ms + message.credit.retry_after_ms
-
-    def _is_ours(self, ack: Ack) -> bool:
-        whole = self.disk.hash_at(ack.lane, ack.mark.n)
-        return whole is not None and whole[:16] == ack.mark.hash
-
-    def _check_pace(self, message: Up) -> None:
-        """Nothing goes out but what the hub granted."""
-        if isinstance(message, Hello):
-            self._asked = message.nonce
-        if isinstance(message, Batch | Fill | Blob) and self._now().mono_ms < self._wait_until_ms:
-            raise Violation(f"{self.label} sends a {type(message).__name__} although the hub asked it to wait")
-        if isinstance(message, Batch) and len(message.items) > max(self._credit, 1):
-            raise Violation(f"{self.label} sends {len(message.items)} facts with credit for {self._credit}")

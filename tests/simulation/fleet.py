@@ -11,10 +11,11 @@ from contract.messages import MARK_HASH_BYTES, Credit, Hello
 from tests.simulation.checker import Expected, ExpectedRegression, check_all, check_shown, unrest
 from tests.simulation.device import SimDevice
 from tests.simulation.disk import AMPLE_BYTES, Disk
+from tests.simulation.faults import FAULTS
 from tests.simulation.hub import Hub
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Network, Weather
-from tests.simulation.steps import DAY_MS, FAULTS, WORK, Step
+from tests.simulation.steps import DAY_MS, WORK, Step
 from tests.simulation.truth import Truth
 from tests.simulation.world import Violation, World
 

@@ -10,7 +10,7 @@ from contract.event import ClockFix, Lane, Quantity, Readings, Status
 from contract.messages import Ack, Batch, Credit, Mark, encode_message
 from contract.statement import Direction, seal
 from hub.timeline import Stamped, date
-from tests.simulation import steps
+from tests.simulation import faults_of_devices, faults_of_lines, steps
 from tests.simulation.fleet import Fleet
 from tests.simulation.hub import key_of
 from tests.simulation.network import Weather
@@ -246,7 +246,7 @@ def test_f057_a_clone_does_not_take_the_acknowledgement_of_the_other_for_its_own
 def test_p5_f061_f071_unreadable_foreign_and_misplaced_facts_go_to_quarantine_and_delay_nothing() -> None:
     fleet = quiet()
     (device,) = fleet.devices
-    for act in (steps.poison_fact, steps.foreign_fact, steps.wrong_lane):
+    for act in (faults_of_devices.poison_fact, faults_of_devices.foreign_fact, faults_of_devices.wrong_lane):
         act(fleet, device, random.Random(1))
     made = scan(device, 2)
     pass_s(fleet, 0.5)
@@ -366,8 +366,8 @@ def test_f101_f102_forged_statements_are_neither_heard_nor_kept() -> None:
     pass_s(fleet, 5)
     rows = dict(fleet.hub.ledger.lines)
     for seed in range(40):
-        steps.forged_down(fleet, device, random.Random(seed))
-        steps.forged_up(fleet, device, random.Random(seed))
+        faults_of_lines.forged_down(fleet, device, random.Random(seed))
+        faults_of_lines.forged_up(fleet, device, random.Random(seed))
     pass_s(fleet, 5)
 
     assert kept_on(device, made)

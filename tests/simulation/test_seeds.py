@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from contract.delivery.device import DeviceProtocol
+from tests.simulation.faults import FAULTS
 from tests.simulation.fleet import plan_of
 from tests.simulation.soak import Tally, run_seeds
-from tests.simulation.steps import FAULTS
 from tests.simulation.story import run, shortest, story, story_of_failure
 
 SEEDS = 1_000
