@@ -162,6 +162,9 @@ def _silent(fleet: "Fleet") -> Iterator[str]:
             continue
         if identity in fleet.truth.unannounced:
             continue
+        # Announced by a hello that comes after the first one of the next incarnation, where nobody looks for it any more.
+        if identity in fleet.truth.gone and fleet.world.effects["late_from_an_earlier_life"]:
+            continue
         if not any(_is_explained(fleet, made.device, made.lane, *place) for place in made.places):
             yield f"P4: fact {short(identity)} of {made.device} is missing without a row or a gap"
 
