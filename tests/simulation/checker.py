@@ -76,6 +76,14 @@ class ExpectedRegression(Expected):
     stream: StreamName
     n: int
     hash: bytes
+    heard: set[tuple[bytes, str]]
+    """Incarnations and labels of devices that said hello since."""
+
+    def is_void(self) -> bool:
+        """Whether it began anew, by a word of the hub of before, without ever telling this one what it had."""
+        return super().is_void() or (
+            self.stream.incarnation not in self.heard and self.devices[0].disk.incarnation != self.stream.incarnation
+        )
 
 
 def check_shown(fleet: "Fleet") -> None:

@@ -92,8 +92,11 @@ class Fleet:
         self.usual_credit = self.hub.credit = Credit(plan.credit)
         self.hub_clock_was_wrong = False
         self.expected: list[Expected] = []
+        self.heard: set[tuple[bytes, str]] = set()
+        """Incarnations, and who said hello under them, since the hub was set back."""
         self.hub.after_commit = self._drop_regained
         self.hub.on_hello = self._note_announced
+        self.truth.announced = lambda: self.hub.ledger.announced
         self.devices: list[SimDevice] = []
         for name in NAMES[: plan.devices]:
             self._add(Disk(name, self.world.random(f"disk of {name}"), self.truth), name)
@@ -191,12 +194,13 @@ class Fleet:
         device.boot()
 
     def _note_announced(self, name: str, hello: Hello) -> None:
+        self.heard |= {(hello.incarnation, d.label) for d in self.devices if d.disk.boot == hello.boot}
         for claim in hello.lanes:
             for device in self.devices:
                 whole = device.disk.hash_at(claim.lane, claim.head.n) if device.name == name else None
                 if whole is not None and whole[:MARK_HASH_BYTES] == claim.head.hash:
                     positions = device.disk.lanes[claim.lane].positions
-                    self.truth.announced.update(p.fact_id for p in positions if p.n <= claim.head.n)
+                    self.hub.ledger.announced.update(p.fact_id for p in positions if p.n <= claim.head.n)
 
     def _is_committed_beyond(self, disk: Disk) -> bool:
         streams = [(StreamName(disk.device, disk.incarnation, lane), s.head_n) for lane, s in disk.lanes.items()]
@@ -252,13 +256,16 @@ class Fleet:
     def _expect_regression(self, why: str) -> None:
         # What was shown before may be forgotten now.
         self.expected.clear()
+        self.heard = set()
         for device in self.devices:
             disk = device.disk
             for lane, stored in disk.lanes.items():
                 whole = disk.hash_at(lane, stored.acked_n)
                 stream = StreamName(device.name, disk.incarnation, lane)
                 if stored.acked_n and whole is not None and not self.hub.ledger.knows(stream, stored.acked_n, whole):
-                    expected = ExpectedRegression(why, {"hub_regressed"}, (device,), stream, stored.acked_n, whole)
+                    expected = ExpectedRegression(
+                        why, {"hub_regressed"}, (device,), stream, stored.acked_n, whole, self.heard
+                    )
                     self.expected.append(expected)
 
     def _drop_regained(self) -> None:

@@ -188,7 +188,7 @@ class Hub:
             return
         self.ledger.now_ms = self.now_ms
         replies = [reply for device, message in group for reply in self._apply(device, message)]
-        self.truth.announced.update(self.ledger.grown)
+        self.ledger.announced.update(self.ledger.grown)
         for identity in self.ledger.grown:
             self.world.tell("hub commits ", short(identity))
         self.ledger.grown.clear()

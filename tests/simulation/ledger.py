@@ -67,6 +67,8 @@ class Ledger(MemoryLedger):
         """Effect id by fact."""
         self.deaths: dict[bytes, int] = {}
         self.now_ms = 0
+        self.announced: set[bytes] = set()
+        """Facts on chains of whose heads it was told, or that it got; no table of the hub, but restored with them."""
         self.grown: list[bytes] = []
         """Facts whose content came since the last look."""
 

@@ -44,8 +44,8 @@ class Truth:
         """Contents that no live disk and no newest backup holds any more, and by what they went."""
         self.unannounced: set[bytes] = set()
         """Those of them that no hub was ever told of."""
-        self.announced: set[bytes] = set()
-        """Facts that lie on a chain whose head some hub was told of, or that it has."""
+        self.announced: Callable[[], set[bytes]] = set
+        """Facts that lie on a chain of whose head the hub, as it is now, was told, or that it has."""
         self.era = 0
         """Counts what happened to the hub's disk and its backups: a word of before may be overtaken by it on its way."""
         self.committed: set[bytes] = set()
@@ -76,7 +76,7 @@ class Truth:
         yield
         for identity in before - self.held():
             self.gone.setdefault(identity, why)
-            if identity not in self.announced:
+            if identity not in self.announced():
                 self.unannounced.add(identity)
 
     def check_held(self, when: str) -> None:
