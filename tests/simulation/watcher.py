@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from contract.delivery.device_actions import Action, Release, ReleaseBlobs, SetAcked
 from contract.limits import MAX_BATCH_ITEMS, RESEND_FIRST_MS
-from contract.messages import MARK_HASH_BYTES, Ack, Batch, Blob, Down, Fill, Hello, Nack, Up, Welcome
+from contract.messages import MARK_HASH_BYTES, Ack, Batch, Blob, Down, Fill, Gap, Hello, Nack, Up, Welcome
 from tests.simulation.disk import Disk
 from tests.simulation.truth import Truth
 from tests.simulation.world import Violation, World, short
@@ -118,6 +118,9 @@ class Watcher:
             self._asked = message.nonce
         if isinstance(message, Batch | Fill | Blob) and mono_ms < self._wait_until_ms:
             raise Violation(f"{self._label} sends a {type(message).__name__} although the hub asked it to wait")
+        if isinstance(message, Gap):
+            # It takes the place of what this hub cannot take anyway.
+            self._in_flight.pop(message.lane, None)
         if not isinstance(message, Batch):
             return
         if len(message.items) > max(self._credit, 1):
