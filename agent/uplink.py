@@ -249,7 +249,6 @@ class Uplink:
         """The connection is gone, or must go: forget the conversation and come back later."""
         self._wire.close()
         self._answer_by_ms = self._live_at_ms = None
-        self._told.clear()
         wait_ms = self._backoff.next_ms(refused=refused)
         now_ms = self._now_ms()
         self._retry_at_ms = now_ms + wait_ms
