@@ -8,6 +8,7 @@ from contract.delivery.hub_view import StreamName
 from contract.event import ClockFix, Lane, Status
 from contract.fact import next_hash, root_hash
 from contract.items import CAUSES
+from contract.messages import Hello
 from hub.timeline import Stamped, date
 from tests.simulation.ledger import effect_id, is_killer
 from tests.simulation.world import EPOCH_MS, Violation, short
@@ -76,14 +77,18 @@ class ExpectedRegression(Expected):
     stream: StreamName
     n: int
     hash: bytes
-    heard: set[tuple[bytes, str]]
-    """Incarnations and labels of devices that said hello since."""
+    told: bool = False
+    """Whether a hello has told the hub of that prefix while it lacked it: from then on it must show."""
+
+    def is_told_by(self, hello: Hello) -> bool:
+        """Whether this hello of that device names as acknowledged what the hub lacks."""
+        if hello.boot != self.devices[0].disk.boot or hello.incarnation != self.stream.incarnation:
+            return False
+        return any(c.lane is self.stream.lane and (c.acked or c.head).n >= self.n for c in hello.lanes)
 
     def is_void(self) -> bool:
         """Whether it began anew, by a word of the hub of before, without ever telling this one what it had."""
-        return super().is_void() or (
-            self.stream.incarnation not in self.heard and self.devices[0].disk.incarnation != self.stream.incarnation
-        )
+        return super().is_void() or (not self.told and self.devices[0].disk.incarnation != self.stream.incarnation)
 
 
 def check_shown(fleet: "Fleet") -> None:

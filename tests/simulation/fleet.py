@@ -92,7 +92,6 @@ class Fleet:
         self.usual_credit = self.hub.credit = Credit(plan.credit)
         self.hub_clock_was_wrong = False
         self.expected: list[Expected] = []
-        self.heard: set[tuple[bytes, str]] = set()
         """Incarnations, and who said hello under them, since the hub was set back."""
         self.hub.after_commit = self._drop_regained
         self.hub.on_hello = self._note_announced
@@ -194,7 +193,11 @@ class Fleet:
         device.boot()
 
     def _note_announced(self, name: str, hello: Hello) -> None:
-        self.heard |= {(hello.incarnation, d.label) for d in self.devices if d.disk.boot == hello.boot}
+        for expected in self.expected:
+            if isinstance(expected, ExpectedRegression) and not self.hub.ledger.knows(
+                expected.stream, expected.n, expected.hash
+            ):
+                expected.told |= expected.is_told_by(hello)
         for claim in hello.lanes:
             for device in self.devices:
                 whole = device.disk.hash_at(claim.lane, claim.head.n) if device.name == name else None
@@ -256,16 +259,13 @@ class Fleet:
     def _expect_regression(self, why: str) -> None:
         # What was shown before may be forgotten now.
         self.expected.clear()
-        self.heard = set()
         for device in self.devices:
             disk = device.disk
             for lane, stored in disk.lanes.items():
                 whole = disk.hash_at(lane, stored.acked_n)
                 stream = StreamName(device.name, disk.incarnation, lane)
                 if stored.acked_n and whole is not None and not self.hub.ledger.knows(stream, stored.acked_n, whole):
-                    expected = ExpectedRegression(
-                        why, {"hub_regressed"}, (device,), stream, stored.acked_n, whole, self.heard
-                    )
+                    expected = ExpectedRegression(why, {"hub_regressed"}, (device,), stream, stored.acked_n, whole)
                     self.expected.append(expected)
 
     def _drop_regained(self) -> None:
@@ -275,6 +275,7 @@ class Fleet:
             e
             for e in self.expected
             if not isinstance(e, ExpectedRegression)
+            or e.told
             or e.stream.device in shown
             or not self.hub.ledger.knows(e.stream, e.n, e.hash)
         ]
