@@ -16,6 +16,22 @@ GS_WORD = "<GS>"
 
 T = TypeVar("T")
 
+Commands = argparse._SubParsersAction  # noqa: SLF001 argparse has no public name for it
+
+
+def subcommand(
+    commands: "Commands[argparse.ArgumentParser]", name: str, words: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a subcommand that says in `words` what it is, and how it is used by `examples`."""
+    return commands.add_parser(
+        name,
+        help=words,
+        description=f"{words[0].upper()}{words[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
 
 def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     """Make a parser's ValueError the message that argparse shows."""

@@ -16,7 +16,7 @@ from firmware_sim.adapters.line_scanner import SUFFIXES, Framing, LineScanner
 from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.registers import DEFAULT_MAP, parse_registers
 from firmware_sim.adapters.ssi_scanner import SsiScanner
-from firmware_sim.arguments import checked
+from firmware_sim.arguments import Commands, checked, subcommand
 from firmware_sim.clock import Clock, SystemClock
 from firmware_sim.demo.cli import add_demo
 from firmware_sim.device import Device
@@ -83,9 +83,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-Commands = argparse._SubParsersAction  # noqa: SLF001 argparse has no public name for it
-
-
 def _command(
     commands: "Commands[argparse.ArgumentParser]",
     name: str,
@@ -95,14 +92,7 @@ def _command(
     words: str,
     example: str,
 ) -> argparse.ArgumentParser:
-    sub = commands.add_parser(
-        name,
-        help=words,
-        description=f"{words[0].upper()}{words[1:]}.",
-        epilog=f"example:\n  holdfast-sim {name} {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    sub = subcommand(commands, name, words, f"example:\n  holdfast-sim {name} {example}")
     sub.set_defaults(command=run)
     sub.add_argument("--link", type=Path, required=True, metavar="PATH", help="where the port's name is linked")
     sub.add_argument("--seed", type=arguments.seed, default=1, metavar="N", help="decides everything (default 1)")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware_sim import arguments
-from firmware_sim.arguments import checked
+from firmware_sim.arguments import Commands, checked, subcommand
 from firmware_sim.demo.pace import SHORTEST_S
 from firmware_sim.errors import SimulatorError
 
@@ -17,17 +17,10 @@ EXAMPLES = """examples:
   holdfast-sim demo --seconds 60 --json     with outages and crashes, then compares and ends"""
 
 
-def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
     words = "a depot, three vans, a hub, outages and crashes: the whole story on this machine"
-    sub = commands.add_parser(
-        "demo",
-        help=words,
-        description=f"{words[0].upper()}{words[1:]}.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    sub = subcommand(commands, "demo", words, EXAMPLES)
     sub.set_defaults(command=partial(_demo, sub))
     sub.add_argument(
         "--seconds",

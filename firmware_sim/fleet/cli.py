@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_sim import arguments
-from firmware_sim.arguments import checked
+from firmware_sim.arguments import Commands, checked, subcommand
 from firmware_sim.errors import SimulatorError
 
 if TYPE_CHECKING:
@@ -34,17 +34,10 @@ those whose agent.toml files `holdfast-hub device add ID ID ... --out DIR` wrote
 hub, its ledger is compared as well; the token for that is made with --data, or taken from {TOKEN_VARIABLE}."""
 
 
-def add_fleet(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_fleet(commands: "Commands[argparse.ArgumentParser]") -> None:
     """Add the subcommand."""
     words = "load for a hub: many devices that deliver as real ones do, from one process"
-    sub = commands.add_parser(
-        "fleet",
-        help=words,
-        description=f"{words[0].upper()}{words[1:]}.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    sub = subcommand(commands, "fleet", words, EXAMPLES)
     sub.set_defaults(command=partial(_fleet, sub))
     positive, number = checked(arguments.positive), checked(_at_least_none)
     sub.add_argument(
