@@ -47,6 +47,21 @@ def put_back(folder: Path, copy: Path) -> None:
     copy_folder(copy, folder)
 
 
+def copied_while_stopped(site: Site, target: Path) -> Path:
+    """A plain copy of the hub's folder; the hub runs on."""
+    assert site.hub.stop() == 0
+    copy = copy_folder(site.hub.data, target)
+    site.restart_hub()
+    return copy
+
+
+def set_back(site: Site, copy: Path) -> None:
+    """The hub dies and comes back on a copy of its folder."""
+    site.hub.kill()
+    put_back(site.hub.data, copy)
+    site.restart_hub()
+
+
 def kinds(site: Site) -> set[str]:
     return {incident["kind"] for incident in site.incidents()}
 
@@ -82,15 +97,11 @@ def test_p2_p6_f048_hub_restored_by_plain_copy_gets_everything_back_from_a_quiet
     with site.running(van):
         scan(van.config, "BEFORE")
         drained(van)
-        assert site.hub.stop() == 0
-        copy = copy_folder(site.hub.data, tmp_path / "copy")
-        site.restart_hub()
+        copy = copied_while_stopped(site, tmp_path / "copy")
         scan(van.config, "AFTER-1", "loaded")
         scan(van.config, "AFTER-2", "loaded")
         drained(van)
-        site.hub.kill()
-        put_back(site.hub.data, copy)
-        site.restart_hub()
+        set_back(site, copy)
         arrived_once(site, "BEFORE", "AFTER-1", "AFTER-2")
         assert kinds(site) == {"hub_regressed"}
         drained(van)
@@ -103,17 +114,13 @@ def test_p7_f030_acknowledgement_from_before_a_hub_restore_frees_nothing(
     with site.running(van):
         scan(van.config, "BEFORE")
         drained(van)
-        assert site.hub.stop() == 0
-        copy = copy_folder(site.hub.data, tmp_path / "copy")
-        site.restart_hub()
+        copy = copied_while_stopped(site, tmp_path / "copy")
         with listening(site.hub.mqtt_port, credential_of(van.config), down_topic("van-1")) as tap:
             scan(van.config, "FORGOTTEN")
             drained(van)
             stale = [payload for _, payload in tap.heard]
         assert stale
-        site.hub.kill()
-        put_back(site.hub.data, copy)
-        site.restart_hub()
+        set_back(site, copy)
         for payload in stale:
             assert publish(site.hub.mqtt_port, site.insider(), down_topic("van-1"), payload)
         arrived_once(site, "BEFORE", "FORGOTTEN")

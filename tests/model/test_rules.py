@@ -6,13 +6,12 @@ from contract.delivery.device_states import Connected
 from contract.event import Lane
 from contract.limits import HELLO_INTERVAL_MS, RESEND_FIRST_MS
 from contract.messages import Hello
-from tests.contract.delivery.memory import Device, MemoryLedger, connected, said, settle
+from tests.contract.delivery.memory import Device, MemoryLedger, clone_of, connected, said, settle
 
 
 def test_h3_a_clone_that_dies_behind_its_batch_has_its_fact_at_the_hub() -> None:
     device, ledger = connected()
-    clone = Device("van-1", 99, copy.deepcopy(device.store))
-    clone.store.boot = b"c" * 16
+    clone = clone_of(device)
     clone.feed(Connected())
     settle(clone, ledger)
     ours, theirs = device.scan(b"ours"), clone.scan(b"theirs")

@@ -3,6 +3,7 @@
 The stores hold plain lists and carry out the cores' actions to the letter; all decisions are the cores' own.
 """
 
+import copy
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -412,6 +413,13 @@ def connected(seed: int = 1) -> tuple[Device, MemoryLedger]:
     device.feed(Connected())
     settle(device, ledger)
     return device, ledger
+
+
+def clone_of(device: Device) -> Device:
+    """Another machine with a copy of its storage, in a boot of its own."""
+    clone = Device(device.name, 99, copy.deepcopy(device.store))
+    clone.store.boot = b"c" * 16
+    return clone
 
 
 def said(payload: bytes) -> Up:

@@ -9,7 +9,7 @@ from contract.delivery.device_states import (
 from contract.event import Lane
 from contract.messages import Ack, Batch, Credit, Hello, Mark, encode_message
 from contract.statement import Direction, seal
-from tests.contract.delivery.memory import KEY, Device, connected, said, settle
+from tests.contract.delivery.memory import KEY, Device, clone_of, connected, said, settle
 
 
 def test_p6_f048_a_restored_hub_gets_everything_again_and_says_that_it_was_restored() -> None:
@@ -84,8 +84,7 @@ def test_p6_f054_two_clones_that_both_scan_are_both_kept_and_shown_as_a_fork() -
     device, ledger = connected()
     device.scan(b"common")
     settle(device, ledger)
-    clone = Device("van-1", 99, copy.deepcopy(device.store))
-    clone.store.boot = b"c" * 16
+    clone = clone_of(device)
     ours = [device.scan(b"ours %d" % n) for n in range(3)]
     theirs = [clone.store.append(b"theirs %d" % n) for n in range(4)]
 
@@ -104,8 +103,7 @@ def test_p6_f054_two_clones_that_both_scan_are_both_kept_and_shown_as_a_fork() -
 
 def test_p6_a_clone_that_speaks_under_the_same_incarnation_opens_a_fork_incident() -> None:
     device, ledger = connected()
-    clone = Device("van-1", 99, copy.deepcopy(device.store))
-    clone.store.boot = b"c" * 16
+    clone = clone_of(device)
     clone.feed(Connected())
     settle(clone, ledger)
     ours, theirs = device.scan(b"ours"), clone.scan(b"theirs")
@@ -122,8 +120,7 @@ def test_p6_a_clone_that_speaks_under_the_same_incarnation_opens_a_fork_incident
 
 def test_p4_p6_f054_a_clone_shows_by_its_hello_even_if_what_it_has_never_comes() -> None:
     device, ledger = connected()
-    clone = Device("van-1", 99, copy.deepcopy(device.store))
-    clone.store.boot = b"c" * 16
+    clone = clone_of(device)
     device.scan(b"ours")
     settle(device, ledger)
     clone.store.append(b"theirs")
