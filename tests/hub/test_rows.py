@@ -46,6 +46,8 @@ def test_a_question_that_is_asked_without_a_value_is_refused(tx: Connection) -> 
 def test_no_rows_are_no_work(tx: Connection) -> None:
     write(tx, statements.incident("sqlite"), {}.values())
 
+    assert tx.execute(select(t.incident)).all() == []
+
 
 def test_a_row_that_leaves_a_default_to_others_is_refused(tx: Connection) -> None:
     short = {name: value for name, value in ROW.items() if name != "count"}
