@@ -84,6 +84,10 @@ class Disk(MemoryStore):
         self.random, self.reason = rng, reason
         self._begin()
 
+    def chained(self) -> set[bytes]:
+        """Facts that have a position here, with their content or without."""
+        return {p.fact_id for stored in self.lanes.values() for p in stored.positions}
+
     def _chain(self, lane: Lane, identity: bytes, cause: str | None = None) -> None:
         if lane is Lane.CUSTODY and cause in ("storage_full", "thinned"):
             raise Violation(f"custody fact {short(identity)} was dropped for room")
