@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select
+from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select
 
 STATEMENTS: Final = 256
 """Rendered ones that are remembered; the hub has some fifty."""
@@ -17,7 +17,7 @@ STATEMENTS: Final = 256
 Row = Mapping[str, Any]
 
 
-def write(tx: Connection, statement: Insert, rows: Collection[Row]) -> None:
+def write(tx: Connection, statement: Insert | Delete, rows: Collection[Row]) -> None:
     """Run a statement over rows that all name the same columns.
 
     Args:
@@ -54,12 +54,12 @@ def _asked(statement: Select[*tuple[Any, ...]], dialect: Dialect) -> tuple[str, 
 
 @lru_cache(STATEMENTS)
 def _rendered(
-    statement: Insert, dialect: Dialect, names: tuple[str, ...]
+    statement: Insert | Delete, dialect: Dialect, names: tuple[str, ...]
 ) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
     left_out = [column.name for column in compiled.insert_prefetch]
     if left_out:
-        raise ValueError(f"rows of {statement.table.name} leave out {', '.join(left_out)}")
+        raise ValueError(f"rows of {statement.table} leave out {', '.join(left_out)}")
     places = compiled.positiontup or []
     of_row: itemgetter[tuple[Any, ...]] = itemgetter(*places[: len(names)])
     constants = tuple(compiled.params[name] for name in places[len(names) :])

@@ -106,13 +106,15 @@ class Gap(SQLModel, table=True):
 
 
 class Claim(SQLModel, table=True):
-    """The furthest that a device said it has recorded in a stream."""
+    """A head of a stream that a device announced, until it has come; the furthest stays."""
 
     __tablename__ = "claim"
+    __table_args__ = (WITHOUT_ROWID,)
 
     stream_id: int = Field(primary_key=True, foreign_key="stream.id")
-    head_n: int
-    acked_n: int
+    head_n: int = Field(primary_key=True)
+    head_hash: bytes = Field(primary_key=True)
+    """Its first 16 bytes, as on the wire."""
     at_ms: int
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from contract.delivery.hub_actions import (
     Contact,
     FactRow,
+    ForgetClaims,
     HubAction,
     IncidentKind,
     Place,
@@ -350,7 +351,9 @@ def _hello(device: str, hello: Hello, view: HubView, credit: Credit, now_ms: int
         forked |= shape_of(len(branches)) is Shape.FORKED
         heads = sorted(branches, key=lambda b: b.n, reverse=True)[:MAX_HEADS]
         answers.append(LaneAnswer(claim.lane, best, tuple(mark(b.n, b.hash) for b in heads)))
-        actions += _regressions(stream, claim, best, view)
+        announced = view.claims(stream)
+        actions += _regressions(stream, claim, best, announced)
+        actions += _settled(stream, claim.head, announced, branches, view)
         if best != claim.head:
             actions += _divergence(stream, claim.head, view)
     audited = view.audit(device, hello.audit)
@@ -385,7 +388,7 @@ def _best(stream: StreamName, claim: LaneClaim, branches: Sequence[BranchHead], 
     return None
 
 
-def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, view: HubView) -> list[HubAction]:
+def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, announced: Sequence[Mark]) -> list[HubAction]:
     """P6: a restored hub and a restored device each show by themselves."""
     where = f"{stream.device}:{stream.incarnation.hex()}:{stream.lane}"
     found: list[HubAction] = []
@@ -402,7 +405,7 @@ def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, view: 
         )
     # Not by what is committed: a batch may overtake the hello that was said before it. The device judges by the heads in the
     # welcome, and states it; what was announced and never sent it cannot know of.
-    announced_n = view.claimed_n(stream)
+    announced_n = max((m.n for m in announced), default=0)
     if announced_n > claim.head.n:
         found.append(
             Report(
@@ -415,17 +418,42 @@ def _regressions(stream: StreamName, claim: LaneClaim, best: Mark | None, view: 
     return found
 
 
+def _settled(
+    stream: StreamName, head: Mark, announced: Sequence[Mark], branches: Sequence[BranchHead], view: HubView
+) -> list[HubAction]:
+    """P4, P6: what was announced has come, or something else has come in its place, which shows.
+
+    The furthest is remembered in any case: by it a device that was set back is known.
+    """
+    reached_n = max((b.n for b in branches), default=0)
+    furthest = max((head, *announced), key=lambda m: m.n)
+    settled = [m for m in announced if m.n <= reached_n]
+    actions = [action for m in settled if m != head for action in _divergence(stream, m, view)]
+    pending = [m for m in announced if m.n > reached_n]
+    # A prefix of what was announced later is told by that; where many are pending one can be spared.
+    spared = pending[MOST_CLAIMS - 1 : -1]
+    forgotten = tuple(m for m in (*settled, *spared) if m not in (head, furthest))
+    return [*actions, ForgetClaims(stream, forgotten)] if forgotten else actions
+
+
 def _divergence(stream: StreamName, head: Mark, view: HubView) -> list[HubAction]:
-    """P4, P6: the hub has something else where this device ends; that shows even if what the device has never comes."""
+    """P4, P6: the hub has something else where a device says it ends; that shows even if what the device has never comes."""
     there = view.hashes_at(stream, head.n, head.n).get(head.n, ())
     return [_fork(stream, head.n)] if there and all(h[:MARK_HASH_BYTES] != head.hash for h in there) else []
 
 
+MOST_CLAIMS: Final = 16
+"""Announced heads of one stream that are remembered until they come."""
+
+
 def _never_came(stream: StreamName, committed_n: int, claimed_n: int) -> Report:
+    told = f"{stream.lane} position {claimed_n} was announced, where the hub has another fact,"
+    if committed_n < claimed_n:
+        told = f"{stream.lane} positions {committed_n + 1} to {claimed_n} were announced"
     return Report(
         IncidentKind.GAP,
         stream.device,
         f"gap:{stream.device}:{stream.incarnation.hex()}:{stream.lane}:{claimed_n}",
-        f"{stream.lane} positions {committed_n + 1} to {claimed_n} were announced before the device began anew; "
+        f"{told} before the device began anew; "
         "what it could rescue comes with its old identity, the rest is lost with its storage",
     )

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from contract.delivery.hub_view import StreamName
 from contract.fact import Fact
-from contract.messages import Down, Hello
+from contract.messages import Down, Hello, Mark
 
 
 class IncidentKind(StrEnum):
@@ -98,6 +98,14 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetClaims:
+    """These announced heads have come, or have been told of; nobody need look for them any more."""
+
+    stream: StreamName
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Open or repeat an incident. The same `key` is the same incident, counted again."""
 
@@ -115,4 +123,4 @@ class Reply:
     message: Down
 
 
-HubAction = Place | PutFacts | PutGap | Contact | Report | Reply
+HubAction = Place | PutFacts | PutGap | Contact | ForgetClaims | Report | Reply

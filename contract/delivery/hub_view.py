@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contract.event import Lane
-from contract.messages import DocumentVersion
+from contract.messages import DocumentVersion, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A stream of an earlier incarnation of which the device once claimed more than ever came."""
+    """A stream of an earlier incarnation of which a head was announced that never came."""
 
     stream: StreamName
     claimed_n: int
@@ -62,14 +62,14 @@ class HubView(Protocol):
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         """The versions of the documents that this device should have."""
 
-    def claimed_n(self, stream: StreamName) -> int:
-        """The furthest position that a hello ever announced for this stream; 0 for none."""
+    def claims(self, stream: StreamName) -> Sequence[Mark]:
+        """The heads that hellos announced for this stream and that were not forgotten since, in order of n."""
 
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         """Whether this incarnation never said hello before."""
 
     def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
-        """Streams of other incarnations of this device that end before what was claimed."""
+        """Streams of other incarnations of this device of which an announced head is neither here nor in a stated gap."""
 
     def last_mono_ms(self, device: str, boot: bytes) -> int | None:
         """The monotonic time of the latest hello of this boot."""

@@ -232,7 +232,7 @@ def lanes_of(reader: Connection, name: str) -> list[LaneRow]:
             stream.c.incarnation,
             stream.c.lane,
             func.coalesce(func.max(branch.c.n), 0).label("committed_n"),
-            func.count(branch.c.branch).label("branches"),
+            func.count(branch.c.branch.distinct()).label("branches"),
             func.coalesce(func.max(claim.c.head_n), 0).label("announced_n"),
         )
         .outerjoin(branch, branch.c.stream_id == stream.c.id)

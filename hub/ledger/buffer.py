@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from contract.delivery.hub_actions import Contact, FactRow, Report
 from contract.delivery.hub_view import BranchHead
-from contract.messages import LaneClaim
+from contract.messages import Mark
 from hub import tables as t
 from hub.incidents import incident_row
 from hub.ledger import statements
@@ -33,7 +33,8 @@ class WriteBuffer:
         self._contacts: dict[str, Row] = {}
         self._incarnations: list[Row] = []
         self._boots: dict[tuple[str, bytes], Row] = {}
-        self._claims: dict[int, Row] = {}
+        self._claims: list[Row] = []
+        self._forgotten: list[Row] = []
 
     def position(self, stream_id: int, branch: int, n: int, whole_hash: bytes, fact_id: bytes | None) -> None:
         """A position of a branch."""
@@ -97,7 +98,7 @@ class WriteBuffer:
         else:
             known |= {"detail": report.detail, "last_ms": now_ms, "count": known["count"] + 1}
 
-    def contact(self, contact: Contact, claims: Iterable[tuple[int, LaneClaim]], now_ms: int) -> None:
+    def contact(self, contact: Contact, claims: Iterable[tuple[int, Mark]], now_ms: int) -> None:
         """What a hello told."""
         device, hello = contact.device, contact.hello
         self._incarnations.append({"device": device, "incarnation": hello.incarnation, "first_ms": now_ms})
@@ -115,14 +116,11 @@ class WriteBuffer:
             "room_bytes": hello.backlog.room_bytes,
             "room_s": hello.backlog.room_s,
         }
-        for stream_id, claim in claims:
-            acked = claim.acked if claim.acked is not None else claim.head
-            self._claims[stream_id] = {
-                "stream_id": stream_id,
-                "head_n": claim.head.n,
-                "acked_n": acked.n,
-                "at_ms": now_ms,
-            }
+        self._claims += [{**_claim(stream_id, head), "at_ms": now_ms} for stream_id, head in claims]
+
+    def forget_claims(self, stream_id: int, marks: Iterable[Mark]) -> None:
+        """Announced heads that nobody need look for."""
+        self._forgotten += [_claim(stream_id, head) for head in marks]
 
     def flush(self) -> None:
         """Write what is pending."""
@@ -136,9 +134,22 @@ class WriteBuffer:
         write(self._tx, statements.new(dialect, t.incarnation), self._incarnations)
         write(self._tx, statements.latest(dialect, t.device_boot), self._boots.values())
         write(self._tx, statements.latest(dialect, t.device_contact), self._contacts.values())
-        write(self._tx, statements.claim(dialect), self._claims.values())
-        for listed in (self._positions, self._facts, self._gaps, self._quarantine, self._incarnations):
+        write(self._tx, statements.latest(dialect, t.claim), self._claims)
+        write(self._tx, statements.forgotten_claim(), self._forgotten)
+        for listed in (
+            self._positions,
+            self._facts,
+            self._gaps,
+            self._quarantine,
+            self._incarnations,
+            self._claims,
+            self._forgotten,
+        ):
             listed.clear()
-        for keyed in (self._branches, self._incidents, self._boots, self._contacts, self._claims):
+        for keyed in (self._branches, self._incidents, self._boots, self._contacts):
             keyed.clear()
         self.dirty.clear()
+
+
+def _claim(stream_id: int, head: Mark) -> Row:
+    return {"stream_id": stream_id, "head_n": head.n, "head_hash": head.hash}

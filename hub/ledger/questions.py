@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, bindparam, func, select
 
+from contract.messages import MARK_HASH_BYTES
 from hub import tables as t
 from hub.ledger.statements import ERASED
 
@@ -47,8 +48,10 @@ DOCUMENTS: Final = (
 )
 """The versions of the documents that a device should have."""
 
-CLAIMED: Final = select(t.claim.c.head_n).where(t.claim.c.stream_id == _stream)
-"""The furthest position that was ever announced for a stream."""
+CLAIMS: Final = (
+    select(t.claim.c.head_n, t.claim.c.head_hash).where(t.claim.c.stream_id == _stream).order_by(t.claim.c.head_n)
+)
+"""The heads that were announced for a stream."""
 
 INCARNATION: Final = select(t.incarnation.c.first_ms).where(
     t.incarnation.c.device == _device, t.incarnation.c.incarnation == _incarnation
@@ -60,16 +63,34 @@ LAST_HELLO: Final = select(t.device_boot.c.last_mono_ms).where(
 )
 """The monotonic time of the latest hello of a boot."""
 
+_came: Final = (
+    select(1)
+    .where(
+        t.position.c.stream_id == t.claim.c.stream_id,
+        t.position.c.n == t.claim.c.head_n,
+        func.substr(t.position.c.hash, 1, MARK_HASH_BYTES) == t.claim.c.head_hash,
+    )
+    .exists()
+)
+_given_up: Final = (
+    select(1)
+    .where(t.gap.c.stream_id == t.claim.c.stream_id, t.claim.c.head_n.between(t.gap.c.first_n, t.gap.c.last_n))
+    .exists()
+)
+
 OTHER_CLAIMS: Final = (
     select(
         t.stream.c.device,
         t.stream.c.incarnation,
         t.stream.c.lane,
-        t.claim.c.head_n,
+        func.max(t.claim.c.head_n),
         func.coalesce(select(func.max(t.branch.c.n)).where(t.branch.c.stream_id == t.stream.c.id).scalar_subquery(), 0),
     )
     .join(t.claim, t.claim.c.stream_id == t.stream.c.id)
-    .where(t.stream.c.device == _device, t.stream.c.incarnation != _incarnation)
+    .where(
+        t.stream.c.device == _device, t.stream.c.incarnation != _incarnation, t.claim.c.head_n > 0, ~_came, ~_given_up
+    )
+    .group_by(t.stream.c.id, t.stream.c.device, t.stream.c.incarnation, t.stream.c.lane)
     .order_by(t.stream.c.id)
 )
-"""What was announced of a device's other incarnations, and how much of it came."""
+"""What was announced of a device's other incarnations and never came, and how far they came."""

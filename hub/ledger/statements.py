@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, case, func, insert
+from sqlalchemy import Delete, Insert, Table, bindparam, case, delete, func, insert
 
 from hub import tables as t
 from hub.db import upsert
@@ -69,13 +69,11 @@ def fact(dialect: str) -> Insert:
 
 
 @cache
-def claim(dialect: str) -> Insert:
-    """The furthest claim of a stream."""
-    statement = upsert(dialect, t.claim)
-    old, given = t.claim.c, statement.excluded
-    further = {name: case((given[name] > old[name], given[name]), else_=old[name]) for name in ("head_n", "acked_n")}
-    done: Insert = statement.on_conflict_do_update(index_elements=["stream_id"], set_={**further, "at_ms": given.at_ms})
-    return done
+def forgotten_claim() -> Delete:
+    """Take an announced head out."""
+    row = t.claim.c
+    named = (row[name] == bindparam(name) for name in ("stream_id", "head_n", "head_hash"))
+    return delete(t.claim).where(*named)
 
 
 @cache

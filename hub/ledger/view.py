@@ -5,10 +5,20 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from contract.delivery.hub_actions import Contact, HubAction, IncidentKind, Place, PutFacts, PutGap, Reply, Report
+from contract.delivery.hub_actions import (
+    Contact,
+    ForgetClaims,
+    HubAction,
+    IncidentKind,
+    Place,
+    PutFacts,
+    PutGap,
+    Reply,
+    Report,
+)
 from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
 from contract.limits import AUDIT_PREFIX_BYTES
-from contract.messages import DocumentVersion
+from contract.messages import DocumentVersion, Mark
 from hub import tables as t
 from hub.ledger import questions
 from hub.ledger.buffer import Placed, WriteBuffer
@@ -88,11 +98,11 @@ class LedgerTransaction:
         """The versions of the documents that this device should have."""
         return [DocumentVersion(*row) for row in read(self._tx, questions.DOCUMENTS, device=device)]
 
-    def claimed_n(self, stream: StreamName) -> int:
-        """The furthest position that a hello ever announced for this stream; 0 for none."""
+    def claims(self, stream: StreamName) -> Sequence[Mark]:
+        """The heads that hellos announced for this stream and that were not forgotten since, in order of n."""
         self._settle(stream.device)
         number = self._heads.known_id(self._tx, stream)
-        return read(self._tx, questions.CLAIMED, stream=number).scalar() or 0
+        return [] if number is None else [Mark(*row) for row in read(self._tx, questions.CLAIMS, stream=number)]
 
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
         """Whether this incarnation never said hello before."""
@@ -100,13 +110,11 @@ class LedgerTransaction:
         return read(self._tx, questions.INCARNATION, device=device, incarnation=incarnation).first() is None
 
     def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
-        """Streams of other incarnations of this device that end before what was claimed."""
+        """Streams of other incarnations of this device of which an announced head is neither here nor in a stated gap."""
         self._settle(device)
         rows = read(self._tx, questions.OTHER_CLAIMS, device=device, incarnation=incarnation)
         return [
-            Unfinished(stream_name(name, other, lane), claimed, there)
-            for name, other, lane, claimed, there in rows
-            if there < claimed
+            Unfinished(stream_name(name, other, lane), claimed, there) for name, other, lane, claimed, there in rows
         ]
 
     def last_mono_ms(self, device: str, boot: bytes) -> int | None:
@@ -134,11 +142,13 @@ class LedgerTransaction:
                 case PutGap(stream, first_n, last_n, cause):
                     self._buffer.gap(self._heads.id_of(self._tx, stream), first_n, last_n, cause, self._now_ms)
                 case Contact(device, hello):
-                    named = [(StreamName(device, hello.incarnation, claim.lane), claim) for claim in hello.lanes]
-                    claims = [(self._heads.id_of(self._tx, stream), claim) for stream, claim in named]
+                    named = [(StreamName(device, hello.incarnation, claim.lane), claim.head) for claim in hello.lanes]
+                    claims = [(self._heads.id_of(self._tx, stream), head) for stream, head in named]
                     self._buffer.contact(action, claims, self._now_ms)
                     self._buffer.dirty.add(device)
                     self.contacts[device] = None
+                case ForgetClaims(stream, marks):
+                    self._buffer.forget_claims(self._heads.id_of(self._tx, stream), marks)
                 case Report():
                     self.report(action)
                 case Reply():

@@ -271,6 +271,6 @@ def hub_key(hub: Hub) -> Hashable:
         frozenset(frozen(gap) for gap in hub.gaps),
         frozenset((key, incident.kind) for key, incident in hub.incidents.items()),
         frozenset(hub.boots.items()),
-        frozenset(hub.claims.items()),
+        frozenset((s, frozenset((m.n, m.hash) for m in marks)) for s, marks in hub.announced_heads.items()),
         hub.backups,
     )

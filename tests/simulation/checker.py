@@ -196,7 +196,7 @@ def _is_explained(fleet: "Fleet", device: str, lane: Lane, incarnation: bytes, n
     stream = StreamName(device, incarnation, lane)
     if any(g.stream == stream and g.first_n <= n <= g.last_n for g in ledger.gaps):
         return True
-    if ledger.claims.get(stream, 0) < n and all(b.n < n for b in ledger.branches(stream)):
+    if max((m.n for m in ledger.claims(stream)), default=0) < n and all(b.n < n for b in ledger.branches(stream)):
         return True
     where = f"{device}:{incarnation.hex()}:{lane}"
     return any(key.startswith((f"gap:{where}:", *(f"{kind}:{where}" for kind in SHOWING))) for key in ledger.incidents)

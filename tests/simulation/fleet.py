@@ -184,9 +184,8 @@ class Fleet:
         with self.truth.losing(f"{device.label} was set back to an image"):
             fresh.boot = b""
             device.disk = fresh
-        # What takes the place of a position that was announced and never sent, nobody can tell from it; nor what takes that of
-        # a tombstone, whose content had gone before.
-        self.truth.unannounced |= old.chained() - fresh.chained() - self.truth.held()
+        # Tombstones, whose contents had gone before.
+        self.truth.unannounced |= old.chained() - fresh.chained() - self.truth.held() - self.truth.announced()
         fresh.mishaps = old.mishaps + 1
         if noticed:
             kinds = {"fork", "device_regressed", "device_damage"}

@@ -442,13 +442,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         "claim",
         sa.Column("stream_id", BIG, nullable=False),
         sa.Column("head_n", BIG, nullable=False),
-        sa.Column("acked_n", BIG, nullable=False),
+        sa.Column("head_hash", sa.LargeBinary(), nullable=False),
         sa.Column("at_ms", BIG, nullable=False),
         sa.ForeignKeyConstraint(
             ["stream_id"],
             ["stream.id"],
         ),
-        sa.PrimaryKeyConstraint("stream_id"),
+        sa.PrimaryKeyConstraint("stream_id", "head_n", "head_hash"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "fact",

@@ -27,13 +27,14 @@ from contract.delivery.device_actions import (
 from contract.delivery.device_states import Appended, Connected, Disconnected, Event, Now, Received, Replaced, Tick
 from contract.delivery.device_view import LaneEnds, PendingBlob, Report, StoredPosition
 from contract.delivery.hub import decide
-from contract.delivery.hub_actions import Contact, HubAction, Place, PutFacts, PutGap, Reply
+from contract.delivery.hub_actions import Contact, ForgetClaims, HubAction, Place, PutFacts, PutGap, Reply
 from contract.delivery.hub_actions import Report as Incident
 from contract.delivery.hub_view import Audited, BranchHead, StreamName, Unfinished
 from contract.event import Damage, Lane, Scan, Status, Step
 from contract.event import Event as AnyEvent
 from contract.fact import Clock, Fact, decode_core, encode_core, fact_id, next_hash, root_hash
 from contract.messages import (
+    MARK_HASH_BYTES,
     Backlog,
     Batch,
     Blob,
@@ -43,6 +44,7 @@ from contract.messages import (
     Fill,
     Gap,
     Hello,
+    Mark,
     Up,
     decode_down,
     decode_up,
@@ -257,7 +259,7 @@ class MemoryLedger:
         self.gaps: list[PutGap] = []
         self.incidents: dict[str, Incident] = {}
         self.boots: dict[tuple[str, bytes], int] = {}
-        self.claims: dict[StreamName, int] = {}
+        self.announced_heads: dict[StreamName, frozenset[Mark]] = {}
         self.safe: set[bytes] = set()
         self.blobs: dict[bytes, bytearray] = {}
 
@@ -290,20 +292,24 @@ class MemoryLedger:
     def documents(self, device: str) -> Sequence[DocumentVersion]:
         return []
 
-    def claimed_n(self, stream: StreamName) -> int:
-        return self.claims.get(stream, 0)
+    def claims(self, stream: StreamName) -> Sequence[Mark]:
+        return sorted(self.announced_heads.get(stream, ()), key=lambda m: m.n)
 
     def is_first_hello(self, device: str, incarnation: bytes) -> bool:
-        return not any(s.device == device and s.incarnation == incarnation for s in self.claims)
+        return not any(s.device == device and s.incarnation == incarnation for s in self.announced_heads)
 
     def unfinished(self, device: str, incarnation: bytes) -> Sequence[Unfinished]:
         return [
-            Unfinished(s, n, max((b.n for b in self.branches(s)), default=0))
-            for s, n in self.claims.items()
-            if s.device == device
-            and s.incarnation != incarnation
-            and n > max((b.n for b in self.branches(s)), default=0)
+            Unfinished(s, max(m.n for m in missing), max((b.n for b in self.branches(s)), default=0))
+            for s, marks in self.announced_heads.items()
+            if s.device == device and s.incarnation != incarnation
+            if (missing := [m for m in marks if not self._has_come(s, m)])
         ]
+
+    def _has_come(self, stream: StreamName, head: Mark) -> bool:
+        if head.n == 0 or any(h[:MARK_HASH_BYTES] == head.hash for h in self.placed.get((stream, head.n), ())):
+            return True
+        return any(g.stream == stream and g.first_n <= head.n <= g.last_n for g in self.gaps)
 
     def last_mono_ms(self, device: str, boot: bytes) -> int | None:
         return self.boots.get((device, boot))
@@ -331,7 +337,9 @@ class MemoryLedger:
                 self.boots[device, hello.boot] = hello.mono_ms
                 for claim in hello.lanes:
                     name = StreamName(device, hello.incarnation, claim.lane)
-                    self.claims[name] = max(self.claims.get(name, 0), claim.head.n)
+                    self.announced_heads[name] = self.announced_heads.get(name, frozenset()) | {claim.head}
+            case ForgetClaims(stream, marks):
+                self.announced_heads[stream] -= set(marks)
             case Reply():
                 raise AssertionError("replies are sent, not stored")
 

@@ -6,10 +6,11 @@ from contract.delivery.device_states import (
     Connected,
     Received,
 )
+from contract.delivery.hub_view import StreamName
 from contract.event import Lane
 from contract.messages import Ack, Batch, Credit, Hello, Mark, encode_message
 from contract.statement import Direction, seal
-from tests.contract.delivery.memory import KEY, Device, clone_of, connected, said, settle
+from tests.contract.delivery.memory import KEY, Device, MemoryLedger, clone_of, connected, said, settle
 
 
 def test_p6_f048_a_restored_hub_gets_everything_again_and_says_that_it_was_restored() -> None:
@@ -208,3 +209,58 @@ def test_f015_a_lost_database_shows_as_a_gap_from_what_was_announced() -> None:
 
     assert ledger.kinds() == {"gap"}
     assert "positions 2 to 2" in next(iter(ledger.incidents.values())).detail
+
+
+def _announced_only(device: Device, ledger: MemoryLedger) -> None:
+    """The hub hears of what the device has, and gets nothing of it."""
+    device.outgoing.clear()
+    device.tick(80_000)
+    for payload in device.outgoing:
+        if isinstance(said(payload), Hello):
+            ledger.take("van-1", payload, 10**12)
+    device.outgoing.clear()
+
+
+def test_p4_f015_an_announced_fact_whose_place_a_clone_filled_shows_when_its_device_begins_anew() -> None:
+    device, ledger = connected()
+    device.scan(b"1")
+    settle(device, ledger)
+    clone = clone_of(device)
+    clone.feed(Connected())
+    settle(clone, ledger)
+    clone.scan(b"the clone's own")
+    _announced_only(clone, ledger)
+    device.scan(b"the original's own")
+    settle(device, ledger)
+
+    anew = Device("van-1", 77)
+    anew.feed(Connected())
+    settle(anew, ledger)
+
+    assert "gap" in ledger.kinds()
+    assert any("where the hub has another fact" in i.detail for i in ledger.incidents.values())
+
+
+def test_p6_f053_an_image_that_was_filled_anew_shows_by_what_was_announced_before() -> None:
+    device, ledger = connected()
+    device.scan(b"1")
+    settle(device, ledger)
+    image = copy.deepcopy(device.store)
+    device.scan(b"announced, never sent")
+    _announced_only(device, ledger)
+
+    restored = Device("van-1", 98, image)
+    restored.store.boot = b"r" * 16
+    restored.scan(b"another")
+    restored.scan(b"and another")
+    restored.feed(Connected())
+    settle(restored, ledger)
+    restored.tick(80_000)
+    settle(restored, ledger)
+
+    assert "fork" in ledger.kinds()
+    assert not [m for m in ledger.claims(_custody_of(restored)) if m.n < 3]
+
+
+def _custody_of(device: Device) -> StreamName:
+    return StreamName("van-1", device.store.incarnation, Lane.CUSTODY)

@@ -95,7 +95,7 @@ def test_a_device_tells_what_has_come_what_is_on_its_way_and_what_is_gone_for_ev
         add_device(tx, "van-1", place="Route 7", backlog=3, offset_ms=-250)
         add_incident(tx, "gap", "van-1")
         add_stream(tx, head=40)
-        tx.execute(insert(claim).values(stream_id=1, head_n=43, acked_n=40, at_ms=NOW_MS))
+        tx.execute(insert(claim).values(stream_id=1, head_n=43, head_hash=b"h" * 16, at_ms=NOW_MS))
         tx.execute(insert(gap).values(stream_id=1, first_n=5, last_n=9, cause="db_lost", stated_ms=NOW_MS))
     device = hub.signed_in().get("/api/v1/devices/van-1").json()
     assert device["lanes"] == [
