@@ -184,8 +184,9 @@ class Fleet:
         with self.truth.losing(f"{device.label} was set back to an image"):
             fresh.boot = b""
             device.disk = fresh
-        # Tombstones, whose contents had gone before.
-        self.truth.unannounced |= old.chained() - fresh.chained() - self.truth.held() - self.truth.announced()
+        # Tombstones too, whose contents had gone before, and what lies in a backup of a hub that was set back since.
+        live = {identity for d in self.devices for identity in d.disk.chained()} | self.hub.ledger.lines.keys()
+        self.truth.unannounced |= old.chained() - live - self.truth.announced()
         fresh.mishaps = old.mishaps + 1
         if noticed:
             kinds = {"fork", "device_regressed", "device_damage"}
