@@ -260,6 +260,7 @@ class Fleet:
     def _expect_regression(self, why: str) -> None:
         # What was shown before may be forgotten now.
         self.expected.clear()
+        self.truth.unannounced |= self.truth.gone.keys() - self.truth.announced()
         for device in self.devices:
             disk = device.disk
             for lane, stored in disk.lanes.items():
