@@ -73,11 +73,14 @@ class Truth:
     def losing(self, why: str) -> Iterator[None]:
         """Around a disaster: what nobody holds any more behind it is lost by it, and by nothing else."""
         before = self.held()
-        yield
-        for identity in before - self.held():
-            self.gone.setdefault(identity, why)
-            if identity not in self.announced():
-                self.unannounced.add(identity)
+        try:
+            yield
+        finally:
+            # Also where the process dies in it.
+            for identity in before - self.held():
+                self.gone.setdefault(identity, why)
+                if identity not in self.announced():
+                    self.unannounced.add(identity)
 
     def check_held(self, when: str) -> None:
         """P2: all that was kept is held somewhere, but for what disasters took.
