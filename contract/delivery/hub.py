@@ -436,14 +436,14 @@ def _settled(
     return [*actions, ForgetClaims(stream, forgotten)] if forgotten else actions
 
 
+MOST_CLAIMS: Final = 16
+"""Announced heads of one stream that are remembered until they come."""
+
+
 def _divergence(stream: StreamName, head: Mark, view: HubView) -> list[HubAction]:
     """P4, P6: the hub has something else where a device says it ends; that shows even if what the device has never comes."""
     there = view.hashes_at(stream, head.n, head.n).get(head.n, ())
     return [_fork(stream, head.n)] if there and all(h[:MARK_HASH_BYTES] != head.hash for h in there) else []
-
-
-MOST_CLAIMS: Final = 16
-"""Announced heads of one stream that are remembered until they come."""
 
 
 def _never_came(stream: StreamName, committed_n: int, claimed_n: int) -> Report:

@@ -92,7 +92,7 @@ class Fleet:
         self.usual_credit = self.hub.credit = Credit(plan.credit)
         self.hub_clock_was_wrong = False
         self.expected: list[Expected] = []
-        """Incarnations, and who said hello under them, since the hub was set back."""
+        """What disasters must show, unless something voids it."""
         self.hub.after_commit = self._drop_regained
         self.hub.on_hello = self._note_announced
         self.truth.announced = lambda: self.hub.ledger.announced

@@ -6,6 +6,7 @@ from contract.delivery.device_states import (
     Connected,
     Received,
 )
+from contract.delivery.hub import MOST_CLAIMS
 from contract.delivery.hub_view import StreamName
 from contract.event import Lane
 from contract.messages import Ack, Batch, Credit, Hello, Mark, encode_message
@@ -260,6 +261,20 @@ def test_p6_f053_an_image_that_was_filled_anew_shows_by_what_was_announced_befor
 
     assert "fork" in ledger.kinds()
     assert not [m for m in ledger.claims(_custody_of(restored)) if m.n < 3]
+
+
+def test_announced_heads_that_do_not_come_are_bounded_and_the_first_and_last_stay() -> None:
+    device, ledger = connected()
+    announced = []
+    for n in range(3 * MOST_CLAIMS):
+        device.scan(b"%d" % n)
+        _announced_only(device, ledger)
+        announced.append(device.store.lane(Lane.CUSTODY).head_n)
+
+    told = [m.n for m in ledger.claims(_custody_of(device))]
+
+    assert len(told) <= MOST_CLAIMS + 1
+    assert {announced[0], announced[-1]} <= set(told)
 
 
 def _custody_of(device: Device) -> StreamName:
