@@ -41,6 +41,12 @@ set_tcp_nodelay true
 
 # Everything travels at QoS 0 and nothing is stored: the hub's own acknowledgement comes after its commit.
 persistence false
+# The usual ones, and who subscribes to what: a subscription to what is not one's own stays silent, but is seen here.
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_type subscribe
 max_packet_size {max_packet}
 # The default of 1,000 drops silently, and 0 disconnects clients that publish where they may not.
 max_queued_messages 1000000

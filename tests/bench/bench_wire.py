@@ -4,9 +4,11 @@ import json
 import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 
 from agent.blocks import SensorReading
 from agent.clock import DeviceClock
@@ -14,10 +16,11 @@ from agent.inbox import Inbox
 from agent.mqtt import KEEPALIVE_S, Incoming
 from agent.outbox import Outbox
 from agent.uplink import Uplink
+from contract.errors import TooLarge
 from contract.event import Fix, Quantity, Scan, Step
-from contract.limits import HELLO_INTERVAL_MS, IDLE_HELLO_BYTES, LIVE_INTERVAL_MS
+from contract.limits import HELLO_INTERVAL_MS, IDLE_HELLO_BYTES, KIB, LIVE_INTERVAL_MS
 from contract.messages import LatestReading, Live, decode_up
-from contract.statement import Direction, unseal
+from contract.statement import DEFLATED, Direction, _mac, unseal
 from contract.topics import down_topic, up_topic
 from firmware_sim.fleet import packets
 from firmware_sim.fleet.load import scan_of
@@ -38,9 +41,13 @@ IDS = (
     "wire.scan_bytes_1",
     "wire.live_bytes_per_sensor_day",
     "wire.idle_bytes_per_day",
+    "wire.bomb_ms",
 )
 AIM_READING_BYTES = 1.5
 AIM_SCAN_BYTES = 36.0
+AIM_BOMB_MS = 20.0
+BOMB_BYTES = 200 * 1024 * KIB
+BOMBS = 101
 
 DAY_S = 86_400
 INTERVAL_S = 10
@@ -65,6 +72,7 @@ def figures(folder: Path) -> Iterator[Figure]:
     yield _batches(folder / "one", "wire.scan_bytes_1", scans(SCANS), 1)
     yield _live_day(folder / "live")
     yield _idle_day(folder / "idle")
+    yield _bomb()
 
 
 # -- what is captured ------------------------------------------------------------------------------------------------
@@ -395,3 +403,26 @@ def _idle_day(folder: Path) -> Figure:
     note = f"{rig.wire.up} bytes up, {rig.wire.down} down, {rig.wire.pings} pings"
     value = rig.wire.total - before
     return Figure("wire.idle_bytes_per_day", value, "bytes", "a 400-byte hello a minute", limit, note=note)
+
+
+# -- what an attacker sends --------------------------------------------------------------------------------------------
+
+
+def _bomb() -> Figure:
+    """The time that a genuine statement takes up which would inflate to far more than is read."""
+    deflater = zlib.compressobj(level=9, wbits=-15)
+    body = deflater.compress(bytes(BOMB_BYTES)) + deflater.flush()
+    payload = bytes([DEFLATED]) + _mac(KEY, Direction.UP, field.DEVICE, DEFLATED, body) + body
+    refused_ms = []
+    for _ in range(BOMBS):
+        began_s = perf_counter()
+        with suppress(TooLarge):
+            unseal(KEY, Direction.UP, field.DEVICE, payload)
+        refused_ms.append(1000 * (perf_counter() - began_s))
+    began_s = perf_counter()
+    zlib.decompress(body, wbits=-15)
+    whole_ms = 1000 * (perf_counter() - began_s)
+    value = median(refused_ms)
+    note = f"{len(payload)} bytes that would inflate to {BOMB_BYTES}; slowest of {BOMBS}: {max(refused_ms):.1f} ms"
+    met = max(refused_ms) < AIM_BOMB_MS
+    return Figure("wire.bomb_ms", value, "ms", "inflating all of it", whole_ms, "under 20, each", met, note)

@@ -95,6 +95,16 @@ def test_f096_device_hears_nothing_that_is_not_its_own(doors: Doors) -> None:
         doors.scan("SECRET")
         wait_until(lambda: control.heard, "somebody who may listen hears something")
         assert {topic: one.heard for topic, one in nosy.items() if one.heard} == {}
+    log = doors.site.broker_log()
+    # NATS keeps its own prefix closed to everybody, and says nothing of it.
+    assert {topic for topic in topics if not _tells(log, topic)} <= {"$MQTT/#"}
+
+
+def _tells(log: str, topic: str) -> bool:
+    """Whether a broker's log has this subscription, in the words of NATS or of Mosquitto."""
+    subject = topic.replace("+", "*").replace("#", ">").replace("/", ".")
+    nats, mosquitto = f'Subscription Violation - Subject "{subject}"', f" 0 {topic}\n"
+    return nats in log or mosquitto in log
 
 
 def test_f096_device_says_nothing_on_topics_that_are_not_its_own(doors: Doors) -> None:
@@ -132,6 +142,8 @@ def test_f099_retained_poison_is_ignored_by_device_and_hub(doors: Doors) -> None
 
 
 def test_f100_last_will_on_another_topic_does_nothing_and_on_its_own_is_refused_by_mac(doors: Doors) -> None:
+    # What the van says of its own start is in the ledger when this is.
+    doors.scan("BEFORE-WILLS")
     before = doors.ledger()
     known = doors.site.incidents("not_authentic", "van-1")
     # A form byte, sixteen of MAC, a body.

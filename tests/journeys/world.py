@@ -140,6 +140,11 @@ class Site:
         """Where devices reach the broker."""
         return self.hub.mqtt_port if self.mosquitto is None else self.mosquitto.port
 
+    def broker_log(self) -> str:
+        """All that the broker has logged."""
+        ours = self.hub.data / "broker" / "nats.log" if self.mosquitto is None else self.mosquitto.stderr_path
+        return ours.read_text(errors="replace")
+
     # -- devices ---------------------------------------------------------------------------------------------------
 
     def add_device(self, device: str, toml: str = "", *, port: int | None = None, data: str = "") -> AgentProcess:
