@@ -183,6 +183,7 @@ class CustodyEventItem(Moment):
     port: str
     reason: str
     recipient: str
+    rescan_of: str | None = Field(description="The scan right before it that it only repeats, hex: scanned again.")
     corrected_by: str | None = Field(description="The correction because of which it no longer counts, hex.")
     ignored: bool = Field(description="Later than a delivery that it could not undo.")
     targets: list[str] = Field(description="The facts that a correction takes back, hex.")
@@ -200,6 +201,7 @@ class CustodyEventItem(Moment):
             boot=event.boot.hex(),
             incarnation=event.incarnation.hex(),
             location=Location.of(event.lat_e7, event.lon_e7),
+            rescan_of=None if event.rescan_of is None else event.rescan_of.hex(),
             code=None if event.code is None else display(event.code),
             code_hex=None if event.code is None else event.code.hex(),
             corrected_by=None if event.corrected_by is None else event.corrected_by.hex(),

@@ -13,6 +13,7 @@ from hub.tables import device_contact
 from hub.timeline import TimeSource
 from hub.tracking.custody import CustodyEvent, ParcelState, ParcelStatus, fold_parcel, in_order
 from hub.tracking.projection import custody_of
+from hub.tracking.rescans import rescans
 from hub.tracking.stated import search_text
 from hub.tracking.tables import custody_correction, custody_event, parcel_term
 from hub.tracking.tables import parcel as parcel_table
@@ -115,6 +116,7 @@ class EventView(Struct, frozen=True):
         step: what it did; of a correction, what holds instead (may be empty).
         raw_at_ms: what the device's clock said.
         code: what the scanner sent, byte for byte; show it with `contract.identity.display`.
+        rescan_of: identity of the scan right before it, which it only repeats (`hub.tracking.rescans`); None where it does not.
         corrected_by: identity of the correction because of which it no longer counts.
         ignored: later than a delivery that it could not undo.
         targets: the events that a correction corrects.
@@ -145,6 +147,7 @@ class EventView(Struct, frozen=True):
     port: str
     reason: str
     recipient: str
+    rescan_of: bytes | None
     corrected_by: bytes | None
     ignored: bool
     targets: tuple[bytes, ...]
@@ -250,8 +253,10 @@ def parcel_events(conn: Connection, key: str) -> tuple[EventView, ...]:
     if not events:
         return ()
     state = fold_parcel(events)
+    ordered = sorted(events, key=in_order)
+    repeats = rescans(ordered)
     stored = {row["fact_id"]: row for row in _stored_events(conn, key)}
-    return tuple(_event_view(event, stored[event.fact_id], state) for event in sorted(events, key=in_order))
+    return tuple(_event_view(event, stored[event.fact_id], state, repeats.get(event.fact_id)) for event in ordered)
 
 
 def _stored_events(conn: Connection, key: str) -> Iterator[Mapping[str, Any]]:
@@ -263,7 +268,7 @@ def _stored_events(conn: Connection, key: str) -> Iterator[Mapping[str, Any]]:
         yield {**row, "reason": row["why"]}
 
 
-def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState) -> EventView:
+def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState, rescan_of: bytes | None) -> EventView:
     return EventView(
         fact_id=event.fact_id,
         kind=event.kind.value,
@@ -290,6 +295,7 @@ def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState)
         port=row.get("port", ""),
         reason=row["reason"],
         recipient=event.recipient,
+        rescan_of=rescan_of,
         corrected_by=state.corrected.get(event.fact_id),
         ignored=event.fact_id in state.ignored,
         targets=event.targets,

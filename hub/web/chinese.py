@@ -178,6 +178,7 @@ _TRACKING: Final = {
     "known": "得知",
     "known at once": "当时得知",
     "What the scanner sent": "扫描器发送的内容",
+    "scanned again": "再次扫描",
 }
 
 _TEMPERATURE: Final = {

@@ -1,5 +1,6 @@
 """More than a hundred kills with -9, at every named place and at any moment: what beeped is at the hub, once."""
 
+import itertools
 import json
 import os
 import sqlite3
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from agent.faultpoint import FAULTPOINTS as AGENT_POINTS
+from contract.escape import escape_id
 from contract.event import Outcome, Proof
 from contract.local import Kept, RecordProof
 from firmware_sim.checker import compare, ledger_values
@@ -23,7 +25,7 @@ from hub.faultpoint import FAULTPOINTS as HUB_POINTS
 from tests.journeys.brokers import BROKERS, EMBEDDED, MOSQUITTO
 from tests.journeys.hands import Bench, Outside
 from tests.journeys.storm import BrokerVictim, Deaths, Trap, Victim
-from tests.journeys.world import Site, ask, copy_folder, is_drained, kill_at, scan, tell, wait_until
+from tests.journeys.world import Site, ask, copy_folder, is_drained, keep, kill_at, scan, tell, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -170,6 +172,46 @@ def a_storm_loses_and_doubles_nothing(
             f"{bench.sensor} shows the last reading that was kept",
         )
     assert run_command("holdfast-hub", "verify", "--data", str(site.hub.data))
+
+
+def test_f002_kill_9_between_commit_and_answer_then_the_persons_rescan_is_a_second_fact_marked_as_one(
+    site: Site,
+) -> None:
+    agent = site.add_device("van-1")
+    # A device that talks with nobody commits nothing but scans once it is ready.
+    site.hub.kill()
+    agent.env = kill_at("post_commit", 12)
+    agent.start().wait_ready()
+    answered = list(answered_scans(agent))
+    assert agent.wait_end(60) == -9, agent.last_words()
+    unanswered = f"P-{len(answered)}"
+    assert held_scans(agent) == [unanswered, *reversed(answered)]
+
+    site.restart_hub()
+    with site.running(agent):
+        keep(agent.config, unanswered)
+        wait_until(lambda: is_drained(agent), "the scans are at the hub")
+    assert sorted(site.scanned()) == sorted([*answered, unanswered, unanswered])
+    wait_until(lambda: site.shows(unanswered, "received")["events"] == 2, "both scans are in the chain of custody")
+    first, second = custody_events(site, unanswered)
+    assert (first["rescan_of"], second["rescan_of"]) == (None, first["fact_id"])
+    assert [event["rescan_of"] for code in answered for event in custody_events(site, code)] == [None] * len(answered)
+
+
+def answered_scans(agent: AgentProcess) -> Iterator[str]:
+    """Scan one parcel after the other (`P-0`, `P-1`, ...) until the device dies instead of answering."""
+    for n in itertools.count():
+        try:
+            keep(agent.config, f"P-{n}")
+        except (AssertionError, OSError):
+            return
+        yield f"P-{n}"
+
+
+def custody_events(site: Site, parcel: str) -> list[dict[str, Any]]:
+    """The chain of custody of a parcel that is shown."""
+    items: list[dict[str, Any]] = site.get(f"parcels/{escape_id(parcel)}/events")["items"]
+    return items
 
 
 # -- places that need provoking --------------------------------------------------------------------------------------
