@@ -200,6 +200,17 @@ def test_f002_a_repeat_stays_marked_when_what_it_repeats_is_corrected_later(tx: 
     assert marks(tx) == [None, 0, None]
 
 
+def test_f002_a_scan_after_the_correction_of_the_same_scan_says_it_anew(tx: Connection) -> None:
+    ledger = Ledger()
+    first = ledger.add(scan())
+    subject = correction_subject(None, "P1")
+    ledger.add(Decision(CORRECT, (first.fact_id,), "m.ito", "wrong van", subject), device="hub", at_ms=T0 + 2_000)
+    ledger.add(scan(), at_ms=T0 + 4_000)
+    fold(tx, ledger.facts)
+
+    assert marks(tx) == [None, None, None]
+
+
 def test_f002_scans_whose_distance_nobody_knows_are_not_marked(tx: Connection) -> None:
     ledger = Ledger()
     for boot in (b"1" * 16, b"2" * 16):
