@@ -93,6 +93,8 @@ class DeviceClock:
         self.boot = boot
         self._source = source
         self._step_base_ms = source.wall_ms() - source.mono_ms()
+        self._synced_base_ms = self._step_base_ms if source.synced() else None
+        """The step base when the wall clock was last known to be right, in this boot."""
         self.best: ClockFix | None = None
         """The fix of this boot that was stated last."""
 
@@ -119,10 +121,20 @@ class DeviceClock:
         # Not the time that facts carry: beyond its bounds that stands still, which would look like a step at every call.
         base_ms = self._source.wall_ms() - self._source.mono_ms()
         by_ms = base_ms - self._step_base_ms
-        if abs(by_ms) <= STEP_MS:
-            return None
-        self._step_base_ms = base_ms
-        return ClockStep(by_ms)
+        step = None
+        if abs(by_ms) > STEP_MS:
+            self._step_base_ms = base_ms
+            step = ClockStep(by_ms, self._behind_ms(base_ms))
+        if self._source.synced():
+            self._synced_base_ms = base_ms
+        return step
+
+    def _behind_ms(self, base_ms: int) -> int | None:
+        # The hub and the network may differ; a clock that agrees with either is not behind.
+        known = [] if self._synced_base_ms is None else [self._synced_base_ms]
+        if self.best is not None:
+            known.append(_offset(self.best) - self.best.uncertainty_ms)
+        return min(known) - base_ms if known else None
 
     def is_better(self, fix: ClockFix) -> bool:
         """Whether this fix tells more than the one stated last: usefully narrower, or the two contradict each other."""

@@ -151,9 +151,14 @@ class Booted(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 
 
 class ClockStep(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="clock_step"):
-    """The wall clock moved against the monotonic clock by this much."""
+    """The wall clock moved against the monotonic clock by this much.
+
+    `behind_ms` is by how much at least it is now behind what the device knew in this boot to be right: its clock while that
+    was synchronised, or the hub's. It is negative when ahead of it, and None when the device knew no right time.
+    """
 
     by_ms: int
+    behind_ms: int | None = None
 
 
 class ClockFix(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="clock_fix"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from contract.delivery.clock_tamper import clock_tampers
 from contract.delivery.hub_actions import (
     Contact,
     FactRow,
@@ -135,7 +136,8 @@ def decide(
         case Batch():
             return _batch(device, message, view, credit)
         case Fill():
-            return [PutFacts(device, tuple(_row(device, core, None) for core in message.cores))]
+            rows = tuple(_row(device, core, None) for core in message.cores)
+            return [*clock_tampers(device, rows, view), PutFacts(device, rows)]
         case Gap():
             return _gap(device, message, view, credit)
 
@@ -166,6 +168,7 @@ def _batch(device: str, batch: Batch, view: HubView, credit: Credit) -> list[Hub
     actions += _losses(device, rows)
     actions += _damages(device, rows[known:])
     last = chain[-1]
+    actions += clock_tampers(device, rows, view)
     actions.append(Reply(device, Ack(batch.incarnation, batch.lane, mark(last.n, last.hash), credit)))
     return actions
 

@@ -33,6 +33,8 @@ class IncidentKind(StrEnum):
     """Two different values for one sensor and instant; one is shown, both are kept."""
     DEVICE_DAMAGE = "device_damage"
     """A device found its own storage damaged, behind its witness, or gone."""
+    CLOCK_TAMPER = "clock_tamper"
+    """A device's wall clock was set back behind what the device knew to be right."""
     BLOB_REFUSED = "blob_refused"
     """An attachment that the hub cannot take."""
     BACKUP_FAILED = "backup_failed"

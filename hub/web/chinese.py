@@ -255,6 +255,10 @@ _INCIDENTS: Final = {
     "Look at the sensor's chart": "查看传感器曲线",
     "found its own storage damaged and went on with a new record": "发现自身存储损坏，已启用新记录簿",
     "Replace its storage soon": "尽快更换存储",
+    "its clock was set back behind the right time; order and distances in time are kept": (
+        "其时钟被拨回到正确时间之前；记录的顺序和时间间隔均已保存"
+    ),
+    "Find out who set the clock, and look at its readings around then": "查明是谁调整了时钟，并查看其前后的读数",
     "sent an attachment that the hub cannot take": "发来中心无法接收的附件",
     "Ask for the picture again": "请重新提供图片",
     "could not make its backup; devices let nothing go meanwhile": "未能完成备份；在此期间设备不会释放任何记录",

@@ -55,6 +55,11 @@ INCIDENT_WORDS: Final[dict[str, IncidentWords]] = {
     IncidentKind.DEVICE_DAMAGE: IncidentWords(
         "attention", "found its own storage damaged and went on with a new record", "Replace its storage soon"
     ),
+    IncidentKind.CLOCK_TAMPER: IncidentWords(
+        "attention",
+        "its clock was set back behind the right time; order and distances in time are kept",
+        "Find out who set the clock, and look at its readings around then",
+    ),
     IncidentKind.BLOB_REFUSED: IncidentWords(
         "past", "sent an attachment that the hub cannot take", "Ask for the picture again"
     ),

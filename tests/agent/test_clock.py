@@ -36,7 +36,7 @@ def test_p8_f090_f091_step_of_the_wall_clock_is_told_once(clock: DeviceClock, ti
     time.elapsed_ms += 5_000
     time.epoch_ms += by_ms
 
-    assert clock.step() == ClockStep(by_ms)
+    assert clock.step() == ClockStep(by_ms, -by_ms)
     assert clock.step() is None
     after = clock.stamp()
     assert after.at_ms - before.at_ms == 5_000 + by_ms
@@ -52,10 +52,68 @@ def test_slewing_is_no_step(clock: DeviceClock, time: VirtualTime) -> None:
 
 def test_f090_a_clock_before_1970_steps_once_and_not_for_ever(clock: DeviceClock, time: VirtualTime) -> None:
     time.epoch_ms -= 60 * YEAR_MS
-    assert clock.step() == ClockStep(-60 * YEAR_MS)
+    assert clock.step() == ClockStep(-60 * YEAR_MS, 60 * YEAR_MS)
     time.elapsed_ms += 10_000
 
     assert clock.step() is None
+
+
+def unsynced(time: VirtualTime) -> DeviceClock:
+    time.is_synced = False
+    return DeviceClock(BOOT, time)
+
+
+@pytest.mark.parametrize("by_ms", [54 * YEAR_MS, -3_600_000])
+def test_f091_a_clock_that_knew_no_right_time_is_behind_nothing(time: VirtualTime, by_ms: int) -> None:
+    clock = unsynced(time)
+    time.epoch_ms += by_ms
+    time.is_synced = True
+
+    assert clock.step() == ClockStep(by_ms, None)
+
+
+def test_f091_a_clock_that_runs_on_unsynchronised_does_not_become_right(time: VirtualTime) -> None:
+    clock = unsynced(time)
+    assert clock.step() is None
+    time.epoch_ms -= 3_600_000
+
+    assert clock.step() == ClockStep(-3_600_000, None)
+
+
+def test_f091_the_right_time_is_known_on_after_network_time_is_gone(time: VirtualTime) -> None:
+    clock = unsynced(time)
+    time.is_synced = True
+    assert clock.step() is None
+    time.is_synced = False
+    time.elapsed_ms += 3_600_000
+    time.epoch_ms += 60_000
+    assert clock.step() == ClockStep(60_000, -60_000)
+    time.epoch_ms -= 660_000
+
+    assert clock.step() == ClockStep(-660_000, 600_000)
+
+
+def test_f091_a_step_of_a_clock_that_stays_synchronised_is_measured_by_how_it_was_before(
+    clock: DeviceClock, time: VirtualTime
+) -> None:
+    time.epoch_ms -= 3_600_000
+
+    assert clock.step() == ClockStep(-3_600_000, 3_600_000)
+
+
+def test_f091_the_hubs_clock_is_a_right_time_too_less_what_it_is_vague_by(time: VirtualTime) -> None:
+    clock = unsynced(time)
+    clock.adopt(fix(400, mono_ms=0))
+    time.epoch_ms -= 3_600_000
+
+    assert clock.step() == ClockStep(-3_600_000, 3_600_000 - 400)
+
+
+def test_f091_a_clock_set_to_what_the_hub_says_is_not_behind(clock: DeviceClock, time: VirtualTime) -> None:
+    clock.adopt(fix(0, mono_ms=0, hub_ms=EPOCH_MS - 90_000))
+    time.epoch_ms -= 90_000
+
+    assert clock.step() == ClockStep(-90_000, 0)
 
 
 @pytest.mark.parametrize(("wall_ms", "stamped_ms"), [(-5_000, 0), (10**15, 253_402_300_799_999)])

@@ -296,7 +296,7 @@ def test_f090_wall_clock_that_is_set_is_stated_and_ends_blocks(bench: Bench, out
     bench.time.epoch_ms += DAY_MS
     outbox.maintain()
 
-    assert details(outbox) == [ClockStep(DAY_MS)]
+    assert details(outbox) == [ClockStep(DAY_MS, -DAY_MS)]
     assert outbox.summary().unsealed == 0
 
 

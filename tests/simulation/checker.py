@@ -38,6 +38,7 @@ SHOWN_BY: dict[str, set[str]] = {
     },
     "content_lost": {"telemetry_dropped", "row_corrupted", "database_damaged", "attachment_corrupted"},
     "device_damage": {"database_lost", "database_damaged", "image_restored", "row_corrupted", "attachment_corrupted"},
+    "clock_tamper": {"device_clock_jump"},
     "blob_refused": {"attachment_corrupted"},
     "quarantine": {"poison_fact", "wrong_lane", "foreign_fact", "killer_fact"},
     "not_authentic": {"forged_up"},

@@ -321,6 +321,20 @@ def test_f090_facts_of_a_wrong_clock_are_dated_within_what_is_stated(error_ms: i
     assert fleet.hub_clock_was_wrong is False
 
 
+def test_f091_a_device_whose_clock_was_set_back_is_shown_and_one_that_was_set_right_is_not() -> None:
+    fleet = quiet(devices=2)
+    back, right = fleet.devices
+    right.clocks.error_ms, right.clocks.is_synced = 7_200_000, False
+    right.die("for the story", power=True)
+    pass_s(fleet, 5)
+    back.clocks.error_ms, back.clocks.is_synced = -7_200_000, False
+    right.clocks.error_ms = 0
+    scan(back, 3)
+    fleet.settle()
+
+    assert {(i.device, i.kind.value) for i in fleet.hub.ledger.incidents.values()} == {(back.name, "clock_tamper")}
+
+
 def test_f093_a_slow_welcome_dates_vaguely_and_a_better_one_replaces_it() -> None:
     fleet = quiet()
     fleet = Fleet(fleet.plan)
