@@ -252,4 +252,6 @@ class Coverage:
         if whole_run:
             open_rows = sorted({*required} - {*shown} - {*failed})
             lines += [f"  not shown  {form.format(n)}  {titles[n]}" for n in open_rows]
+            if others := sorted({*titles} - {*required} - {*shown} - {*failed}):
+                lines.append(f"  not yet shown, beyond delivery: {' '.join(map(form.format, others))}")
         return lines

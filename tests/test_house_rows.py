@@ -78,7 +78,7 @@ def test_a_run_that_concerns_no_row_has_nothing_to_say() -> None:
     assert coverage.lines(whole_run=False) == []
 
 
-def test_a_whole_run_names_what_is_open_in_the_delivery_core() -> None:
+def test_a_whole_run_names_what_is_open_in_the_delivery_core_and_what_lies_beyond_it() -> None:
     coverage = Coverage()
     for number in PROMISES:
         coverage.note(f"test_p{number}_x", passed=True)
@@ -91,6 +91,9 @@ def test_a_whole_run_names_what_is_open_in_the_delivery_core() -> None:
         "  not shown  f005  device dies while it applies a welcome",
         "  not shown  f020  broker killed with messages queued, on mosquitto",
     ]
+    (beyond,) = (line for line in coverage.lines(whole_run=True) if "beyond delivery" in line)
+    named = {int(word.removeprefix("f")) for word in beyond.split() if word[1:].isdigit()}
+    assert named == {*FAULTS} - DELIVERY_CORE
 
 
 def test_every_test_that_names_a_row_names_a_known_one() -> None:
