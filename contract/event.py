@@ -14,6 +14,7 @@ from contract.limits import (
     MAX_BLOCK_READINGS,
     MAX_CODE_BYTES,
     MAX_CORE_BYTES,
+    MAX_DETAIL_CHARS,
     MAX_KEY_CHARS,
     MAX_NOTE_CHARS,
     MAX_PARCELS_PER_PROOF,
@@ -251,6 +252,8 @@ class Decision(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
     who: Text
     why: Note
     subject: Text = ""
+    detail: Annotated[str, Meta(max_length=MAX_DETAIL_CHARS)] = ""
+    """What the decision says beyond its action, as JSON of the shape that belongs to the action."""
 
 
 Event = Scan | Proof | Alarm | Status | Readings | Positions | Decision

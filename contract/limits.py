@@ -22,6 +22,8 @@ MAX_KEY_CHARS = 256
 MAX_TEXT_CHARS = 256
 """Names, places, reasons."""
 MAX_NOTE_CHARS = 2000
+MAX_DETAIL_CHARS = 8000
+"""What a decision states beside its reason, such as the limits of a temperature profile."""
 MAX_PARCELS_PER_PROOF = 200
 MAX_BLOBS_PER_FACT = 16
 
