@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.escape import escape_id
 from hub.accounts.csrf import csrf_token
+from hub.accounts.roles import Role
 from hub.coldchain.freshness import MISSED_READINGS, ON_ITS_WAY_MS
 from hub.context import hub_context
 from hub.fleet.freshness import SILENT_AFTER_MS
@@ -18,6 +19,17 @@ from hub.web.chinese import BROWSER_WORDS
 from hub.web.i18n import LANGUAGE_COOKIE, LANGUAGES, Words, language_of
 
 LANGUAGE_S: Final = 31_536_000
+PAGES: Final = (
+    ("/", "Now", Role.VIEWER),
+    ("/tracking", "Tracking", Role.VIEWER),
+    ("/temperature", "Temperature", Role.VIEWER),
+    ("/excursions", "Excursions", Role.VIEWER),
+    ("/trips", "Trips", Role.VIEWER),
+    ("/map", "Map", Role.VIEWER),
+    ("/devices", "Devices", Role.VIEWER),
+    ("/audit", "Audit", Role.AUDITOR),
+)
+"""The pages' own addresses, names and who may see them, as the navigation lists them."""
 
 _templates = Environment(
     loader=PackageLoader("hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -35,6 +47,7 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
         words_json=json.dumps(words.several(BROWSER_WORDS), ensure_ascii=True).replace("<", "\\u003c"),
         languages=LANGUAGES,
         caller=caller,
+        nav=[(path, name) for path, name, role in PAGES if caller and caller.may(role)],
         csrf=csrf_token(caller.secret) if caller and caller.secret else "",
         now_ms=now_ms,
         silent_after_ms=SILENT_AFTER_MS,

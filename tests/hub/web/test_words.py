@@ -12,6 +12,7 @@ from hub.tracking.custody import Deed, ParcelStatus
 from hub.web.chinese import BROWSER_WORDS, CHINESE, CODES_ENGLISH
 from hub.web.i18n import Words
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
+from hub.web.render import PAGES
 
 SAID = re.compile(r"""\bt\(\s*(["'])((?:(?!\1).)+)\1\s*[,)]""")
 
@@ -52,6 +53,10 @@ def test_every_incident_is_told_in_both_languages() -> None:
     for words in (*INCIDENT_WORDS.values(), UNKNOWN_INCIDENT):
         assert words.what in CHINESE
         assert words.todo in CHINESE
+
+
+def test_every_page_of_the_navigation_has_a_name_in_chinese() -> None:
+    assert {name for _, name, _ in PAGES} - set(CHINESE) == set()
 
 
 @pytest.mark.parametrize("english", sorted(CHINESE))
