@@ -1,0 +1,214 @@
+"""What a report says. These structs, as JSON, are exactly what is sealed, printed and verified.
+
+Times are UTC epoch ms in corrected time (`hub.timeline`), values are hundredths. Digests are lower-case hex, so that people can
+compare them by eye.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from contract.coldchain.findings import DurationMs, Judgement
+from contract.coldchain.profile import Profile
+from contract.event import CentiUnits, EpochMs, Key, Lane, Note, Quantity, Text
+
+FORMAT: Final = 1
+"""Of the JSON form. A reader refuses what it does not know instead of guessing."""
+
+HexDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+DeviceName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}\Z")]
+Counted = Annotated[int, Meta(ge=0, le=2**53)]
+
+ReadingPair = tuple[EpochMs, CentiUnits | None]
+"""When, and what; None for a fault of the sensor."""
+
+
+class SubjectKind(StrEnum):
+    """What a report is about."""
+
+    TRIP = "trip"
+    PARCEL = "parcel"
+
+
+class FindingKind(StrEnum):
+    """What was found."""
+
+    EXCURSION = "excursion"
+    NO_DATA = "no_data"
+
+
+class Acknowledgement(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who took note of a finding, when and why; `covers` is False where it has grown beyond what they saw."""
+
+    who: Text
+    at_ms: EpochMs
+    why: Note
+    covers: bool
+
+
+class Finding(Struct, frozen=True, forbid_unknown_fields=True):
+    """One excursion, or one stretch without data, with the times at which it happened and at which the hub knew.
+
+    Attributes:
+        id: as in `GET excursions`.
+        limit: the name of its limit; empty for no data.
+        extreme: the value furthest beyond; None for no data.
+        beyond_ms: time beyond, or without data.
+        known_ms, alarm_known_ms, ended_known_ms: when the hub first could say so.
+        withdrawn: readings that came later showed that it was none.
+    """
+
+    id: Text
+    kind: FindingKind
+    started_ms: EpochMs
+    known_ms: EpochMs
+    limit: Text = ""
+    extreme: CentiUnits | None = None
+    beyond_ms: DurationMs = 0
+    alarm_ms: EpochMs | None = None
+    alarm_known_ms: EpochMs | None = None
+    ended_ms: EpochMs | None = None
+    ended_known_ms: EpochMs | None = None
+    withdrawn: bool = False
+    acknowledgement: Acknowledgement | None = None
+
+
+class MeanKinetic(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mean kinetic temperature: information beside the verdict, never the verdict.
+
+    Attributes:
+        window: its name, such as `24 h`.
+        value: degrees Celsius; None where the window holds no reading.
+        delta_h_kj_mol: the activation energy that it was computed with.
+        excluded_ms: time without data, which is not part of it.
+    """
+
+    window: Text
+    from_ms: EpochMs
+    to_ms: EpochMs
+    value: float | None
+    delta_h_kj_mol: float
+    excluded_ms: DurationMs = 0
+
+
+class Late(Struct, frozen=True, forbid_unknown_fields=True):
+    """Readings from one instant to another of which the hub knew late, at last at `known_ms`."""
+
+    from_ms: EpochMs
+    to_ms: EpochMs
+    known_ms: EpochMs
+
+
+class SensorPart(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one sensor measured in one stretch of the report, and how that was judged.
+
+    Attributes:
+        id: the sensor. name, place: as people call it.
+        from_ms, to_ms: the stretch, both ends included.
+        calibration_due_ms: None where nobody has said.
+        clock_offset_ms: its device's clock minus the hub's at the latest contact; None: never compared.
+        readings: all of them, in order of time. late: those that became known late.
+        judgement: by `profile`, of exactly these readings.
+        findings: what the hub has on record, with both times and acknowledgements.
+    """
+
+    id: Key
+    device: DeviceName
+    name: Text
+    place: Text
+    quantity: Quantity
+    profile: Profile
+    from_ms: EpochMs
+    to_ms: EpochMs
+    readings: tuple[ReadingPair, ...]
+    judgement: Judgement
+    late: tuple[Late, ...] = ()
+    mkt: tuple[MeanKinetic, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    calibration_due_ms: EpochMs | None = None
+    clock_offset_ms: int | None = None
+
+
+class StayPart(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a parcel was, by its scans. `to_ms` None: it is still there. `sensors`: those that watched it."""
+
+    where: Text
+    from_ms: EpochMs
+    to_ms: EpochMs | None = None
+    sensors: tuple[Key, ...] = ()
+
+
+class ParcelPart(Struct, frozen=True, forbid_unknown_fields=True):
+    """A parcel and its stays in the period."""
+
+    id: Key
+    stays: tuple[StayPart, ...] = ()
+    alarmed: bool = False
+    complete: bool = True
+
+
+class LedgerGap(Struct, frozen=True, forbid_unknown_fields=True):
+    """Positions of a device's stream whose contents are gone, and the cause that was stated."""
+
+    device: DeviceName
+    lane: Lane
+    first_n: Counted
+    last_n: Counted
+    cause: Text
+    stated_ms: EpochMs
+
+
+class ChainRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """Consecutive positions of one stream, up to a head that can be compared with the hub's or the device's own.
+
+    Build it with `hub.reports.evidence.pack_run`; `links` are its positions, deflated.
+
+    Attributes:
+        previous: the hash before `first_n`.
+        head: the hash at `last_n`.
+    """
+
+    device: DeviceName
+    incarnation: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    lane: Lane
+    first_n: Counted
+    last_n: Counted
+    previous: HexDigest
+    head: HexDigest
+    links: bytes
+
+
+class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole content of a report.
+
+    Attributes:
+        hub: what the hub calls itself. made_ms, made_by: when and by whom the report was asked for.
+        incomplete: why not everything is known, one sentence for each reason; empty: complete.
+        facts: identities of the facts that the report rests on, in order; each one's exact core is in `runs`.
+    """
+
+    hub: Text
+    kind: SubjectKind
+    subject: Key
+    title: Text
+    from_ms: EpochMs
+    to_ms: EpochMs
+    made_ms: EpochMs
+    made_by: Text
+    parcels: tuple[ParcelPart, ...]
+    sensors: tuple[SensorPart, ...]
+    gaps: tuple[LedgerGap, ...] = ()
+    incomplete: tuple[Text, ...] = ()
+    runs: tuple[ChainRun, ...] = ()
+    facts: tuple[HexDigest, ...] = ()
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether any limit was exceeded for longer than it allows."""
+        return any(part.judgement.alarmed for part in self.sensors)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is unknown."""
+        return not self.incomplete and all(part.judgement.complete for part in self.sensors)
