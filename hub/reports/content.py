@@ -185,7 +185,7 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         hub: what the hub calls itself. made_ms, made_by: when and by whom the report was asked for.
         incomplete: why not everything is known, one sentence for each reason; empty: complete.
-        facts: identities of the facts that the report rests on, in order; each one's exact core is in `runs`.
+        runs: the facts that the report rests on (readings, scans, acknowledgements), with their exact cores in their chain.
     """
 
     hub: Text
@@ -201,7 +201,6 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     gaps: tuple[LedgerGap, ...] = ()
     incomplete: tuple[Text, ...] = ()
     runs: tuple[ChainRun, ...] = ()
-    facts: tuple[HexDigest, ...] = ()
 
     @property
     def alarmed(self) -> bool:
