@@ -14,6 +14,7 @@ from hub.accounts.throttle import LoginThrottle
 from hub.coldchain import api as coldchain_api
 from hub.context import HubContext
 from hub.fleet import api as fleet_api
+from hub.fleet import closing
 from hub.pages import devices, home, login, temperature
 from hub.pages import tracking as tracking_pages
 from hub.problems import install_problems
@@ -66,7 +67,7 @@ def create_app(context: HubContext) -> FastAPI:
     app.state.metrics = RequestMetrics(context)
     install_problems(app)
     app.add_middleware(HeadersMiddleware, metrics=app.state.metrics, secure=context.secure)
-    for router in (tracking_api.router, coldchain_api.router, fleet_api.router, live_api.router, health.router):
+    for router in (tracking_api.router, coldchain_api.router, fleet_api.router, closing.router, live_api.router, health.router):
         app.include_router(router)
     for router in (home.router, login.router, tracking_pages.router, temperature.router, devices.router):
         app.include_router(router, include_in_schema=False)

@@ -31,8 +31,8 @@ def report_incident(tx: Connection, report: Report, now_ms: int) -> None:
     tx.execute(statements.incident(tx.dialect.name), incident_row(report, now_ms))
 
 
-def close_incident(tx: Connection, key: str, now_ms: int) -> bool:
-    """Close an incident whose cause is gone; whether it was open."""
+def close_incident(tx: Connection, key: str, now_ms: int, by: str = BY_THE_HUB) -> bool:
+    """Close an incident whose cause is gone, or that a person has dealt with; whether it was open. It opens when it repeats."""
     c = t.incident.c
     ended = update(t.incident).where(c.key == key, c.closed_ms.is_(None))
-    return tx.execute(ended.values(closed_ms=now_ms, closed_by=BY_THE_HUB)).rowcount == 1
+    return tx.execute(ended.values(closed_ms=now_ms, closed_by=by)).rowcount == 1

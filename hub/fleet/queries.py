@@ -74,6 +74,7 @@ class IncidentRow:
     last_ms: int
     count: int
     closed_ms: int | None
+    closed_by: str
 
 
 @dataclass(frozen=True, slots=True)
