@@ -50,14 +50,15 @@ class Budget(Struct, frozen=True, array_like=True):
 
 
 class Judgement(Struct, frozen=True, array_like=True):
-    """All that was found from one instant to another.
+    """All that was found from one instant to another, both included.
 
     Attributes:
         excursions: of all limits, by start, then in the profile's order; those without an alarm included.
         no_data: stretches longer than the profile allows.
         budgets: one for each limit, in the profile's order.
-        above_ms, below_ms, inside_ms, no_data_ms: add up to the whole; beyond several limits of one side counts once.
-        readings: with a value. faults: without.
+        above_ms, below_ms, inside_ms, no_data_ms, ignored_ms: add up to the whole; beyond several limits counts once.
+            Before the first value there is no data, which is a finding only where it is longer than the profile allows.
+        readings: with a value, one from before that holds at the beginning included. faults: without.
         low, high: the extremes; None without a reading.
         freeze_thaws: how often it froze and thawed.
     """
@@ -76,6 +77,7 @@ class Judgement(Struct, frozen=True, array_like=True):
     low: CentiUnits | None
     high: CentiUnits | None
     freeze_thaws: int
+    ignored_ms: DurationMs = 0
 
     @property
     def alarmed(self) -> tuple[Excursion, ...]:
