@@ -1,9 +1,11 @@
 // What moves on a page: ages, live values, the search key and the scanner.
+import { listenToActs } from "./act.js";
 import { setServerTime, startClock } from "./fresh.js";
 import { listenToKeys } from "./keys.js";
-import { follow } from "./live.js";
+import { follow, refresh } from "./live.js";
 
 setServerTime(Number(document.body.dataset.now));
 startClock();
 listenToKeys();
+listenToActs(refresh);
 if (document.body.dataset.liveAfter) follow(document.body.dataset.liveAfter);

@@ -25,6 +25,14 @@ export function span(ms) {
   return t("{n} d", { n: Math.floor(s / 86400) });
 }
 
+// To the minute, for what is counted against an allowance.
+export function duration(ms) {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  const hours = Math.floor(minutes / 60);
+  if (!hours || hours >= 48) return hours % 24 && hours ? t("{n} d {h} h", { n: Math.floor(hours / 24), h: hours % 24 }) : span(ms);
+  return minutes % 60 ? t("{n} h {m} min", { n: hours, m: minutes % 60 }) : t("{n} h", { n: hours });
+}
+
 export function hundredths(value) {
   const tenths = Math.floor((Math.abs(value) + 5) / 10);
   return `${value < 0 && tenths ? "\u2212" : ""}${Math.floor(tenths / 10)}.${tenths % 10}`;
@@ -107,10 +115,16 @@ function paintAge(element) {
   element.title = fullForm.format(ms);
 }
 
+// What lasts, and what is left of an allowance while it does.
+const paintLasting = (element) => setText(element, duration(now() - Number(element.dataset.since)));
+const paintLeft = (element) => setText(element, duration(Number(element.dataset.until) - now()));
+
 export function paintAll(root = document) {
   root.querySelectorAll("[data-contact]").forEach(paintContact);
   root.querySelectorAll("[data-sensor]").forEach(paintReading);
   root.querySelectorAll("[data-age]").forEach(paintAge);
+  root.querySelectorAll("[data-since]").forEach(paintLasting);
+  root.querySelectorAll("[data-until]").forEach(paintLeft);
 }
 
 export function startClock() {

@@ -1,4 +1,4 @@
-// "/" focuses search; j and k move, Enter opens; a keyboard-wedge scanner anywhere searches.
+// "/" focuses search; j and k move, Enter opens, a acts on what is chosen; a keyboard-wedge scanner anywhere searches.
 
 // Scanners type a character every 1 to 20 ms, people hardly faster than 80.
 const scannerGapMs = 40;
@@ -10,6 +10,14 @@ function move(step) {
   const links = [...document.querySelectorAll("main .rows tbody a, main .findings a, main .cell")].filter((a) => a.offsetParent);
   const at = links.indexOf(document.activeElement);
   links[Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
+}
+
+// The one action of the row that has the focus, or of the page's only subject.
+function act(event) {
+  const button = document.activeElement.closest("li, tr")?.querySelector("[data-act]") ?? document.querySelector("main [data-act][data-only]");
+  if (!button) return;
+  event.preventDefault();
+  button.click();
 }
 
 export function listenToKeys() {
@@ -40,5 +48,6 @@ export function listenToKeys() {
       document.getElementById("search")?.select();
     } else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
+    else if (event.key === "a") act(event);
   });
 }

@@ -1,5 +1,6 @@
 // Live changes are put into the cells that are there; nothing is sorted anew under the pointer. What is not on the page is
 // counted in a strip. After a gap, or when no stream can be had, the page's own address is fetched and its parts are exchanged.
+import { acting } from "./act.js";
 import { now, paintAll, paintMoments, paintReading, setServerTime, span, t } from "./fresh.js";
 
 const quietMs = 30_000;
@@ -103,9 +104,14 @@ const show = {
     if (rows.length === 0) count(key);
   },
   incident() {
-    if (document.querySelector('[data-topics="incident"]')) refetchSoon();
+    if (document.querySelector('[data-topics~="incident"]')) refetchSoon();
   },
-  excursion() {},
+  excursion() {
+    if (document.querySelector('[data-topics~="excursion"]')) refetchSoon();
+  },
+  position(key, value) {
+    if (value) document.dispatchEvent(new CustomEvent("position", { detail: { key, ...value } }));
+  },
 };
 
 function count(key) {
@@ -144,11 +150,20 @@ async function refetch() {
 }
 
 // Rows must not move under a pointer or the focus: then a button says that there is something new.
-const inUse = (part) => part.contains(document.activeElement) || part.matches(":hover");
-const offer = (hidden) => { if (strip()?.querySelector("button")) strip().hidden = hidden; };
+const inUse = (part) => part.contains(document.activeElement) || part.matches(":hover") || acting();
 const strip = () => document.getElementById("strip");
 // What is told of a list, without what only counts on.
-const told = (part) => [...part.children].map((e) => `${e.dataset.level} ${e.querySelector("b")?.textContent} ${e.querySelector("a")?.href}`).join("\n");
+const told = (part) => [...part.children].map((e) => `${e.dataset.level} ${e.querySelector("b")?.textContent} ${e.querySelector("a")?.href}`);
+
+// Says how many findings there are that the list in use does not show.
+function offer(there, fresh) {
+  const button = strip()?.querySelector("button");
+  if (!button) return;
+  const known = new Set(there);
+  const added = fresh.filter((one) => !known.has(one)).length;
+  strip().hidden = there.join("\n") === fresh.join("\n");
+  button.textContent = added ? t("New: {n}. Show", { n: added }) : t("This list has changed. Show it");
+}
 
 function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-refresh]")) {
@@ -156,10 +171,10 @@ function exchange(fresh) {
     if (!other) continue;
     const list = part.matches(".findings");
     if (list && inUse(part) && !asked) {
-      offer(told(part) === told(other));
+      offer(told(part), told(other));
     } else if (list || !part.contains(document.activeElement)) {
       part.innerHTML = other.innerHTML;
-      if (list) offer(true);
+      if (list) offer([], []);
     }
     if ("due" in other.dataset) part.dataset.due = other.dataset.due;
   }
@@ -229,6 +244,12 @@ function lookAtDue() {
   refetchSoon();
 }
 
+// After somebody decided something here, what they look at is exchanged at once.
+export function refresh() {
+  asked = true;
+  refetch();
+}
+
 export function follow(after) {
   heard = now();
   elements("", "");
@@ -242,7 +263,7 @@ export function follow(after) {
   }, pollMs);
   setInterval(() => { if (state === "open") refetch(); }, totalsMs);
   setInterval(lookAtDue, 1000);
-  strip()?.querySelector("button")?.addEventListener("click", () => { asked = true; refetch(); });
+  strip()?.querySelector("button")?.addEventListener("click", refresh);
   document.querySelector(".findings")?.addEventListener("pointerleave", () => { if (strip() && !strip().hidden) refetchSoon(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refetchSoon(); });
 }

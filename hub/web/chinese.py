@@ -6,6 +6,8 @@ from typing import Final
 
 _AGES: Final = {"{n} s": "{n} 秒", "{n} min": "{n} 分钟", "{n} h": "{n} 小时", "{n} d": "{n} 天"}
 
+_DURATIONS: Final = {"{n} h {m} min": "{n} 小时 {m} 分钟", "{n} d {h} h": "{n} 天 {h} 小时"}
+
 _FRESHNESS: Final = {
     "no contact for {age}, readings are kept on the device": "已失联 {age}，读数保存在设备上",
     "never in contact": "从未联络",
@@ -126,6 +128,18 @@ _FRAME: Final = {
     "Unusable parameters": "参数无效",
     "Not from this page": "并非来自本页",
     "The hub could not answer": "中心无法回答",
+}
+
+_DECIDING: Final = {
+    "Reason": "理由",
+    "Cancel": "取消",
+    "Acknowledge": "确认",
+    "Close": "结案",
+    "Open": "打开",
+    "Watch": "查看",
+    "The hub could not be reached. Nothing was changed.": "无法连接中心，未作任何更改。",
+    "New: {n}. Show": "新增 {n} 条。显示",
+    "Closed before": "早已结案",
 }
 
 _NOW: Final = {
@@ -281,9 +295,11 @@ _INCIDENTS: Final = {
 
 CHINESE: Final[dict[str, str]] = {
     **_AGES,
+    **_DURATIONS,
     **_FRESHNESS,
     **_CODES,
     **_FRAME,
+    **_DECIDING,
     **_NOW,
     **_TRACKING,
     **_TEMPERATURE,
@@ -293,9 +309,13 @@ CHINESE: Final[dict[str, str]] = {
 
 BROWSER_WORDS: Final = (
     *_AGES,
+    *_DURATIONS,
     *_FRESHNESS,
     *_CODES,
     "counted only",
+    "The hub could not be reached. Nothing was changed.",
+    "New: {n}. Show",
+    "This list has changed. Show it",
     "New or moved outside this page: {n}. Show the latest",
     "No readings in this stretch.",
     "{n} readings, lowest {low}, highest {high}, {gaps} gaps",

@@ -31,6 +31,18 @@ def span(words: Words, length_ms: int) -> str:
     return words("{n} d", n=seconds // DAY_S)
 
 
+def duration(words: Words, length_ms: int) -> str:
+    """A length of time to the minute, for what is counted against an allowance: `2 h 10 min`."""
+    minutes = max(0, length_ms) // 60_000
+    hours, minutes_over = divmod(minutes, 60)
+    if not hours or hours >= 2 * 24:
+        days, hours_over = divmod(hours, 24)
+        return words("{n} d {h} h", n=days, h=hours_over) if days and hours_over else span(words, max(0, length_ms))
+    if not minutes_over:
+        return words("{n} h", n=hours)
+    return words("{n} h {m} min", n=hours, m=minutes_over)
+
+
 def room(words: Words, length_s: int | None) -> str:
     """How long the storage of a device still lasts; None where it fills so slowly that the device does not say."""
     if length_s is None:

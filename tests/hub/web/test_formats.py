@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.web.formats import age, count, hundredths, in_words, room, span
+from hub.web.formats import age, count, duration, hundredths, in_words, room, span
 from hub.web.i18n import Words
 
 NOW = 1_780_000_000_000
@@ -30,6 +30,23 @@ def test_a_reading_has_one_decimal_and_a_true_minus(value: int, text: str) -> No
 )
 def test_a_length_of_time_is_told_in_the_unit_that_says_enough(ms: int, text: str) -> None:
     assert span(Words("en"), ms) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (-5, "0 s"),
+        (59_999, "59 s"),
+        (2_460_000, "41 min"),
+        (3_600_000, "1 h"),
+        (7_800_000, "2 h 10 min"),
+        (172_740_000, "47 h 59 min"),
+        (172_800_000, "2 d"),
+        (187_200_000, "2 d 4 h"),
+    ],
+)
+def test_what_is_counted_against_an_allowance_is_told_to_the_minute(ms: int, text: str) -> None:
+    assert duration(Words("en"), ms) == text
 
 
 def test_what_a_wrong_clock_dates_into_the_future_is_not_younger_than_now() -> None:
