@@ -1,4 +1,4 @@
-"""How facts change the state of parcels."""
+"""How facts change the state of parcels, their stays and the trips of vehicles."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +13,8 @@ from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, r
 from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fold_parcel
 from hub.tracking.stated import correction_rows, custody_rows, term_rows
 from hub.tracking.tables import custody_correction, custody_event, parcel, parcel_term
+from hub.trips.retelling import retell
+from hub.trips.tables import stay, trip
 
 REFOLD_AT_ONCE: Final = 1_000
 """Parcels whose events are in memory together."""
@@ -55,10 +57,10 @@ _SOURCES: Final = {source.value: source for source in TimeSource}
 
 
 class TrackingProjection:
-    """Custody events one by one, and the state of each parcel folded from them."""
+    """Custody events one by one, the state of each parcel folded from them, where it stayed, and the trips of vehicles."""
 
     name = "tracking"
-    tables: Sequence[Table] = (clock_fix, custody_event, custody_correction, parcel, parcel_term)
+    tables: Sequence[Table] = (clock_fix, custody_event, custody_correction, parcel, parcel_term, stay, trip)
 
     def fold(self, tx: Connection, facts: Sequence[LedgerFact]) -> Sequence[Change]:
         """Fold scans, proofs, corrections and clock fixes.
@@ -95,6 +97,7 @@ def _refold(tx: Connection, names: Sequence[str]) -> None:
     events = custody_of(tx, names)
     rows = [_parcel_row(name, fold_parcel(events[name])) for name in names]
     write(tx, statements.latest(tx.dialect.name, parcel, "route"), rows)
+    retell(tx, events, names)
 
 
 def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[CustodyEvent]]:

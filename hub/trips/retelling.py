@@ -1,0 +1,100 @@
+"""How stays and trips are told anew when events of parcels change. Called with each refold of a parcel's state."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct, structs
+from sqlalchemy import Connection, bindparam, delete, select
+
+from hub.ledger import statements
+from hub.rows import write
+from hub.tracking.custody import CustodyEvent
+from hub.trips.runs import Load, Run, runs_of, until_ms
+from hub.trips.stays import Stay, stays_of
+from hub.trips.tables import stay, trip
+
+Row = dict[str, Any]
+
+_stay, _trip = stay.c, trip.c
+_STORED: Final = select(stay).where(_stay.parcel.in_(bindparam("names", expanding=True)))
+_FORGET_STAY: Final = delete(stay).where(
+    _stay.parcel == bindparam("old_parcel"), _stay.opened_by == bindparam("old_opened_by")
+)
+_TOUCHED: Final = (
+    (_trip.device == bindparam("vehicle"))
+    & (_trip.until_ms >= bindparam("from"))
+    & (_trip.from_ms <= bindparam("until"))
+)
+_TRIPS: Final = select(_trip.from_ms, _trip.until_ms).where(_TOUCHED)
+_FORGET_TRIPS: Final = delete(trip).where(_TOUCHED)
+_LOADS: Final = select(
+    _stay.from_ms, _stay.opened_by, _stay.to_ms, _stay.known_ms, _stay.closed_known_ms, _stay.parcel
+).where(
+    _stay.device == bindparam("vehicle"),
+    _stay.aboard.is_(True),
+    _stay.until_ms >= bindparam("from"),
+    _stay.from_ms <= bindparam("until"),
+)
+
+
+class Stretch(Struct, frozen=True):
+    """Some time of a vehicle."""
+
+    from_ms: int
+    until_ms: int
+
+    def with_(self, others: Iterable["Stretch"]) -> "Stretch":
+        """The shortest stretch that holds all of them."""
+        all_of_them = (self, *others)
+        return Stretch(min(s.from_ms for s in all_of_them), max(s.until_ms for s in all_of_them))
+
+
+def retell(tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names: Sequence[str]) -> None:
+    """Tell the stays of these parcels anew, and the trips of all vehicles whose loads that changes."""
+    rows = {(row["parcel"], row["opened_by"]): row for name in names for row in _rows(name, stays_of(events[name]))}
+    stored = {(row["parcel"], row["opened_by"]): dict(row) for row in tx.execute(_STORED, {"names": names}).mappings()}
+    gone = [row for key, row in stored.items() if rows.get(key) != row]
+    fresh = [row for key, row in rows.items() if stored.get(key) != row]
+    if gone:
+        tx.execute(_FORGET_STAY, [{f"old_{key}": row[key] for key in ("parcel", "opened_by")} for row in gone])
+    write(tx, statements.sole(stay), fresh)
+    changed: defaultdict[str, list[Stretch]] = defaultdict(list)
+    for row in (*gone, *fresh):
+        if row["aboard"]:
+            changed[row["device"]].append(Stretch(row["from_ms"], row["until_ms"]))
+    for device in sorted(changed):
+        first, *others = changed[device]
+        _retell_trips(tx, device, first.with_(others))
+
+
+def _rows(parcel: str, stays: Iterable[Stay]) -> Iterable[Row]:
+    for told in stays:
+        yield {"parcel": parcel, **structs.asdict(told), "until_ms": until_ms(told.from_ms, told.to_ms)}
+
+
+def _retell_trips(tx: Connection, device: str, changed: Stretch) -> None:
+    """Trips that the change touches are taken apart; what else they hold lies between their ends, so no other can join."""
+    there = {"vehicle": device, "from": changed.from_ms, "until": changed.until_ms}
+    touched = [Stretch(row.from_ms, row.until_ms) for row in tx.execute(_TRIPS, there)]
+    whole = changed.with_(touched)
+    there |= {"from": whole.from_ms, "until": whole.until_ms}
+    tx.execute(_FORGET_TRIPS, there)
+    loads = [
+        Load(row.from_ms, row.opened_by, row.to_ms, max(row.known_ms, row.closed_known_ms or 0), row.parcel)
+        for row in tx.execute(_LOADS, there)
+    ]
+    write(tx, statements.sole(trip), [_trip_row(device, run) for run in runs_of(loads)])
+
+
+def _trip_row(device: str, run: Run) -> Row:
+    return {
+        "id": run.id,
+        "device": device,
+        "from_ms": run.from_ms,
+        "to_ms": run.to_ms,
+        "until_ms": run.until_ms,
+        "parcels": len({load.parcel for load in run.loads}),
+        "aboard": sum(load.to_ms is None for load in run.loads),
+        "known_ms": max(load.known_ms for load in run.loads),
+    }
