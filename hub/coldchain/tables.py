@@ -103,9 +103,164 @@ class ReadingHourRow(SQLModel, table=True):
     sum: int = 0
 
 
+class TemperatureProfileRow(SQLModel, table=True):
+    """A profile that people defined (`contract.coldchain.profile`); one of a preset's name takes its place."""
+
+    __tablename__ = "temperature_profile"
+
+    name: str = Field(primary_key=True, max_length=256)
+    body: str
+    """JSON."""
+    known_ms: int
+    """When it was defined as it is now."""
+    who: str
+
+
+class SensorRecordRow(SQLModel, table=True):
+    """What people say of a sensor; there may be one for a sensor that was never heard."""
+
+    __tablename__ = "sensor_record"
+
+    sensor: str = Field(primary_key=True, max_length=256)
+    device: str = Field(index=True, max_length=64)
+    name: str = ""
+    place: str = ""
+    """Where it hangs; empty means its device's place."""
+    profile: str = ""
+    """By which it is judged from `profile_from_ms` on, as decided last; empty: by none."""
+    profile_from_ms: int | None = None
+    calibration_due_ms: int | None = None
+    replaced_by: str = ""
+    """The id of the sensor that took its place."""
+
+
+class SensorAssignmentRow(SQLModel, table=True):
+    """From when on a sensor is judged by which profile: its whole time line, as it holds now."""
+
+    __tablename__ = "sensor_assignment"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    sensor: str = Field(primary_key=True, max_length=256)
+    from_ms: int = Field(primary_key=True)
+    """Corrected time; until the next one's."""
+    profile: str
+    """Empty: by none."""
+
+
+class JudgedSensorRow(SQLModel, table=True):
+    """Where the judgement of a sensor stands, so that readings which follow are judged from here."""
+
+    __tablename__ = "judged_sensor"
+
+    sensor: int = Field(primary_key=True)
+    known_ms: int
+    """Receipt of the newest fact that this judgement knows of."""
+    profile: str
+    """By which it is judged now; empty: by none."""
+    from_ms: int
+    """Since when by this one."""
+    until_ms: int | None = None
+    """From when on by another one, which is known already."""
+    course: bytes | None = None
+    """`contract.coldchain.engine.Course` after the last reading; None where nothing is judged."""
+
+
+class CourseRow(SQLModel, table=True):
+    """A checkpoint of a sensor's judgement: its course before the first reading of an hour."""
+
+    __tablename__ = "course"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    sensor: int = Field(primary_key=True)
+    hour_ms: int = Field(primary_key=True)
+    body: bytes
+
+
+class VerdictRow(SQLModel):
+    """What is found; also what it was found to be at an earlier time."""
+
+    started_ms: int
+    alarm_ms: int | None = None
+    ended_ms: int | None = None
+    """None: it lasts, as far as readings tell."""
+    extreme: int | None = None
+    """The value furthest beyond; None for time without data."""
+    beyond_ms: int
+    """Time beyond, or without data, so far."""
+    alarm_known_ms: int | None = None
+    ended_known_ms: int | None = None
+    withdrawn: int = 0
+    """1: what came to be known later shows that it never was."""
+
+
+class ExcursionRow(VerdictRow, table=True):
+    """One excursion, or one stretch without data. None is ever deleted.
+
+    `known_ms`, `alarm_known_ms`, `ended_known_ms` and `changed_ms` are receipts of the facts that told it.
+    """
+
+    __tablename__ = "excursion"
+    __table_args__ = (Index("ix_excursion_sensor", "sensor", "started_ms"), Index("ix_excursion_started", "started_ms"))
+
+    id: str = Field(primary_key=True, max_length=32)
+    sensor: str = Field(max_length=256)
+    device: str = Field(max_length=64)
+    kind: str = Field(max_length=16)
+    """`excursion` or `no_data`."""
+    limit_name: str
+    """Empty for time without data."""
+    side: str = Field(max_length=8)
+    threshold: int | None = None
+    profile: str
+    """By which it was judged."""
+    known_ms: int
+    changed_ms: int
+    ack_who: str = ""
+    ack_why: str = ""
+    ack_ms: int | None = None
+    """When it was acknowledged, last; None: never with effect."""
+    ack_covers: int = 0
+    """1: it is still what was acknowledged; 0: it grew since, or nobody acknowledged."""
+
+
+class ExcursionChangeRow(VerdictRow, table=True):
+    """What an excursion was found to be from `known_ms` on, until the next change."""
+
+    __tablename__ = "excursion_change"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    excursion: str = Field(primary_key=True, max_length=32)
+    known_ms: int = Field(primary_key=True)
+
+
+class AcknowledgementRow(SQLModel, table=True):
+    """A person acknowledged an excursion as they saw it."""
+
+    __tablename__ = "excursion_acknowledgement"
+    __table_args__ = (Index("ix_excursion_acknowledgement_excursion", "excursion"),)
+
+    fact_id: bytes = Field(primary_key=True)
+    excursion: str
+    known_ms: int
+    who: str
+    why: str
+    from_ms: int
+    to_ms: int | None = None
+    """None: it lasted when it was seen."""
+    extreme: int | None = None
+
+
 sensor = table_of(SensorRow)
 reading_block = table_of(ReadingBlockRow)
 reading = table_of(ReadingRow)
 reading_conflict = table_of(ReadingConflictRow)
 sensor_latest = table_of(SensorLatestRow)
 reading_hour = table_of(ReadingHourRow)
+temperature_profile = table_of(TemperatureProfileRow)
+sensor_record = table_of(SensorRecordRow)
+sensor_assignment = table_of(SensorAssignmentRow)
+judged_sensor = table_of(JudgedSensorRow)
+course = table_of(CourseRow)
+excursion = table_of(ExcursionRow)
+excursion_change = table_of(ExcursionChangeRow)
+excursion_acknowledgement = table_of(AcknowledgementRow)
