@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import select
 
 from hub import tables as t
+from hub.accounts.audit import audit
 from hub.accounts.errors import AccountError
-from hub.accounts.service import AT_THE_MACHINE, audit, create_token, create_user, disable_user, list_users
+from hub.accounts.service import AT_THE_MACHINE, create_token, create_user, disable_user, list_users
 from hub.backup import make_backup
 from hub.broker.address import parse_bind
 from hub.broker.mosquitto import write_mosquitto_config

@@ -1,7 +1,10 @@
 """What can be refused about accounts.
 
 AccountError
-    NameTaken, NameUnknown, NameUnusable, PasswordTooShort, LifetimeUnusable
+├── NameTaken, NameUnknown, NameUnusable    a name
+├── PasswordTooShort, PasswordGuessable     a new password
+├── LifetimeUnusable, TokenUnknown          a token
+└── LastAdmin                               nobody would be left who may change accounts
 """
 
 
@@ -25,5 +28,17 @@ class PasswordTooShort(AccountError):
     """Fewer characters than MIN_PASSWORD_CHARS."""
 
 
+class PasswordGuessable(AccountError):
+    """Among the first that anybody would try."""
+
+
 class LifetimeUnusable(AccountError):
     """A token must end, and within years."""
+
+
+class TokenUnknown(AccountError):
+    """There is no such token, or it was revoked before."""
+
+
+class LastAdmin(AccountError):
+    """The only administrator who may still sign in."""

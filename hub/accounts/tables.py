@@ -16,6 +16,8 @@ class UserAccount(SQLModel, table=True):
     """Argon2id in its own text form."""
     created_at_ms: int
     disabled_at_ms: int | None = None
+    must_change: bool = False
+    """The password was made for the first sign-in only, where a new one is chosen."""
 
 
 class UserSession(SQLModel, table=True):
@@ -27,6 +29,9 @@ class UserSession(SQLModel, table=True):
     user_name: str = Field(foreign_key="user_account.name", index=True)
     created_at_ms: int
     expires_at_ms: int
+    address: str = Field(default="", max_length=64)
+    browser: str = Field(default="", max_length=256)
+    """Where the person signed in, so that they know their own sessions from a stranger's."""
 
 
 class ApiToken(SQLModel, table=True):
@@ -40,10 +45,13 @@ class ApiToken(SQLModel, table=True):
     created_at_ms: int
     expires_at_ms: int
     revoked_at_ms: int | None = None
+    created_by: str = ""
+    last_used_ms: int | None = None
+    """To within `hub.accounts.service.USE_NOTED_MS`."""
 
 
 class AuditEntry(SQLModel, table=True):
-    """What a person changed. Rows are only ever added."""
+    """What a person changed. Rows are only ever added, numbered without a gap, and chained (`hub.accounts.audit`)."""
 
     __tablename__ = "audit_trail"
 
@@ -55,6 +63,8 @@ class AuditEntry(SQLModel, table=True):
     old: str = ""
     new: str = ""
     why: str = ""
+    hash: bytes
+    """SHA-256 over this row and the hash of the one before."""
 
 
 user_account = table_of(UserAccount)

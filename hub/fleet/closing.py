@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
 
 from contract.limits import MAX_NOTE_CHARS
+from hub.accounts.audit import audit
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
-from hub.accounts.service import audit
 from hub.context import Hub
 from hub.incidents import close_incident
 from hub.problems import PROBLEM_RESPONSES, NotFound, Problem

@@ -1,0 +1,1 @@
+"""Screens without a login: their own credential, and what is said to them over topics."""
