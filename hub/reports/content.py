@@ -108,7 +108,8 @@ class SensorPart(Struct, frozen=True, forbid_unknown_fields=True):
         from_ms, to_ms: the stretch, both ends included.
         calibration_due_ms: None where nobody has said.
         clock_offset_ms: its device's clock minus the hub's at the latest contact; None: never compared.
-        readings: all of them, in order of time. late: those that became known late.
+        readings: all of them, in order of time, behind the last one before `from_ms`, whose value may still hold then.
+        late: those that became known late.
         judgement: by `profile`, of exactly these readings.
         findings: what the hub has on record, with both times and acknowledgements.
     """

@@ -1,0 +1,197 @@
+"""Checks a report without any database: seals, then facts against their chain, then readings and judgement against facts.
+
+What follows from facts is computed again and compared. What only the hub can know (when it learnt of something, what a sensor
+is called) rests on the seal, and on the hub's word that it gave this seal (`hub.reports.record`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from contract.coldchain.engine import judge
+from contract.columns import unpack_readings
+from contract.errors import ContractError
+from contract.event import Decision, Readings
+from contract.fact import Fact, decode_core
+from hub.reports.content import Finding, ReportInput, SensorPart
+from hub.reports.evidence import Placed, unpack_run
+from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json
+
+ACKNOWLEDGE = "excursion.acknowledge"
+"""The action of decisions that take note of a finding."""
+
+
+class Wrong(Struct, frozen=True):
+    """Something that is not as it was made. `part`: `file print attachment seal content facts readings judgement`."""
+
+    part: str
+    why: str
+
+
+class Checked(Struct, frozen=True):
+    """What a check found.
+
+    Attributes:
+        kind: `pdf` or `json`.
+        bytes: how long the file is.
+        seal: of the content; empty where it cannot be told.
+        facts: how many are inside.
+        heads: the chain heads that they lead to, to compare with the hub's or the devices': device, lane, position, hash.
+        wrong: what was changed; empty: the report is as it was made.
+        unproven: what no fact inside shows, and only the seal holds.
+    """
+
+    kind: str
+    bytes: int
+    seal: str = ""
+    subject: str = ""
+    title: str = ""
+    made_ms: int | None = None
+    made_by: str = ""
+    facts: int = 0
+    heads: tuple[tuple[str, str, int, str], ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+    unproven: tuple[str, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing was changed."""
+        return not self.wrong
+
+
+def check_report(data: bytes) -> Checked:
+    """Check the bytes of a PDF or JSON report; says what is wrong, and never raises for what the bytes are."""
+    kind = "pdf" if data.startswith(PDF_START) else "json"
+    if len(data) > MAX_REPORT_BYTES:
+        return Checked(
+            kind, len(data), wrong=(Wrong("file", f"Larger than any report: at most {MAX_REPORT_BYTES} bytes."),)
+        )
+    wrong: list[Wrong] = []
+    try:
+        if kind == "pdf":
+            wrong += _print(data)
+            # Of a file that is not whole nothing more is worth telling.
+            if any(each.part == "file" for each in wrong):
+                return Checked(kind, len(data), wrong=tuple(wrong))
+            data_json = attached_json(data)
+        else:
+            data_json = data
+        seal, report = open_json(data_json)
+    except Altered as error:
+        return Checked(kind, len(data), wrong=(*wrong, Wrong(error.part, str(error))))
+    placed, broken = _facts(report)
+    unproven: tuple[str, ...] = ()
+    if not broken:
+        known = _decoded(placed)
+        broken += [Wrong("readings", why) for part in report.sensors for why in _readings(part, known)]
+        unproven = tuple(_unproven(report, known))
+    broken += [Wrong("judgement", why) for part in report.sensors for why in _judgement(part)]
+    return Checked(
+        kind,
+        len(data),
+        seal,
+        report.subject,
+        report.title,
+        report.made_ms,
+        report.made_by,
+        len(placed),
+        tuple((run.device, run.lane.value, run.last_n, run.head) for run in report.runs),
+        (*wrong, *broken),
+        unproven,
+    )
+
+
+def _print(data: bytes) -> Iterator[Wrong]:
+    try:
+        check_pdf(data)
+    except Altered as error:
+        yield Wrong(error.part, str(error))
+
+
+def _facts(report: ReportInput) -> tuple[list[Placed], list[Wrong]]:
+    placed: list[Placed] = []
+    wrong: list[Wrong] = []
+    for run in report.runs:
+        try:
+            placed += unpack_run(run)
+        except ContractError as error:
+            wrong.append(Wrong("facts", str(error)))
+    return placed, wrong
+
+
+class _Known(Struct, frozen=True):
+    """A fact of the report, read."""
+
+    fact: Fact
+    placed: Placed
+
+
+def _decoded(placed: Sequence[Placed]) -> list[_Known]:
+    known = []
+    for each in placed:
+        try:
+            known.append(_Known(decode_core(each.core), each))
+        except ContractError:
+            # It is kept as evidence and proves its place in the chain; it tells no reading.
+            continue
+    return known
+
+
+def _readings(part: SensorPart, known: Sequence[_Known]) -> Iterator[str]:
+    """Every reading is stated by a fact, and none that a fact states is left out."""
+    stated = _stated(part.id, known)
+    listed = dict(part.readings)
+    strange = [at_ms for at_ms, value in part.readings if value not in stated.get(at_ms, ())]
+    if strange:
+        yield f"{part.id}: {len(strange)} readings that no fact states, the first at {strange[0]} ms"
+    left_out = [at_ms for at_ms in stated if part.from_ms <= at_ms <= part.to_ms and at_ms not in listed]
+    if left_out:
+        yield f"{part.id}: {len(left_out)} readings are left out, the first at {min(left_out)} ms"
+
+
+def _stated(sensor: str, known: Sequence[_Known]) -> Mapping[int, set[int | None]]:
+    """What facts say of each instant; two may differ, and then the hub shows one."""
+    stated: dict[int, set[int | None]] = defaultdict(set)
+    for each in known:
+        event = each.fact.event
+        if isinstance(event, Readings) and event.sensor == sensor and sensor.startswith(f"{each.placed.device}."):
+            base_ms = event.base_at_ms + each.placed.shift_ms
+            for reading in _unpacked(event):
+                stated[base_ms + reading[0]].add(reading[1])
+    return stated
+
+
+def _unpacked(event: Readings) -> list[tuple[int, int | None]]:
+    try:
+        readings = unpack_readings(event.columns, event.count, event.interval_ms)
+    except ContractError:
+        return []
+    return [(reading.offset_ms, reading.value) for reading in readings]
+
+
+def _judgement(part: SensorPart) -> Iterator[str]:
+    try:
+        again = judge(part.profile, part.readings, part.from_ms, part.to_ms)
+    except ContractError as error:
+        yield f"{part.id}: its readings cannot be judged: {error}"
+        return
+    if again != part.judgement:
+        yield f"{part.id}: judging its readings again by {part.profile.name} gives another result"
+
+
+def _unproven(report: ReportInput, known: Sequence[_Known]) -> Iterator[str]:
+    decisions = {
+        (event.subject, event.who, event.why)
+        for each in known
+        if isinstance(event := each.fact.event, Decision) and event.action == ACKNOWLEDGE
+    }
+    for finding in _findings(report):
+        ack = finding.acknowledgement
+        if ack is not None and (finding.id, ack.who, ack.why) not in decisions:
+            yield f"that {ack.who} acknowledged {finding.id}"
+
+
+def _findings(report: ReportInput) -> Iterator[Finding]:
+    for part in report.sensors:
+        yield from part.findings
