@@ -5,21 +5,27 @@ is called) rests on the seal, and on the hub's word that it gave this seal (`hub
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from contract.coldchain.engine import judge
+from contract.coldchain.mkt import Mkt, mkt
 from contract.columns import unpack_readings
 from contract.errors import ContractError
 from contract.event import Decision, Readings
 from contract.fact import Fact, decode_core
-from hub.reports.content import Finding, ReportInput, SensorPart
+from hub.reports.content import Finding, ReportInput, SensorPart, WayPart
 from hub.reports.evidence import Placed, unpack_run
 from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json
 
 ACKNOWLEDGE = "excursion.acknowledge"
 """The action of decisions that take note of a finding."""
+
+
+SAME_C = 1e-6
+"""Exponentials of two machines may differ in their last places."""
 
 
 class Wrong(Struct, frozen=True):
@@ -84,9 +90,12 @@ def check_report(data: bytes) -> Checked:
     unproven: tuple[str, ...] = ()
     if not broken:
         known = _decoded(placed)
-        broken += [Wrong("readings", why) for part in report.sensors for why in _readings(part, known)]
+        stated = _stated(known)
+        broken += [Wrong("readings", why) for part in report.sensors for why in _readings(part, stated)]
+        broken += [Wrong("readings", why) for way in report.ways for why in _readings_of_way(way, stated)]
         unproven = tuple(_unproven(report, known))
-    broken += [Wrong("judgement", why) for part in report.sensors for why in _judgement(part)]
+    judged: list[SensorPart | WayPart] = [*report.sensors, *report.ways]
+    broken += [Wrong("judgement", why) for part in judged for why in _judgement(part)]
     return Checked(
         kind,
         len(data),
@@ -138,28 +147,40 @@ def _decoded(placed: Sequence[Placed]) -> list[_Known]:
     return known
 
 
-def _readings(part: SensorPart, known: Sequence[_Known]) -> Iterator[str]:
+Stated = dict[str, dict[int, set[int | None]]]
+"""What facts say, by sensor and instant; two facts may differ, and then the hub shows one."""
+
+
+def _stated(known: Sequence[_Known]) -> Stated:
+    stated: Stated = defaultdict(lambda: defaultdict(set))
+    for each in known:
+        event = each.fact.event
+        if isinstance(event, Readings) and event.sensor.startswith(f"{each.placed.device}."):
+            base_ms = event.base_at_ms + each.placed.shift_ms
+            for offset_ms, value in _unpacked(event):
+                stated[event.sensor][base_ms + offset_ms].add(value)
+    return stated
+
+
+def _readings(part: SensorPart, stated: Stated) -> Iterator[str]:
     """Every reading is stated by a fact, and none that a fact states is left out."""
-    stated = _stated(part.id, known)
+    own = stated.get(part.id, {})
+    yield from _strange(part.id, [at_ms for at_ms, value in part.readings if value not in own.get(at_ms, ())])
     listed = dict(part.readings)
-    strange = [at_ms for at_ms, value in part.readings if value not in stated.get(at_ms, ())]
-    if strange:
-        yield f"{part.id}: {len(strange)} readings that no fact states, the first at {strange[0]} ms"
-    left_out = [at_ms for at_ms in stated if part.from_ms <= at_ms <= part.to_ms and at_ms not in listed]
+    left_out = [at_ms for at_ms in own if part.from_ms <= at_ms <= part.to_ms and at_ms not in listed]
     if left_out:
         yield f"{part.id}: {len(left_out)} readings are left out, the first at {min(left_out)} ms"
 
 
-def _stated(sensor: str, known: Sequence[_Known]) -> Mapping[int, set[int | None]]:
-    """What facts say of each instant; two may differ, and then the hub shows one."""
-    stated: dict[int, set[int | None]] = defaultdict(set)
-    for each in known:
-        event = each.fact.event
-        if isinstance(event, Readings) and event.sensor == sensor and sensor.startswith(f"{each.placed.device}."):
-            base_ms = event.base_at_ms + each.placed.shift_ms
-            for reading in _unpacked(event):
-                stated[base_ms + reading[0]].add(reading[1])
-    return stated
+def _readings_of_way(way: WayPart, stated: Stated) -> Iterator[str]:
+    """Every reading is stated by a fact of some sensor."""
+    strange = [at for at, value in way.readings if all(value not in told.get(at, ()) for told in stated.values())]
+    yield from _strange(f"way by {way.profile.name}", strange)
+
+
+def _strange(whose: str, strange: Sequence[int]) -> Iterator[str]:
+    if strange:
+        yield f"{whose}: {len(strange)} readings that no fact states, the first at {strange[0]} ms"
 
 
 def _unpacked(event: Readings) -> list[tuple[int, int | None]]:
@@ -170,14 +191,37 @@ def _unpacked(event: Readings) -> list[tuple[int, int | None]]:
     return [(reading.offset_ms, reading.value) for reading in readings]
 
 
-def _judgement(part: SensorPart) -> Iterator[str]:
+def _judgement(part: SensorPart | WayPart) -> Iterator[str]:
+    whose = part.id if isinstance(part, SensorPart) else "way"
     try:
         again = judge(part.profile, part.readings, part.from_ms, part.to_ms)
-    except ContractError as error:
-        yield f"{part.id}: its readings cannot be judged: {error}"
+        means = [(told.result, _mean_again(part, told.result)) for told in part.mkt]
+    except (ContractError, ValueError, OverflowError) as error:
+        yield f"{whose}: its readings cannot be judged: {error}"
         return
     if again != part.judgement:
-        yield f"{part.id}: judging its readings again by {part.profile.name} gives another result"
+        yield f"{whose}: judging its readings again by {part.profile.name} gives another result"
+    if not all(_same_mean(told, mean) for told, mean in means):
+        yield f"{whose}: another mean kinetic temperature follows from its readings"
+
+
+def _mean_again(part: SensorPart | WayPart, told: Mkt) -> Mkt:
+    if told.from_ms < part.from_ms:
+        # The window reaches further back than the readings of the report.
+        return told
+    return mkt(
+        part.readings,
+        told.from_ms,
+        told.to_ms,
+        no_data_s=part.profile.no_data_s,
+        delta_h_kj_per_mol=told.delta_h_kj_per_mol,
+    )
+
+
+def _same_mean(told: Mkt, mean: Mkt) -> bool:
+    if told.value_c is None or mean.value_c is None:
+        return told == mean
+    return replace(told, value_c=mean.value_c) == mean and abs(told.value_c - mean.value_c) < SAME_C
 
 
 def _unproven(report: ReportInput, known: Sequence[_Known]) -> Iterator[str]:

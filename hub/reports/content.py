@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from contract.coldchain.findings import DurationMs, Judgement
+from contract.coldchain.mkt import Mkt
 from contract.coldchain.profile import Profile
 from contract.event import CentiUnits, EpochMs, Key, Lane, Note, Quantity, Text
 
@@ -75,21 +76,10 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MeanKinetic(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mean kinetic temperature: information beside the verdict, never the verdict.
-
-    Attributes:
-        window: its name, such as `24 h`.
-        value: degrees Celsius; None where the window holds no reading.
-        delta_h_kj_mol: the activation energy that it was computed with.
-        excluded_ms: time without data, which is not part of it.
-    """
+    """A mean kinetic temperature over one window, such as `24h`: information beside the verdict, never the verdict."""
 
     window: Text
-    from_ms: EpochMs
-    to_ms: EpochMs
-    value: float | None
-    delta_h_kj_mol: float
-    excluded_ms: DurationMs = 0
+    result: Mkt
 
 
 class Late(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,6 +119,22 @@ class SensorPart(Struct, frozen=True, forbid_unknown_fields=True):
     findings: tuple[Finding, ...] = ()
     calibration_due_ms: EpochMs | None = None
     clock_offset_ms: int | None = None
+
+
+class WayPart(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole way of a parcel as one profile judges it: budgets run on from stay to stay.
+
+    Attributes:
+        readings: of several sensors at once those of the worst; each is stated by a fact of some sensor.
+        judgement: by `profile`, of exactly these readings.
+    """
+
+    profile: Profile
+    from_ms: EpochMs
+    to_ms: EpochMs
+    readings: tuple[ReadingPair, ...]
+    judgement: Judgement
+    mkt: tuple[MeanKinetic, ...] = ()
 
 
 class StayPart(Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,6 +192,7 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         hub: what the hub calls itself. made_ms, made_by: when and by whom the report was asked for.
         incomplete: why not everything is known, one sentence for each reason; empty: complete.
+        ways: of a parcel's report, one for each profile on its way.
         runs: the facts that the report rests on (readings, scans, acknowledgements), with their exact cores in their chain.
     """
 
@@ -199,16 +206,17 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     made_by: Text
     parcels: tuple[ParcelPart, ...]
     sensors: tuple[SensorPart, ...]
+    ways: tuple[WayPart, ...] = ()
     gaps: tuple[LedgerGap, ...] = ()
     incomplete: tuple[Text, ...] = ()
     runs: tuple[ChainRun, ...] = ()
 
     @property
-    def alarmed(self) -> bool:
-        """Whether any limit was exceeded for longer than it allows."""
-        return any(part.judgement.alarmed for part in self.sensors)
+    def alarms(self) -> int:
+        """How often a limit was exceeded for longer than it allows: on the parcel's way, else by all sensors."""
+        return sum(len(part.judgement.alarmed) for part in self.ways or self.sensors)
 
     @property
     def complete(self) -> bool:
         """Whether nothing is unknown."""
-        return not self.incomplete and all(part.judgement.complete for part in self.sensors)
+        return not self.incomplete and all(part.judgement.complete for part in self.ways or self.sensors)

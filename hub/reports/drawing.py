@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from contract.coldchain.profile import Profile
 from hub.coldchain.chart import ChartPoint, thin
-from hub.reports.content import Finding, FindingKind, SensorPart
+from hub.reports.content import Finding, FindingKind, Late, SensorPart, WayPart
 
 POINTS: Final = 2_000
 """More than a printer's dots across the page, with every extreme kept."""
@@ -36,7 +36,7 @@ _MARGIN_VALUE: Final = 100
 class _Scale:
     """From instants and values to places on the page."""
 
-    def __init__(self, part: SensorPart) -> None:
+    def __init__(self, part: SensorPart | WayPart) -> None:
         values = [value for _, value in part.readings if value is not None]
         values += [limit.threshold for limit in part.profile.limits]
         self.low = min(values, default=0) - _MARGIN_VALUE
@@ -51,15 +51,16 @@ class _Scale:
         return round(_BOTTOM - (value - self.low) * (_BOTTOM - _TOP) / (self.high - self.low), 1)
 
 
-def draw(part: SensorPart) -> str:
-    """The chart of one sensor. Times on it are UTC; findings carry their numbers as in the table beside it."""
+def draw(part: SensorPart | WayPart) -> str:
+    """The chart of a sensor or a way. Times on it are UTC; findings carry their numbers as in the table beside it."""
+    findings, late = (part.findings, part.late) if isinstance(part, SensorPart) else ((), ())
     scale = _Scale(part)
     marks = [
         *_frame(scale),
         *_no_data(part, scale),
         *_limits(part.profile, scale),
-        *_line(part, scale),
-        *_excursions(part.findings, scale, part.to_ms),
+        *_line(part, late, scale),
+        *_excursions(findings, scale, part.to_ms),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
@@ -100,7 +101,7 @@ def _limits(profile: Profile, scale: _Scale) -> Iterator[str]:
         yield _text(_RIGHT - 4, y - 4, limit.name, "end")
 
 
-def _no_data(part: SensorPart, scale: _Scale) -> Iterator[str]:
+def _no_data(part: SensorPart | WayPart, scale: _Scale) -> Iterator[str]:
     for stretch in part.judgement.no_data:
         x = scale.x(stretch.from_ms)
         width = scale.x(part.to_ms if stretch.to_ms is None else stretch.to_ms) - x
@@ -110,16 +111,15 @@ def _no_data(part: SensorPart, scale: _Scale) -> Iterator[str]:
         )
 
 
-def _line(part: SensorPart, scale: _Scale) -> Iterator[str]:
+def _line(part: SensorPart | WayPart, late: Sequence[Late], scale: _Scale) -> Iterator[str]:
     told = [ChartPoint(at_ms, value, 0) for at_ms, value in part.readings]
-    late = sorted((stretch.from_ms, stretch.to_ms) for stretch in part.late)
     pieces: list[tuple[bool, list[ChartPoint]]] = []
     before: ChartPoint | None = None
     for point in thin(told, part.from_ms, part.to_ms, POINTS):
         if point.value is None:
             before = None
             continue
-        was_late = any(from_ms <= point.at_ms <= to_ms for from_ms, to_ms in late)
+        was_late = any(stretch.from_ms <= point.at_ms <= stretch.to_ms for stretch in late)
         if before is None or point.at_ms - before.at_ms > part.profile.no_data_s * 1000:
             pieces.append((was_late, [point]))
         elif pieces[-1][0] is was_late:

@@ -8,9 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from contract.coldchain.mkt import Mkt
 from contract.coldchain.profile import Limit, Profile, Side
 from contract.event import Quantity
-from hub.reports.content import Acknowledgement, Finding, FindingKind, ParcelPart, ReportInput, SensorPart
+from hub.reports.content import Acknowledgement, Finding, FindingKind, ParcelPart, ReportInput, SensorPart, WayPart
 from hub.reports.drawing import draw
 from hub.reports.seal import PRINTED_CHARS
 from hub.web.formats import MINUS, clock, span
@@ -82,6 +83,7 @@ def lay_out(report: ReportInput, seal: str, words: Words, remark: str = "") -> L
         *([Line(remark, strong=True)] if remark else []),
         *_summary(report, words),
         *_parcels(report.parcels, words),
+        *(block for way in report.ways for block in _way(way, words)),
         *(block for part in report.sensors[:MOST_SENSORS] for block in _sensor(part, report.to_ms, words)),
         *_left_out(len(report.sensors) - MOST_SENSORS, words),
         *_gaps(report, words),
@@ -95,7 +97,7 @@ def lay_out(report: ReportInput, seal: str, words: Words, remark: str = "") -> L
 
 
 def _summary(report: ReportInput, words: Words) -> Iterator[Block]:
-    alarms = sum(len(part.judgement.alarmed) for part in report.sensors)
+    alarms = report.alarms
     kept = (
         words("Limits exceeded; alarms: {n}", n=alarms) if alarms else words("No limit exceeded beyond what is allowed")
     )
@@ -136,7 +138,6 @@ def _parcels(parcels: Sequence[ParcelPart], words: Words) -> Iterator[Block]:
 
 
 def _sensor(part: SensorPart, to_ms: int, words: Words) -> Iterator[Block]:
-    judged = part.judgement
     unit = _unit(part.quantity)
     yield Heading(2, f"{words('Sensor')} {part.name or part.id}")
     yield Pairs(
@@ -147,28 +148,44 @@ def _sensor(part: SensorPart, to_ms: int, words: Words) -> Iterator[Block]:
             (words("Calibration due"), _calibration(part.calibration_due_ms, to_ms, words)),
             (words("Clock of the device"), _offset(part.clock_offset_ms, words)),
             (words("Profile"), f"{part.profile.name}: {_limits(part.profile, unit, words)}"),
-            (words("Readings"), words("{n}; without a value: {faults}", n=judged.readings, faults=judged.faults)),
-            (words("Lowest and highest"), f"{_value(judged.low, unit)}, {_value(judged.high, unit)}"),
-            (
-                words("Time"),
-                words(
-                    "in range {inside}, above {above}, below {below}, without data {none}, not judged {ignored}",
-                    inside=_span(judged.inside_ms),
-                    above=_span(judged.above_ms),
-                    below=_span(judged.below_ms),
-                    none=_span(judged.no_data_ms),
-                    ignored=_span(judged.ignored_ms),
-                ),
-            ),
-            (words("Times frozen and thawed"), str(judged.freeze_thaws)),
-            *(
-                (f"{words('Mean kinetic temperature')}, {mkt.window}", _mkt(mkt.value, mkt.delta_h_kj_mol, words))
-                for mkt in part.mkt
-            ),
+            *_judged(part, unit, words),
         )
     )
-    yield Picture(draw(part), _described(part, unit, words))
+    yield Picture(draw(part), _described(part, part.name or part.id, unit, words))
     yield from _findings(part.findings, unit, words)
+
+
+def _way(way: WayPart, words: Words) -> Iterator[Block]:
+    unit = _unit(way.profile.quantity)
+    yield Heading(2, words("The parcel's whole way"))
+    yield Pairs(
+        (
+            (words("Stretch (UTC)"), f"{clock(way.from_ms)} {DASH} {clock(way.to_ms)}"),
+            (words("Profile"), f"{way.profile.name}: {_limits(way.profile, unit, words)}"),
+            *_judged(way, unit, words),
+        )
+    )
+    yield Picture(draw(way), _described(way, words("The parcel's whole way"), unit, words))
+
+
+def _judged(part: SensorPart | WayPart, unit: str, words: Words) -> Iterator[tuple[str, str]]:
+    judged = part.judgement
+    yield words("Readings"), words("{n}; without a value: {faults}", n=judged.readings, faults=judged.faults)
+    yield words("Lowest and highest"), f"{_value(judged.low, unit)}, {_value(judged.high, unit)}"
+    yield (
+        words("Time"),
+        words(
+            "in range {inside}, above {above}, below {below}, without data {none}, not judged {ignored}",
+            inside=_span(judged.inside_ms),
+            above=_span(judged.above_ms),
+            below=_span(judged.below_ms),
+            none=_span(judged.no_data_ms),
+            ignored=_span(judged.ignored_ms),
+        ),
+    )
+    yield words("Times frozen and thawed"), str(judged.freeze_thaws)
+    for told in part.mkt:
+        yield f"{words('Mean kinetic temperature')}, {told.window}", _mkt(told.result, words)
 
 
 def _findings(findings: Sequence[Finding], unit: str, words: Words) -> Iterator[Block]:
@@ -311,16 +328,24 @@ def _offset(offset_ms: int | None, words: Words) -> str:
     return words("right to the second") if abs(offset_ms) < SECOND_MS else ahead.format(age=span(words, abs(offset_ms)))
 
 
-def _mkt(value: float | None, delta_h: float, words: Words) -> str:
-    said = DASH if value is None else f"{value:.3f} °C".replace("-", MINUS)
-    return f"{said} (ΔH {delta_h} kJ/mol; {words('information, not the verdict')})"
+def _mkt(mean: Mkt, words: Words) -> str:
+    said = DASH if mean.value_c is None else f"{mean.value_c:.3f} °C".replace("-", MINUS)
+    left_out = _span(mean.to_ms - mean.from_ms - mean.known_ms)
+    return words(
+        "{value} from {since} to {until} (not known: {left_out}; ΔH {delta_h} kJ/mol); information, not the verdict",
+        value=said,
+        since=clock(mean.from_ms),
+        until=clock(mean.to_ms),
+        left_out=left_out,
+        delta_h=mean.delta_h_kj_per_mol,
+    )
 
 
-def _described(part: SensorPart, unit: str, words: Words) -> str:
+def _described(part: SensorPart | WayPart, what: str, unit: str, words: Words) -> str:
     judged = part.judgement
     return words(
-        "Chart of {sensor}: from {low} to {high}; alarms: {n}",
-        sensor=part.name or part.id,
+        "Chart of {what}: from {low} to {high}; alarms: {n}",
+        what=what,
         low=_value(judged.low, unit),
         high=_value(judged.high, unit),
         n=len(judged.alarmed),

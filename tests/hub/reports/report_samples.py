@@ -1,6 +1,7 @@
 """Reports made by hand, from facts as devices state them."""
 
 from contract.coldchain.engine import judge
+from contract.coldchain.mkt import mkt
 from contract.coldchain.profile import Limit, Profile, Rule, Side
 from contract.columns import Reading, pack_readings
 from contract.delivery.hub_view import StreamName
@@ -85,7 +86,7 @@ def small_report(title: str = "Van 12, morning run", reason: str = "door open at
         readings,
         to_ms,
         late=(Late(NOON_MS + 20 * MINUTE_MS, NOON_MS + 70 * MINUTE_MS, NOON_MS + 130 * MINUTE_MS),),
-        mkt=(MeanKinetic("24 h", NOON_MS, to_ms, 6.981, 83.144, 41 * MINUTE_MS),),
+        mkt=(MeanKinetic("24h", mkt(readings, NOON_MS, to_ms)),),
         findings=(
             Finding(
                 "exc-1",
