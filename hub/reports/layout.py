@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from contract.coldchain.mkt import Mkt
-from contract.coldchain.profile import Limit, Profile, Side
+from contract.coldchain.profile import Limit, Profile, Rule, Side
 from contract.event import Quantity
 from hub.reports.content import Acknowledgement, Finding, FindingKind, ParcelPart, ReportInput, SensorPart, WayPart
 from hub.reports.drawing import draw
@@ -293,9 +293,16 @@ def _limits(profile: Profile, unit: str, words: Words) -> str:
     return "; ".join(_limit(limit, unit, words) for limit in profile.limits)
 
 
+_RULES: Final = {
+    Rule.SINGLE: "each time by itself",
+    Rule.CUMULATIVE: "all times together",
+    Rule.DUAL: "above and below together",
+}
+
+
 def _limit(limit: Limit, unit: str, words: Words) -> str:
     sign = {(Side.ABOVE, False): ">", (Side.ABOVE, True): "≥", (Side.BELOW, False): "<", (Side.BELOW, True): "≤"}
-    rule = words(f"rule {limit.rule}")
+    rule = words(_RULES[limit.rule])
     allowed = (
         f"{_span(limit.allowed_s * 1000)} {words('allowed')}, {rule}" if limit.allowed_s else words("alarm at once")
     )
