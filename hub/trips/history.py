@@ -36,6 +36,8 @@ class Cause(StrEnum):
     """It was measured, and nobody has said which limits hold."""
     NOWHERE = "nowhere"
     """It was handed over, and nobody has said to whom."""
+    TOO_LONG = "too_long"
+    """It stayed longer than is judged at once."""
 
 
 class Missing(Struct, frozen=True):
@@ -55,7 +57,7 @@ class WatchedBy(Struct, frozen=True):
         sensor: its id. name, place: as people call it.
         profile: in force at the stay's begin; None: nobody has said.
         readings: how many; low, high: the extremes, None without a value.
-        judged: its readings are those by which the parcel is judged: of several sensors the worst counts.
+        worst: the parcel is judged by its readings: of several sensors of one profile the worst counts.
     """
 
     sensor: str
@@ -66,11 +68,11 @@ class WatchedBy(Struct, frozen=True):
     readings: int
     low: int | None
     high: int | None
-    judged: bool
+    worst: bool
 
 
 class StayHistory(Struct, frozen=True):
-    """One stay with its sensors. `to_ms` None: it is still there. `trip`: the run of the vehicle that it is part of, or empty."""
+    """One stay with its sensors. `to_ms` None: it is still there. `trip`: of the vehicle that carried it, or empty."""
 
     where: str
     device: str

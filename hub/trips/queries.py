@@ -1,15 +1,45 @@
 """What pages, reports and the interface read about the ways of parcels and the trips of vehicles."""
 
-from typing import Final
+import base64
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, Final
 
-from msgspec import Struct
-from sqlalchemy import Connection
+from msgspec import DecodeError, Struct, msgpack
+from sqlalchemy import Connection, Row, Select, and_, or_, select
 
+from contract.coldchain.engine import judge
 from contract.coldchain.findings import Judgement
+from contract.coldchain.hold import within
 from contract.coldchain.profile import Profile
-from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading
+from hub.coldchain.excursions import profile_of, sensor_readings_raw
+from hub.tables import device as device_table
+from hub.tracking.queries import BadCursor
+from hub.tracking.tables import custody_event
+from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading, StayHistory, WatchedBy
+from hub.trips.judging import (
+    MAX_STAY_MS,
+    Leg,
+    Watched,
+    exceeded,
+    judged,
+    missing,
+    no_data_ms,
+    verdict_of,
+    worst,
+)
+from hub.trips.runs import ID_CHARS
+from hub.trips.sensors import Probe, probes, watching
+from hub.trips.tables import stay, trip
 
 MAX_PAGE: Final = 500
+MAX_TRIP_PARCELS: Final = 1_000
+"""Told with a trip, the first loaded first; no van holds more."""
+ID_BYTES: Final = ID_CHARS // 2
+LAST_BYTES: Final = b"\xff" * (32 - ID_BYTES)
+"""Behind the beginning of an identity: no identity with that beginning sorts later."""
+
+_stay, _trip = stay.c, trip.c
 
 
 class TripFilters(Struct, frozen=True):
@@ -61,17 +91,127 @@ class TripParcel(Struct, frozen=True):
 
 
 class Trip(Struct, frozen=True):
-    """A trip with its parcels and sensors."""
+    """A trip with its parcels and sensors; `to_ms` is its end, or how far it is judged."""
 
     view: TripView
+    to_ms: int
     parcels: tuple[TripParcel, ...]
     sensors: tuple[TripSensor, ...]
     missing: tuple[Missing, ...]
 
 
+# -- parcels -----------------------------------------------------------------------------------------------------------
+
+
 def parcel_history(conn: Connection, parcel: str, now_ms: int) -> ParcelHistory | None:
-    """The way of a parcel, with all that is known of its temperature; None for one that is not known."""
-    raise NotImplementedError
+    """The way of a parcel, with all that is known of its temperature; None for one that never stayed anywhere."""
+    rows = conn.execute(select(stay).where(_stay.parcel == parcel).order_by(_stay.from_ms)).all()
+    if not rows:
+        return None
+    known = probes(conn, {row.device for row in rows}, {row.place for row in rows})
+    legs = [_leg(conn, row, known, now_ms) for row in rows]
+    counts = [worst(leg) for leg in legs]
+    ways, gaps = judged(legs, counts), missing(legs)
+    return ParcelHistory(
+        parcel=parcel,
+        from_ms=legs[0].from_ms,
+        to_ms=legs[-1].to_ms,
+        running=rows[-1].to_ms is None,
+        stays=tuple(
+            _stay_history(row, leg, {watched.probe.id for watched in worse.values()}, _trip_of(conn, row))
+            for row, leg, worse in zip(rows, legs, counts, strict=True)
+        ),
+        judged=ways,
+        readings=tuple(
+            reading for by_name in counts for _, first in sorted(by_name.items())[-1:] for reading in first.readings
+        ),
+        missing=gaps,
+        verdict=verdict_of(ways, gaps),
+    )
+
+
+def _leg(conn: Connection, row: Row[Any], known: Sequence[Probe], now_ms: int) -> Leg:
+    to_ms = max(row.from_ms, now_ms if row.to_ms is None else row.to_ms)
+    watched = tuple(
+        _watched(conn, probe, row.from_ms, to_ms) for probe in watching(known, row.device, row.place, aboard=row.aboard)
+    )
+    return Leg(
+        where_in_words(row.device, row.place, aboard=row.aboard),
+        row.from_ms,
+        to_ms,
+        watched,
+        nowhere=not (row.device or row.place),
+    )
+
+
+def where_in_words(device: str, place: str, *, aboard: bool) -> str:
+    """The vehicle of a stay, or its place."""
+    return device if aboard else place or device
+
+
+def _watched(conn: Connection, probe: Probe, from_ms: int, to_ms: int) -> Watched:
+    profile = profile_of(conn, probe.id, from_ms)
+    allowed_ms = no_data_ms(profile)
+    until_ms = min(to_ms, from_ms + MAX_STAY_MS)
+    # A little more at the end, which tells whether a value from before still held.
+    told = sensor_readings_raw(conn, probe.id, from_ms - allowed_ms, until_ms)
+    # Its end belongs to the next stay.
+    return Watched(probe, profile, list(within(told, from_ms, max(from_ms, until_ms - 1), allowed_ms)))
+
+
+def _stay_history(row: Row[Any], leg: Leg, worst_ids: set[str], trip_id: str) -> StayHistory:
+    return StayHistory(
+        where=leg.where,
+        **{
+            name: getattr(row, name)
+            for name in (
+                *("device", "place", "aboard", "from_ms", "to_ms", "known_ms"),
+                *("opened_by", "opened_step", "closed_by", "closed_step", "closed_known_ms"),
+            )
+        },
+        sensors=tuple(_watched_by(watched, worst_ids) for watched in leg.watched),
+        trip=trip_id,
+    )
+
+
+def _watched_by(watched: Watched, worst_ids: set[str]) -> WatchedBy:
+    values = [value for _, value in watched.readings if value is not None]
+    probe = watched.probe
+    return WatchedBy(
+        sensor=probe.id,
+        device=probe.device,
+        name=probe.name,
+        place=probe.place,
+        profile=watched.profile.name if watched.profile else None,
+        readings=len(watched.readings),
+        low=min(values, default=None),
+        high=max(values, default=None),
+        worst=probe.id in worst_ids,
+    )
+
+
+def _trip_of(conn: Connection, row: Row[Any]) -> str:
+    if not row.aboard:
+        return ""
+    return conn.scalar(_trip_at(row.device, row.from_ms).with_only_columns(_trip.id)) or ""
+
+
+def _trip_at(device: str, at_ms: int) -> Select[Any]:
+    return (
+        select(trip, device_table.c.place)
+        .outerjoin(device_table, device_table.c.id == _trip.device)
+        .where(_trip.device == device, _trip.from_ms <= at_ms, _trip.until_ms >= at_ms)
+        .order_by(_trip.from_ms.desc())
+        .limit(1)
+    )
+
+
+# -- trips -------------------------------------------------------------------------------------------------------------
+
+
+class _Cursor(Struct, frozen=True, array_like=True):
+    from_ms: int
+    id: str
 
 
 def list_trips(conn: Connection, filters: TripFilters, cursor: str | None = None, limit: int = 100) -> TripPage:
@@ -80,9 +220,116 @@ def list_trips(conn: Connection, filters: TripFilters, cursor: str | None = None
     Raises:
         BadCursor: the cursor is not one that this function gave.
     """
-    raise NotImplementedError
+    query = select(trip, device_table.c.place).outerjoin(device_table, device_table.c.id == _trip.device)
+    if filters.device:
+        query = query.where(_trip.device == filters.device)
+    if filters.since_ms is not None:
+        query = query.where(or_(_trip.to_ms >= filters.since_ms, _trip.to_ms.is_(None)))
+    if filters.until_ms is not None:
+        query = query.where(_trip.from_ms <= filters.until_ms)
+    if cursor:
+        after = _read_cursor(cursor)
+        query = query.where(
+            or_(_trip.from_ms < after.from_ms, and_(_trip.from_ms == after.from_ms, _trip.id > after.id))
+        )
+    size = max(1, min(limit, MAX_PAGE))
+    rows = conn.execute(query.order_by(_trip.from_ms.desc(), _trip.id).limit(size + 1)).all()
+    views = tuple(_view(row) for row in rows[:size])
+    last = views[-1] if len(rows) > size else None
+    return TripPage(views, _write_cursor(last) if last else None)
+
+
+def _view(row: Row[Any]) -> TripView:
+    return TripView(row.id, row.device, row.place or "", row.from_ms, row.to_ms, row.parcels, row.aboard, row.known_ms)
+
+
+def _write_cursor(view: TripView) -> str:
+    return base64.urlsafe_b64encode(msgpack.encode(_Cursor(view.from_ms, view.id))).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> _Cursor:
+    try:
+        return msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
+    except (ValueError, DecodeError) as error:
+        raise BadCursor(f"expected the next_cursor of a page before, got {text!r}") from error
 
 
 def find_trip(conn: Connection, trip_id: str, now_ms: int) -> Trip | None:
     """One trip; the identity of any load of a trip names it, so that an earlier load that comes late breaks no link."""
-    raise NotImplementedError
+    row = _trip_row(conn, trip_id)
+    if row is None:
+        return None
+    view = _view(row)
+    aboard = conn.execute(
+        select(stay)
+        .where(
+            _stay.device == view.device,
+            _stay.aboard.is_(True),
+            _stay.from_ms.between(view.from_ms, row.until_ms),
+            _stay.until_ms >= view.from_ms,
+        )
+        .order_by(_stay.from_ms, _stay.parcel)
+        .limit(MAX_TRIP_PARCELS)
+    ).all()
+    to_ms = max(view.from_ms, min(now_ms if view.to_ms is None else view.to_ms, view.from_ms + MAX_STAY_MS))
+    places = {load.place for load in aboard}
+    seen = watching(probes(conn, {view.device}, places), view.device, next(iter(sorted(places)), ""), aboard=True)
+    watched = tuple(_watched(conn, probe, view.from_ms, to_ms) for probe in seen)
+    leg = Leg(view.device, view.from_ms, to_ms, watched)
+    gaps = missing([leg])
+    sensors = tuple(_trip_sensor(one, leg) for one in watched)
+    verdicts: dict[tuple[int, int], ColdVerdict] = {}
+    parcels = []
+    for load in aboard:
+        window = load.from_ms, max(load.from_ms, min(to_ms, to_ms if load.to_ms is None else load.to_ms))
+        if window not in verdicts:
+            verdicts[window] = _verdict_on_board(watched, sensors, gaps, *window)
+        parcels.append(TripParcel(load.parcel, load.from_ms, load.to_ms, load.closed_step, verdicts[window]))
+    return Trip(view, to_ms, tuple(parcels), sensors, gaps)
+
+
+def _trip_row(conn: Connection, trip_id: str) -> Row[Any] | None:
+    by_id = select(trip, device_table.c.place).outerjoin(device_table, device_table.c.id == _trip.device)
+    row = conn.execute(by_id.where(_trip.id == trip_id)).first()
+    if row is not None:
+        return row
+    try:
+        first = bytes.fromhex(trip_id)
+    except ValueError:
+        return None
+    # The first load when the link was made; an earlier one may have come to be known since.
+    if len(first) != ID_BYTES:
+        return None
+    told = custody_event.c
+    stated = select(told.parcel, told.fact_id).where(told.fact_id >= first, told.fact_id <= first + LAST_BYTES).limit(1)
+    if (fact := conn.execute(stated).first()) is None:
+        return None
+    loaded = select(_stay.device, _stay.from_ms).where(
+        _stay.parcel == fact.parcel, _stay.opened_by == fact.fact_id, _stay.aboard.is_(True)
+    )
+    load = conn.execute(loaded).first()
+    return None if load is None else conn.execute(_trip_at(load.device, load.from_ms)).first()
+
+
+def _trip_sensor(watched: Watched, leg: Leg) -> TripSensor:
+    profile = watched.profile
+    verdict = judge(profile, watched.readings, leg.from_ms, leg.to_ms) if profile else None
+    return TripSensor(watched.probe.id, watched.probe.name, profile, verdict, tuple(watched.readings))
+
+
+def _verdict_on_board(
+    watched: Sequence[Watched], sensors: Sequence[TripSensor], gaps: Sequence[Missing], from_ms: int, to_ms: int
+) -> ColdVerdict:
+    if all(one.profile is None for one in watched):
+        return ColdVerdict.NOT_JUDGED
+    for one, sensor in zip(watched, sensors, strict=True):
+        profile, readings, whole = one.profile, one.readings, sensor.judgement
+        # What the whole trip did not break, no part of it did; budgets of a part are used less.
+        if profile is None or whole is None or not whole.alarmed:
+            continue
+        begin, end = (bisect_left(readings, instant, key=lambda reading: reading[0]) for instant in (from_ms, to_ms))
+        some = within(readings[max(0, begin - 1) : end + 1], from_ms, to_ms, no_data_ms(profile))
+        if exceeded(profile, list(some), from_ms, to_ms):
+            return ColdVerdict.EXCURSION
+    touched = any(gap.from_ms < to_ms and gap.to_ms > from_ms for gap in gaps)
+    return ColdVerdict.INCOMPLETE if touched else ColdVerdict.KEPT

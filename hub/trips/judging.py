@@ -1,0 +1,173 @@
+"""How a parcel's way is judged from the readings of the sensors that watched it. Pure.
+
+Each sensor is judged by the profile that was in force for it when the stay began. What one profile judges is one history:
+budgets run on from stay to stay, across vans and docks. Of several sensors of one profile at one stay the worst counts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Struct
+
+from contract.coldchain.engine import advance_block, begin, judge, open_findings, standing
+from contract.coldchain.findings import Excursion
+from contract.coldchain.profile import Profile, Side
+from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
+from hub.trips.sensors import Probe
+
+DEFAULT_NO_DATA_MS: Final = 900_000
+"""Where no profile says how long a load may go unwatched: as profiles say that say nothing else."""
+MAX_STAY_MS: Final = 31 * 86_400_000
+"""A parcel that nobody scanned off is judged for so long; more would be work without bound for a label that was lost."""
+BLOCK_READINGS: Final = 256
+
+
+class Watched(Struct, frozen=True):
+    """One sensor over one stay. `readings`: from the stay's begin (a value that still held then stands there) to its end."""
+
+    probe: Probe
+    profile: Profile | None
+    readings: Sequence[Reading]
+
+
+class Leg(Struct, frozen=True):
+    """One stay, with what its sensors measured. `to_ms`: its end, or now; `where`: in words."""
+
+    where: str
+    from_ms: int
+    to_ms: int
+    watched: tuple[Watched, ...]
+    nowhere: bool = False
+
+    @property
+    def judged_until_ms(self) -> int:
+        """Its end, unless it is too long."""
+        return min(self.to_ms, self.from_ms + MAX_STAY_MS)
+
+
+def no_data_ms(profile: Profile | None) -> int:
+    """How far readings may lie apart."""
+    return DEFAULT_NO_DATA_MS if profile is None else profile.no_data_s * 1000
+
+
+def worst(leg: Leg) -> Mapping[str, Watched]:
+    """By the names of profiles, the sensor that counts; under the empty name one without a profile."""
+    counts: dict[str, Watched] = {}
+    badness: dict[str, tuple[int, int, int]] = {}
+    for watched in leg.watched:
+        name = watched.profile.name if watched.profile else ""
+        bad = _badness(watched, leg)
+        if name not in counts or bad > badness[name]:
+            counts[name], badness[name] = watched, bad
+    return counts
+
+
+def _badness(watched: Watched, leg: Leg) -> tuple[int, int, int]:
+    """Longest beyond any limit, then fewest time without data, then nearest to a limit."""
+    known = [(at_ms, value) for at_ms, value in watched.readings if value is not None]
+    if not known:
+        return 0, leg.from_ms - leg.to_ms, 0
+    limits = watched.profile.limits if watched.profile else ()
+    low, high = min(value for _, value in known), max(value for _, value in known)
+    allowed_ms = no_data_ms(watched.profile)
+    times = [leg.from_ms, *(at_ms for at_ms, _ in known), leg.judged_until_ms]
+    blind_ms = sum(b - a for a, b in pairwise(times) if b - a > allowed_ms)
+    beyond_ms = 0
+    if any(limit.broken_by(value) for limit in limits for value in (low, high)):
+        known.append((leg.judged_until_ms, 0))
+        beyond_ms = sum(
+            b - a
+            for (a, value), (b, _) in pairwise(known)
+            if b - a <= allowed_ms and any(limit.broken_by(value) for limit in limits)
+        )
+    near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
+    return beyond_ms, -blind_ms, max(near, default=high)
+
+
+def judged(legs: Sequence[Leg], counts: Sequence[Mapping[str, Watched]]) -> tuple[Judged, ...]:
+    """The whole way, once for each profile on it, by name."""
+    names = sorted({name for by_name in counts for name in by_name if name})
+    return tuple(_judged(name, legs, counts) for name in names)
+
+
+def _judged(name: str, legs: Sequence[Leg], counts: Sequence[Mapping[str, Watched]]) -> Judged:
+    mine = [(leg, by_name[name]) for leg, by_name in zip(legs, counts, strict=True) if name in by_name]
+    profile = mine[0][1].profile
+    assert profile is not None  # noqa: S101 - only sensors without one have no name
+    readings = (reading for _, watched in mine for reading in watched.readings)
+    return Judged(profile, judge(profile, readings, mine[0][0].from_ms, mine[-1][0].judged_until_ms))
+
+
+def exceeded(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> bool:
+    """Whether a limit was exceeded for longer than it allows; quicker than a whole judgement."""
+    course = begin(profile, from_ms)
+    for start in range(0, len(readings), BLOCK_READINGS):
+        some = readings[start : start + BLOCK_READINGS]
+        course, found = advance_block(profile, course, [at for at, _ in some], [value for _, value in some])
+        if any(isinstance(finding, Excursion) and finding.alarm_ms is not None for finding in found):
+            return True
+    lasting = open_findings(profile, standing(profile, course, to_ms))
+    return any(isinstance(finding, Excursion) and finding.alarm_ms is not None for finding in lasting)
+
+
+def missing(legs: Sequence[Leg]) -> tuple[Missing, ...]:
+    """What is not known of the way, in order of time."""
+    found: list[Missing] = []
+    for run in _without_breaks(legs):
+        found += _unwatched(run)
+    some_judged = any(watched.profile for leg in legs for watched in leg.watched)
+    for leg in legs:
+        if some_judged and leg.watched and not any(watched.profile for watched in leg.watched):
+            found.append(Missing(Cause.NO_PROFILE, leg.where, leg.from_ms, leg.to_ms, leg.watched[0].probe.id))
+        if leg.judged_until_ms < leg.to_ms:
+            found.append(Missing(Cause.TOO_LONG, leg.where, leg.judged_until_ms, leg.to_ms))
+    return tuple(sorted(found, key=lambda gap: (gap.from_ms, gap.to_ms)))
+
+
+def _without_breaks(legs: Sequence[Leg]) -> Iterator[list[Leg]]:
+    """Legs that follow one another; between the others nobody had the parcel in care."""
+    run: list[Leg] = []
+    for leg in legs:
+        if run and run[-1].judged_until_ms != leg.from_ms:
+            yield run
+            run = []
+        run.append(leg)
+    if run:
+        yield run
+
+
+def _unwatched(run: Sequence[Leg]) -> Iterator[Missing]:
+    times = {run[0].from_ms, run[-1].judged_until_ms}
+    for leg in run:
+        for watched in leg.watched:
+            times.update(at_ms for at_ms, value in watched.readings if value is not None)
+    profiles = [watched.profile for leg in run for watched in leg.watched if watched.profile]
+    allowed_ms = min((no_data_ms(profile) for profile in profiles), default=DEFAULT_NO_DATA_MS)
+    for from_ms, to_ms in pairwise(sorted(times)):
+        if to_ms - from_ms > allowed_ms:
+            parts = [part for leg in run if (part := _part(leg, from_ms, to_ms)) is not None]
+            longest_ms = max(part.to_ms - part.from_ms for part in parts)
+            # A leg that lacks only the seconds until its next reading is not why.
+            yield from (part for part in parts if part.to_ms - part.from_ms >= min(allowed_ms, longest_ms))
+
+
+def _part(leg: Leg, from_ms: int, to_ms: int) -> Missing | None:
+    begin_ms, end_ms = max(from_ms, leg.from_ms), min(to_ms, leg.judged_until_ms)
+    if begin_ms >= end_ms:
+        return None
+    if not leg.watched:
+        return Missing(Cause.NOWHERE if leg.nowhere else Cause.NO_SENSOR, leg.where, begin_ms, end_ms)
+    late = [watched.probe for watched in leg.watched if watched.probe.may_send(end_ms)]
+    probe = (late or [watched.probe for watched in leg.watched])[0]
+    return Missing(Cause.NOT_SENT if late else Cause.NO_DATA, leg.where, begin_ms, end_ms, probe.id)
+
+
+def verdict_of(judged_ways: Iterable[Judged], gaps: Sequence[Missing]) -> ColdVerdict:
+    """One word for it."""
+    ways = list(judged_ways)
+    if any(way.judgement.alarmed for way in ways):
+        return ColdVerdict.EXCURSION
+    if not ways:
+        return ColdVerdict.NOT_JUDGED
+    return ColdVerdict.INCOMPLETE if gaps else ColdVerdict.KEPT
