@@ -18,7 +18,7 @@ from contract.event import Decision, Readings
 from contract.fact import Fact, decode_core
 from hub.reports.content import Finding, ReportInput, SensorPart, WayPart
 from hub.reports.evidence import Placed, unpack_run
-from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json
+from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json, pdf_seal
 
 ACKNOWLEDGE = "excursion.acknowledge"
 """The action of decisions that take note of a finding."""
@@ -35,6 +35,15 @@ class Wrong(Struct, frozen=True):
     why: str
 
 
+class Head(Struct, frozen=True):
+    """The hash at one position of a device's stream (hex)."""
+
+    device: str
+    lane: str
+    n: int
+    hash: str
+
+
 class Checked(Struct, frozen=True):
     """What a check found.
 
@@ -43,7 +52,8 @@ class Checked(Struct, frozen=True):
         bytes: how long the file is.
         seal: of the content; empty where it cannot be told.
         facts: how many are inside.
-        heads: the chain heads that they lead to, to compare with the hub's or the devices': device, lane, position, hash.
+        heads: the chain heads that they lead to, to compare with the hub's or the devices'.
+        pdf: the seal of the print; empty for JSON.
         wrong: what was changed; empty: the report is as it was made.
         unproven: what no fact inside shows, and only the seal holds.
     """
@@ -55,8 +65,9 @@ class Checked(Struct, frozen=True):
     title: str = ""
     made_ms: int | None = None
     made_by: str = ""
+    pdf: str = ""
     facts: int = 0
-    heads: tuple[tuple[str, str, int, str], ...] = ()
+    heads: tuple[Head, ...] = ()
     wrong: tuple[Wrong, ...] = ()
     unproven: tuple[str, ...] = ()
 
@@ -97,17 +108,18 @@ def check_report(data: bytes) -> Checked:
     judged: list[SensorPart | WayPart] = [*report.sensors, *report.ways]
     broken += [Wrong("judgement", why) for part in judged for why in _judgement(part)]
     return Checked(
-        kind,
-        len(data),
-        seal,
-        report.subject,
-        report.title,
-        report.made_ms,
-        report.made_by,
-        len(placed),
-        tuple((run.device, run.lane.value, run.last_n, run.head) for run in report.runs),
-        (*wrong, *broken),
-        unproven,
+        kind=kind,
+        bytes=len(data),
+        seal=seal,
+        subject=report.subject,
+        title=report.title,
+        made_ms=report.made_ms,
+        made_by=report.made_by,
+        pdf=pdf_seal(data) if kind == "pdf" else "",
+        facts=len(placed),
+        heads=tuple(Head(run.device, run.lane.value, run.last_n, run.head) for run in report.runs),
+        wrong=(*wrong, *broken),
+        unproven=unproven,
     )
 
 
