@@ -24,6 +24,8 @@ from hub.ingest import Ingest, Outlets
 from hub.intake import Incoming
 from hub.ledger import statements
 from hub.quarantine import drop, list_quarantine, replay
+from hub.reports.check import Head
+from hub.reports.record import made_reports, unknown_heads
 from hub.requests import (
     AddDevices,
     AddUser,
@@ -31,6 +33,7 @@ from hub.requests import (
     CreateToken,
     DisableUser,
     DropQuarantine,
+    FindReport,
     ListDevices,
     ListQuarantine,
     ListUsers,
@@ -92,9 +95,8 @@ class Administration:
                     ]
             case ReplayQuarantine() | DropQuarantine():
                 return self._quarantine(request)
-            case Verify():
-                with self._centre.db.read() as tx:
-                    return verify_ledger(tx, self._centre.blobs)
+            case Verify() | FindReport():
+                return self._check(request)
             case MakeBackup(path):
                 made = make_backup(self._centre.db, self._centre.blobs, Path(path), self._centre.now_ms())
                 return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
@@ -109,6 +111,15 @@ class Administration:
             return
         with self._centre.db.write() as tx:
             tx.execute(statements.latest(tx.dialect.name, t.setting), {"name": MQTT_SETTING, "value": url})
+
+    def _check(self, request: Verify | FindReport) -> Any:
+        with self._centre.db.read() as tx:
+            match request:
+                case Verify():
+                    return verify_ledger(tx, self._centre.blobs)
+                case FindReport(seal, heads):
+                    unknown = list(unknown_heads(tx, [Head(*head) for head in heads]))
+                    return {"made": made_reports(tx, seal), "unknown_heads": unknown}
 
     def _setting(self, name: str) -> str:
         with self._centre.db.read() as tx:

@@ -301,6 +301,25 @@ def verify(data: Data, *, as_json: AsJson = False) -> None:
         raise Refused("\n".join(found["wrong"]))
 
 
+@app.command("verify-report", epilog="Example: holdfast-hub verify-report report.pdf --json")
+def verify_report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A PDF or JSON report.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Also ask this hub whether it made the report.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a report is as it was made, without any database; exits 1 and says which part was changed."""
+    from hub.reports.telling import told  # noqa: PLC0415 most of the hub
+
+    found = told(file, None if data is None else lambda request: ask(data, request))
+    if as_json or not found.wrong:
+        _show(found.said, as_json, lambda _: found.words)
+    if found.wrong:
+        raise Refused("\n".join(found.wrong))
+
+
 @quarantine_app.command("list", epilog="Example: holdfast-hub quarantine list --data hub --all")
 def quarantine_list(
     data: Data,

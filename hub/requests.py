@@ -78,6 +78,13 @@ class Verify(Struct, frozen=True, tag=True):
     """Check chains, contents, counts and attachments."""
 
 
+class FindReport(Struct, frozen=True, tag=True):
+    """Whether this hub made a report: the seal of its content, and its chain heads as (device, lane, position, hash)."""
+
+    seal: str
+    heads: tuple[tuple[str, str, int, str], ...] = ()
+
+
 class MakeBackup(Struct, frozen=True, tag=True):
     """Write a backup to this absolute path."""
 
@@ -104,6 +111,7 @@ Request = (
     | ReplayQuarantine
     | DropQuarantine
     | Verify
+    | FindReport
     | MakeBackup
     | ConfigureBroker
 )
