@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from hub import tables as t
 from hub.accounts.audit import audit
 from hub.accounts.errors import AccountError
-from hub.accounts.service import AT_THE_MACHINE, create_token, create_user, disable_user, list_users
+from hub.accounts.service import create_token, create_user, disable_user, list_users
 from hub.backup import make_backup
 from hub.broker.address import parse_bind
 from hub.broker.mosquitto import write_mosquitto_config
 from hub.centre import Centre
+from hub.display.credentials import add_display, list_displays, revoke_display
 from hub.enrolment import enrol, revoke
 from hub.errors import Refused
 from hub.ingest import Ingest, Outlets
@@ -27,7 +28,9 @@ from hub.quarantine import drop, list_quarantine, replay
 from hub.reports.check import Head
 from hub.reports.record import made_reports, unknown_heads
 from hub.requests import (
+    AT_THE_MACHINE,
     AddDevices,
+    AddDisplay,
     AddUser,
     ConfigureBroker,
     CreateToken,
@@ -35,12 +38,14 @@ from hub.requests import (
     DropQuarantine,
     FindReport,
     ListDevices,
+    ListDisplays,
     ListQuarantine,
     ListUsers,
     MakeBackup,
     ReplayQuarantine,
     Request,
     RevokeDevice,
+    RevokeDisplay,
     Verify,
     WhereIsMqtt,
 )
@@ -73,10 +78,11 @@ class Administration:
         match request:
             case WhereIsMqtt():
                 return self._setting(MQTT_SETTING)
-            case AddDevices() | RevokeDevice():
-                return self._change_devices(request)
-            case ListDevices():
-                return self._devices()
+            case AddDevices() | RevokeDevice() | AddDisplay() | RevokeDisplay():
+                return self._change_guests(request)
+            case ListDevices() | ListDisplays():
+                with self._centre.db.read() as tx:
+                    return list_displays(tx) if isinstance(request, ListDisplays) else _devices(tx)
             case AddUser() | ListUsers() | DisableUser() | CreateToken():
                 return self._accounts(request)
             case ListQuarantine(everything):
@@ -101,8 +107,9 @@ class Administration:
                 made = make_backup(self._centre.db, self._centre.blobs, Path(path), self._centre.now_ms())
                 return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
             case ConfigureBroker(out, listen):
-                active = self._centre.registry.active()
-                return [str(path) for path in write_mosquitto_config(Path(out), parse_bind(listen), active)]
+                registry = self._centre.registry
+                files = write_mosquitto_config(Path(out), parse_bind(listen), registry.active(), registry.displays())
+                return [str(path) for path in files]
 
     def remember_mqtt(self, url: str) -> None:
         """Keep where devices reach the broker, for commands given while the hub is stopped."""
@@ -125,35 +132,31 @@ class Administration:
         with self._centre.db.read() as tx:
             return tx.execute(select(t.setting.c.value).where(t.setting.c.name == name)).scalar() or ""
 
-    def _change_devices(self, request: AddDevices | RevokeDevice) -> None:
+    def _change_guests(self, request: AddDevices | RevokeDevice | AddDisplay | RevokeDisplay) -> Any:
         # One after the other to the end: whoever read the devices first must not be the last to say who they are.
         with self._changing_devices:
-            self._change(request)
+            result = self._change(request)
             with self._centre.db.read() as reader:
                 self._centre.registry.reload(reader)
             self._devices_changed()
+        return result
 
-    def _change(self, request: AddDevices | RevokeDevice) -> None:
+    def _change(self, request: AddDevices | RevokeDevice | AddDisplay | RevokeDisplay) -> Any:
         now_ms = self._centre.now_ms()
         with self._centre.db.write() as tx:
             match request:
-                case AddDevices(keys, place):
+                case AddDevices(keys, place, who):
                     for device, key in keys.items():
                         enrol(tx, device, place, now_ms, key=bytes.fromhex(key))
-                        audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.add", subject=device, new=place)
-                case RevokeDevice(device):
+                        audit(tx, at_ms=now_ms, who=who, action="device.add", subject=device, new=place)
+                    return None
+                case RevokeDevice(device, who, why):
                     revoke(tx, device, now_ms)
-                    audit(tx, at_ms=now_ms, who=AT_THE_MACHINE, action="device.revoke", subject=device)
-
-    def _devices(self) -> list[dict[str, Any]]:
-        d, c = t.device.c, t.device_contact.c
-        query = (
-            select(d.id, d.place, d.enrolled_ms, d.revoked_ms, c.contact_ms, c.backlog_facts)
-            .join(t.device_contact, c.device == d.id, isouter=True)
-            .order_by(d.id)
-        )
-        with self._centre.db.read() as tx:
-            return [dict(row) for row in tx.execute(query).mappings()]
+                    return audit(tx, at_ms=now_ms, who=who, action="device.revoke", subject=device, why=why)
+                case AddDisplay(name, who):
+                    return add_display(tx, name, now_ms=now_ms, who=who)
+                case RevokeDisplay(name, who, why):
+                    return revoke_display(tx, name, now_ms=now_ms, who=who, why=why)
 
     def _accounts(self, request: AddUser | ListUsers | DisableUser | CreateToken) -> Any:
         now_ms = self._centre.now_ms()
@@ -190,3 +193,13 @@ class Administration:
                 Ingest(centre, Outlets(publish=lambda _device, _payload: None)).process(again)
                 centre.projector.run()
                 return done
+
+
+def _devices(tx: Connection) -> list[dict[str, Any]]:
+    d, c = t.device.c, t.device_contact.c
+    query = (
+        select(d.id, d.place, d.enrolled_ms, d.revoked_ms, c.contact_ms, c.backlog_facts)
+        .join(t.device_contact, c.device == d.id, isouter=True)
+        .order_by(d.id)
+    )
+    return [dict(row) for row in tx.execute(query).mappings()]

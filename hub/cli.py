@@ -22,19 +22,23 @@ from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
 from hub.folders import data_folder, make_folder
 from hub.log import configure_logging
+from hub.map.source import parse_map
 from hub.requests import (
     AddDevices,
+    AddDisplay,
     AddUser,
     ConfigureBroker,
     CreateToken,
     DisableUser,
     DropQuarantine,
     ListDevices,
+    ListDisplays,
     ListQuarantine,
     ListUsers,
     MakeBackup,
     ReplayQuarantine,
     RevokeDevice,
+    RevokeDisplay,
     Verify,
     WhereIsMqtt,
 )
@@ -48,10 +52,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 device_app = typer.Typer(help="Devices that may speak to this hub.", no_args_is_help=True)
+display_app = typer.Typer(help="Screens that may read the wall displays and the display topics.", no_args_is_help=True)
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 token_app = typer.Typer(help="Keys for programs.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What could not be read or folded.", no_args_is_help=True)
 app.add_typer(device_app, name="device")
+app.add_typer(display_app, name="display")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(quarantine_app, name="quarantine")
@@ -100,6 +106,9 @@ def serve_command(
     backup_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Make backups there.")] = None,
     backup_every: Annotated[str, typer.Option(metavar="DURATION", help="Such as 6h or 30m.")] = "6h",
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
+    base_map: Annotated[
+        str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")
+    ] = "",
 ) -> None:
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
     configure_logging()
@@ -117,6 +126,7 @@ def serve_command(
         backup_dir=backup_dir,
         backup_every_s=parse_duration_s(backup_every),
         secure=https,
+        map=parse_map(base_map),
     )
     raise typer.Exit(serve(settings))
 
@@ -209,6 +219,37 @@ def device_list(data: Data, *, as_json: AsJson = False) -> None:
 def device_revoke(device: Annotated[str, typer.Argument(metavar="ID")], data: Data) -> None:
     """Let a device speak no more and end its connection; what it said stays."""
     ask(data, RevokeDevice(device))
+
+
+@display_app.command("add", epilog="Example: holdfast-hub display add dock-4 --data hub --json")
+def display_add(name: Annotated[str, typer.Argument(metavar="NAME")], data: Data, *, as_json: AsJson = False) -> None:
+    """Make the credential of a screen; prints it, once.
+
+    The token opens /display/tracking and /display/temperature (append ?token=... once); user and password read the topics
+    hf1/display/# at the broker.
+    """
+
+    def line(row: dict[str, Any]) -> str:
+        return f"Token {row['token']}\nAt the broker: user {row['user']}, password {row['password']}"
+
+    _show(ask(data, AddDisplay(name)), as_json, line)
+
+
+@display_app.command("list", epilog="Example: holdfast-hub display list --data hub")
+def display_list(data: Data, *, as_json: AsJson = False) -> None:
+    """List screens with when they were last seen."""
+
+    def line(row: dict[str, Any]) -> str:
+        seen = f"last seen {_time(row['last_seen_ms'])}" if row["last_seen_ms"] is not None else "never seen"
+        return f"{row['name']:24} {'revoked' if row['revoked_ms'] is not None else seen}"
+
+    _show_all(ask(data, ListDisplays()), as_json, line)
+
+
+@display_app.command("revoke", epilog="Example: holdfast-hub display revoke dock-4 --data hub")
+def display_revoke(name: Annotated[str, typer.Argument(metavar="NAME")], data: Data) -> None:
+    """Let a screen read no more, on the wall and at the broker."""
+    ask(data, RevokeDisplay(name))
 
 
 @app.command(

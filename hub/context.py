@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
@@ -10,12 +10,26 @@ from sqlalchemy import Connection
 from contract.event import Decision
 from hub.ahead import Ahead
 from hub.db import Database
+from hub.errors import Refused
+from hub.ledger.safety import Safety
 from hub.live import LiveBus
+from hub.map.source import BUILT_IN, MapSource
+from hub.requests import Request as Administration
 
 
 def always_ready() -> bool:
     """For hubs without parts that start slowly."""
     return True
+
+
+def no_administration(_: Administration) -> Any:
+    """For hubs without a broker to tell."""
+    raise Refused("this hub administers nothing")
+
+
+def nothing_safe(_: Connection) -> Safety:
+    """For hubs that do not say what is safe."""
+    return Safety(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,10 @@ class HubContext:
         ready: whether the hub can take work (`/readyz`).
         storage_ok: whether its disk takes what it is given.
         hears: whether the broker lets it hear devices.
+        changes_ok: whether there is room for people's changes and their lines in the audit trail.
+        administer: answers what administration commands ask (`hub.requests`), such as enrolling a device.
+        safety: what devices may be told is safe, read with this connection.
+        map: what lies under the vehicles on the map.
     """
 
     database: Database
@@ -41,6 +59,10 @@ class HubContext:
     ready: Callable[[], bool] = always_ready
     storage_ok: Callable[[], bool] = always_ready
     hears: Callable[[], bool] = always_ready
+    changes_ok: Callable[[], bool] = always_ready
+    administer: Callable[[Administration], Any] = no_administration
+    safety: Callable[[Connection], Safety] = nothing_safe
+    map: MapSource = BUILT_IN
 
     @property
     def ahead(self) -> Ahead:

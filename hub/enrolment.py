@@ -10,7 +10,7 @@ from hub import tables as t
 from hub.agent_file import KEY_BYTES
 from hub.db import insert
 from hub.errors import Refused
-from hub.registry import EnrolledDevice
+from hub.registry import DISPLAY_PREFIX, EnrolledDevice
 
 
 def enrol(tx: Connection, device: str, place: str, now_ms: int, *, key: bytes | None = None) -> bytes:
@@ -25,6 +25,10 @@ def enrol(tx: Connection, device: str, place: str, now_ms: int, *, key: bytes | 
         check_device_id(device)
     except BadName as error:
         raise Refused(str(error)) from error
+    if device.startswith(DISPLAY_PREFIX):
+        raise Refused(
+            f"device id {device!r}: names that begin with {DISPLAY_PREFIX!r} are those of screens; choose another"
+        )
     known = find_device(tx, device)
     if known is not None and (known.key != key or known.revoked_ms is not None):
         state = "was revoked" if known.revoked_ms is not None else "is enrolled already"

@@ -29,7 +29,7 @@ CONTACT: Final = "contact"
 CONTACT_TOLD_MS: Final = 4_000
 """Each time for a device that sends live values every 5 s, and no more often for one that uploads a backlog."""
 
-TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion")
+TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "position")
 
 FLUSH_S: Final = 0.1
 """One write per viewer ten times a second is quick for an eye and cheap for the hub."""
@@ -101,11 +101,15 @@ class LiveBus:
         self._history: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_CHUNKS)
         self._heartbeat: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._followers: tuple[Callable[[Sequence[Changed]], None], ...] = ()
 
     # -- from any thread -----------------------------------------------------------------------------------------------
 
     def publish(self, changes: Iterable[Changed]) -> None:
-        """Say what changed, after its commit; returns at once. Before `start` and after `close` nobody hears it."""
+        """Say what changed, after its commit; returns at once. Before `start` and after `close` no page hears it."""
+        changes = list(changes)
+        for follower in self._followers:
+            follower(changes)
         with self._lock:
             for change in changes:
                 if change.topic == CONTACT:
@@ -113,6 +117,10 @@ class LiveBus:
                 elif change.topic in TOPICS:
                     self._changed.setdefault(change.topic, {})[change.key] = None
             self._schedule()
+
+    def tell(self, follower: Callable[[Sequence[Changed]], None]) -> None:
+        """Tell this too of everything that is published, in the thread that publishes; it must not wait."""
+        self._followers += (follower,)
 
     def publish_ahead(self, topic: str, values: Mapping[str, Any]) -> None:
         """Show values that ran ahead of their facts: marked `"kept": false`, stored nowhere.

@@ -3,9 +3,14 @@
 Apart from `hub.administration`, which answers them, so that a command that asks a running hub loads none of the hub.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from hub.accounts.roles import Role
+
+AT_THE_MACHINE: Final = "command line"
+"""Who acts when an administration command does."""
 
 
 class WhereIsMqtt(Struct, frozen=True, tag=True):
@@ -17,16 +22,38 @@ class AddDevices(Struct, frozen=True, tag=True):
 
     keys: dict[str, str]
     place: str
+    who: str = AT_THE_MACHINE
 
 
 class RevokeDevice(Struct, frozen=True, tag=True):
     """Let a device speak no more, and end its connection."""
 
     id: str
+    who: str = AT_THE_MACHINE
+    why: str = ""
 
 
 class ListDevices(Struct, frozen=True, tag=True):
     """All devices."""
+
+
+class AddDisplay(Struct, frozen=True, tag=True):
+    """Let a screen read the wall displays and the display topics; the result is its credential."""
+
+    name: str
+    who: str = AT_THE_MACHINE
+
+
+class RevokeDisplay(Struct, frozen=True, tag=True):
+    """Let a screen read no more."""
+
+    name: str
+    who: str = AT_THE_MACHINE
+    why: str = ""
+
+
+class ListDisplays(Struct, frozen=True, tag=True):
+    """All screens."""
 
 
 class AddUser(Struct, frozen=True, tag=True):
@@ -103,6 +130,9 @@ Request = (
     | AddDevices
     | RevokeDevice
     | ListDevices
+    | AddDisplay
+    | RevokeDisplay
+    | ListDisplays
     | AddUser
     | ListUsers
     | DisableUser

@@ -30,6 +30,8 @@ from hub.collector import relax_collector
 from hub.errors import HubError, Refused
 from hub.ingest import Ingest, Outlets
 from hub.live import LiveBus
+from hub.map.source import BUILT_IN, MapSource
+from hub.registry import Registry
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Settings:
     backup_every_s: float = 6 * 3600.0
     secure: bool = False
     """Pages are reached over https, through a proxy."""
+    map: MapSource = BUILT_IN
 
 
 class _Stop:
@@ -102,14 +105,16 @@ def serve(settings: Settings) -> int:
         usual_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         # Here, because it is most of the hub, and takes longer to load than all that devices wait for.
+        from hub.accounts.room import has_room  # noqa: PLC0415 see above
         from hub.administration import Administration  # noqa: PLC0415 see above
         from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 see above
         from hub.clock_watch import watching_clock  # noqa: PLC0415 see above
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
+        from hub.display.publisher import showing  # noqa: PLC0415 see above
         from hub.web.server import serving  # noqa: PLC0415 see above
 
-        administration = Administration(centre, lambda: broker.update(centre.registry.active()) if broker else None)
+        administration = Administration(centre, lambda: _tell_broker(broker, centre.registry))
         mqtt_url = broker.url if broker else _url_of(settings)
         administration.remember_mqtt(mqtt_url)
         control = ControlSocket(settings.data, administration.answer)
@@ -122,10 +127,15 @@ def serve(settings: Settings) -> int:
             secure=settings.secure,
             storage_ok=lambda: ingest.counts.storage_ok,
             hears=lambda: link.up,
+            changes_ok=lambda: ingest.counts.storage_ok and has_room(settings.data),
+            administer=administration.answer,
+            safety=centre.safety,
+            map=settings.map,
             ready=lambda: caught_up.is_set() and link.up and ingest.counts.storage_ok and not stop.asked,
         )
         stack.enter_context(serving(context, listener, stop.ask))
         stack.enter_context(watching_clock(centre, live.publish))
+        stack.enter_context(showing(centre.db, live, link, centre.now_ms))
         if settings.backup_dir is not None:
             backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
             stack.enter_context(backups)
@@ -160,9 +170,14 @@ def _broker(settings: Settings, centre: Centre, stack: ExitStack) -> tuple[Embed
         if settings.external_credential is None:
             raise Refused("an external broker needs --broker-credential FILE; `broker-config` writes one")
         return None, BrokerLink(settings.external, settings.external_credential)
-    broker = EmbeddedBroker(settings.data, settings.mqtt, centre.registry.active())
+    broker = EmbeddedBroker(settings.data, settings.mqtt, centre.registry.active(), centre.registry.displays())
     stack.callback(broker.stop)
     return broker, BrokerLink(broker.reach, broker.credential, RETRY_CHILD_S)
+
+
+def _tell_broker(broker: EmbeddedBroker | None, registry: Registry) -> None:
+    if broker is not None:
+        broker.update(registry.active(), registry.displays())
 
 
 def _url_of(settings: Settings) -> str:

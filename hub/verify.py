@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from contract.delivery.hub_view import StreamName
 from contract.fact import fact_id, next_hash, root_hash
 from hub import tables as t
+from hub.accounts.audit import check_chain
 from hub.blobs import BlobStore
 from hub.ledger.heads import stream_name
 
@@ -25,6 +26,8 @@ class Verified:
     positions: int
     streams: int
     blobs: int
+    changes: int
+    """Rows of the audit trail."""
     wrong: tuple[str, ...]
 
 
@@ -34,6 +37,8 @@ def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
     wrong += _wrong_facts(tx)
     wrong += _wrong_positions(tx)
     wrong += _wrong_heads(tx)
+    trail = check_chain(tx)
+    wrong += trail.wrong
     if blobs is not None:
         wrong += _wrong_blobs(tx, blobs)
     return Verified(
@@ -41,6 +46,7 @@ def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
         positions=_count(tx, t.position),
         streams=_count(tx, t.stream),
         blobs=_count(tx, t.blob),
+        changes=trail.rows,
         wrong=tuple(wrong),
     )
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Final
 
 from msgspec import msgpack
-from sqlalchemy import ColumnElement, Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from hub import tables as t
 from hub.accounts.tables import audit_trail
@@ -101,7 +101,7 @@ def list_audit(
     """Rows, the latest first; `before` is the id of the last one already seen."""
     where = [*_wanted(filters)] + ([] if before is None else [_c.id < before])
     rows = tx.execute(select(*_stated, _c.hash).where(*where).order_by(_c.id.desc()).limit(limit))
-    return [_row(row) for row in rows]
+    return [AuditRow(*values) for values in map(tuple, rows)]
 
 
 def _wanted(filters: AuditFilters) -> Iterator[ColumnElement[bool]]:
@@ -112,10 +112,6 @@ def _wanted(filters: AuditFilters) -> Iterator[ColumnElement[bool]]:
         yield _c.at_ms >= filters.since_ms
     if filters.until_ms is not None:
         yield _c.at_ms < filters.until_ms
-
-
-def _row(row: Row[tuple[object, ...]]) -> AuditRow:
-    return AuditRow(**row._asdict())
 
 
 def _chained(before: bytes, stated: tuple[object, ...]) -> bytes:

@@ -7,17 +7,22 @@ Every route of the hub either requires a role this way or is listed in `hub.app.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
 
 from hub.accounts.csrf import csrf_fits, from_elsewhere
 from hub.accounts.queries import Holder, session_holder, token_holder
 from hub.accounts.roles import GRANTS, Role
-from hub.context import Hub, Reader
-from hub.problems import Problem
+from hub.accounts.secrets import secret_hash
+from hub.accounts.service import USE_NOTED_MS, note_use
+from hub.context import Hub, HubContext, Reader
+from hub.errors import CommitFailed
+from hub.problems import RETRY_AFTER_S, Problem
 
 SESSION_COOKIE: Final = "hf_session"
 CSRF_HEADER: Final = "x-csrf-token"
@@ -61,7 +66,10 @@ def require(role: Role) -> Callable[..., Caller]:
     ) -> Caller:
         now_ms = hub.now_ms()
         if bearer is not None:
-            caller = _caller(token_holder(reader, bearer.credentials, now_ms))
+            holder = token_holder(reader, bearer.credentials, now_ms)
+            caller = _caller(holder)
+            if holder is not None and now_ms - (holder.used_ms or 0) >= USE_NOTED_MS:
+                _note_use(hub, bearer.credentials, now_ms)
         elif session:
             caller = _caller(session_holder(reader, session, now_ms), session)
         else:
@@ -74,11 +82,27 @@ def require(role: Role) -> Callable[..., Caller]:
             raise Problem(403, "Not allowed", f"This needs the role {role}; {caller.name} is {caller.role}.")
         if bearer is None and request.method not in SAFE_METHODS and not _from_our_page(request, caller.secret):
             raise Problem(403, "Not from this page", f"Send the page's token in the header {CSRF_HEADER}.")
+        if request.method not in SAFE_METHODS and not hub.changes_ok():
+            raise NoRoomForChanges
         request.state.caller = caller
         return caller
 
     dependency.required_role = role  # type: ignore[attr-defined]  # read by the test that walks all routes
     return dependency
+
+
+class NoRoomForChanges(Problem):
+    """The audit trail may not be able to take another line, so nothing is changed."""
+
+    def __init__(self) -> None:
+        detail = "Its disk is nearly full; what is left is for facts. Nothing was changed; make room, then try again."
+        super().__init__(503, "The hub takes no changes now", detail, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _note_use(hub: HubContext, token: str, now_ms: int) -> None:
+    # Whoever only reads is let in also where nothing can be written.
+    with suppress(DBAPIError, CommitFailed), hub.database.write() as tx:
+        note_use(tx, secret_hash(token), now_ms)
 
 
 def _caller(holder: Holder | None, secret: str = "") -> Caller | None:

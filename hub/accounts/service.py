@@ -13,9 +13,8 @@ from hub.accounts.passwords import check_password
 from hub.accounts.roles import Role
 from hub.accounts.secrets import hash_password, new_password, new_secret, new_token, secret_hash
 from hub.accounts.tables import api_token, user_account, user_session
+from hub.requests import AT_THE_MACHINE
 
-AT_THE_MACHINE: Final = "command line"
-"""Who acts when an administration command does."""
 SESSION_MS: Final = 12 * 3_600_000
 """A long shift; wall displays have a token of their own."""
 DAY_MS: Final = 86_400_000

@@ -18,9 +18,9 @@ import structlog
 from hub.broker import tether
 from hub.broker.address import Address, with_free_port
 from hub.broker.link import Credential
-from hub.broker.nats_config import HUB_USER, device_user, hub_user, nats_config
+from hub.broker.nats_config import HUB_USER, device_user, hub_user, nats_config, screen_user
 from hub.errors import Refused
-from hub.registry import EnrolledDevice
+from hub.registry import DisplayUser, EnrolledDevice
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,7 +48,9 @@ def find_program() -> Path:
 class EmbeddedBroker:
     """Runs the broker while it is open. Start it from a thread that lives as long as the process (see `tether`)."""
 
-    def __init__(self, data: Path, listen: Address, devices: Iterable[EnrolledDevice]) -> None:
+    def __init__(
+        self, data: Path, listen: Address, devices: Iterable[EnrolledDevice], displays: Iterable[DisplayUser] = ()
+    ) -> None:
         """Write the configuration and start it; `wait_started` says whether it did.
 
         Raises:
@@ -63,7 +65,7 @@ class EmbeddedBroker:
         self._started = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: str | None = None
-        self._write(devices)
+        self._write(devices, displays)
         self._keeper = threading.Thread(target=self._keep, name="broker", daemon=True)
         self._keeper.start()
 
@@ -93,9 +95,9 @@ class EmbeddedBroker:
         """The child's process id while it runs."""
         return self._process.pid if self._process is not None else None
 
-    def update(self, devices: Iterable[EnrolledDevice]) -> None:
-        """Let exactly these devices connect; the connection of any other ends, those of the rest go on."""
-        self._write(devices)
+    def update(self, devices: Iterable[EnrolledDevice], displays: Iterable[DisplayUser] = ()) -> None:
+        """Let exactly these devices and displays connect; the connection of any other ends, those of the rest go on."""
+        self._write(devices, displays)
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
 
@@ -109,8 +111,8 @@ class EmbeddedBroker:
             self._process.kill()
             self._keeper.join()
 
-    def _write(self, devices: Iterable[EnrolledDevice]) -> None:
-        users = [hub_user(self.credential.password), *map(device_user, devices)]
+    def _write(self, devices: Iterable[EnrolledDevice], displays: Iterable[DisplayUser]) -> None:
+        users = [hub_user(self.credential.password), *map(device_user, devices), *map(screen_user, displays)]
         text = nats_config(self._folder, self.address, users)
         fresh = self._folder / "nats.conf.new"
         fresh.unlink(missing_ok=True)

@@ -68,6 +68,8 @@ class BrokerLink:
         self._address = address
         self.refusal: str | None = None
         """Why the broker does not let the hub in; None while it does, or cannot be reached."""
+        self.connects = 0
+        """How often it came up. A broker that was started again has forgotten what it retained."""
         self._hear: Callable[[Incoming], None] | None = None
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"hub-{secrets.token_hex(8)}", clean_session=True)
@@ -101,6 +103,13 @@ class BrokerLink:
         """Send to a device; without a connection it is lost, and the device will ask again."""
         self._client.publish(down_topic(device), payload, qos=0, retain=False)
 
+    def show(self, topic: str, payload: bytes) -> None:
+        """Say something to displays, those that come later included; nothing (`b""`) takes back what was said there.
+
+        Without a connection it is lost; whoever shows says everything anew when `connects` grew.
+        """
+        self._client.publish(topic, payload, qos=0, retain=True)
+
     def stop(self) -> None:
         """Disconnect."""
         self._client.disconnect()
@@ -120,6 +129,7 @@ class BrokerLink:
             self._refuse(f"no subscription to {UP_FILTER}")
             return
         self.refusal = None
+        self.connects += 1
         self._subscribed.set()
 
     def _refuse(self, why: str) -> None:

@@ -19,7 +19,7 @@ from hub.broker.address import Address
 from hub.broker.link import read_credential
 from hub.broker.nats_config import HUB_USER
 from hub.errors import Refused
-from hub.registry import EnrolledDevice
+from hub.registry import DisplayUser, EnrolledDevice
 
 ITERATIONS: Final = 101
 """What mosquitto_passwd uses; the passwords are 256 random bits, which no number of guesses finds."""
@@ -59,12 +59,24 @@ topic read hf1/up/#
 topic write hf1/down/+
 topic write hf1/display/#
 
-pattern write hf1/up/+/%u
+{screens}pattern write hf1/up/+/%u
 pattern read hf1/down/%u
 """
 
 
-def write_mosquitto_config(folder: Path, listen: Address, devices: Iterable[EnrolledDevice]) -> list[Path]:
+_SCREEN: Final = """\
+user {user}
+topic read hf1/display/#
+topic deny hf1/up/#
+topic deny hf1/down/#
+
+"""
+"""The patterns hold for every user; what is denied first stays denied."""
+
+
+def write_mosquitto_config(
+    folder: Path, listen: Address, devices: Iterable[EnrolledDevice], displays: Iterable[DisplayUser] = ()
+) -> list[Path]:
     """Write the files into `folder`; the hub's password stays the same when it has been written there before.
 
     Root gives all but the hub's credential to the user `mosquitto`, where there is one.
@@ -77,11 +89,16 @@ def write_mosquitto_config(folder: Path, listen: Address, devices: Iterable[Enro
     try:
         folder.mkdir(parents=True, exist_ok=True)
         password = _known_password(credential) or secrets.token_hex(32)
-        users = [(HUB_USER, password), *((d.id, password_of(d.key)) for d in devices)]
+        screens = tuple(displays)
+        users = [
+            (HUB_USER, password),
+            *((d.id, password_of(d.key)) for d in devices),
+            *((s.user, s.password) for s in screens),
+        ]
         config = _CONFIG.format(port=listen.port, host=listen.host, folder=folder, max_packet=MAX_PACKET_BYTES)
         files = {
             folder / "mosquitto.conf": config,
-            folder / "acl": _ACCESS,
+            folder / "acl": _ACCESS.format(screens="".join(_SCREEN.format(user=s.user) for s in screens)),
             folder / "passwords": "".join(f"{name}:{_hashed(secret)}\n" for name, secret in users),
             credential: f'user = "{HUB_USER}"\npassword = "{password}"\n',
         }

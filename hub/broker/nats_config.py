@@ -9,16 +9,20 @@ from typing import Final
 from contract.statement import password_of
 from contract.topics import down_topic, up_topic
 from hub.broker.address import Address
-from hub.registry import EnrolledDevice
+from hub.registry import DisplayUser, EnrolledDevice
 
 MAX_PAYLOAD: Final = "300KB"
 """Nothing of ours is bigger (contract.limits.MAX_WIRE_BYTES); larger is cut off before it reaches the hub."""
+MAX_CONNECTIONS: Final = 20_000
+"""Twice the largest fleet; a flood of connections ends here, and not at the descriptors of the hub's machine."""
+MAX_SUBSCRIPTIONS: Final = 1_000
+"""Of one connection. A device needs one, a display one or one for each thing that it shows."""
 HUB_USER: Final = "hub"
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerUser:
-    """Who may connect, and the exact subjects (a topic with `.` for `/`) of publishing and subscribing."""
+    """Who may connect, and the exact subjects (a topic with `.` for `/`) of publishing and subscribing; none means none."""
 
     name: str
     password: str
@@ -37,6 +41,11 @@ def hub_user(password: str) -> BrokerUser:
     """The hub hears all devices and speaks to all."""
     # NATS takes `a/b/#` for two subscriptions.
     return BrokerUser(HUB_USER, password, ("hf1.down.*", "hf1.display.>"), ("hf1.up", "hf1.up.>"))
+
+
+def screen_user(display: DisplayUser) -> BrokerUser:
+    """A display hears what is said to displays, and says nothing."""
+    return BrokerUser(display.user, display.password, (), ("hf1.display", "hf1.display.>"))
 
 
 def _subject(topic: str) -> str:
@@ -66,6 +75,8 @@ def nats_config(folder: Path, mqtt: Address, users: Iterable[BrokerUser]) -> str
         "  limits { default_max_consumers: -1 }",
         "}",
         f'mqtt {{ listen: "{mqtt.bind}" }}',
+        f"max_connections: {MAX_CONNECTIONS}",
+        f"max_subscriptions: {MAX_SUBSCRIPTIONS}",
         "authorization {",
         "  timeout: 10",
         "  users = [",
@@ -78,7 +89,9 @@ def nats_config(folder: Path, mqtt: Address, users: Iterable[BrokerUser]) -> str
 
 
 def _user(user: BrokerUser) -> str:
-    permissions = f"publish: {_quoted_list(user.publish)}, subscribe: {_quoted_list(user.subscribe)}"
+    # An empty list would allow everything.
+    publish = _quoted_list(user.publish) if user.publish else '{ deny: ">" }'
+    permissions = f"publish: {publish}, subscribe: {_quoted_list(user.subscribe)}"
     return f"    {{ user: {_quoted(user.name)}, password: {_quoted(user.password)}, permissions: {{ {permissions} }} }}"
 
 
