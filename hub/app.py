@@ -15,6 +15,8 @@ from hub.coldchain import api as coldchain_api
 from hub.context import HubContext
 from hub.fleet import api as fleet_api
 from hub.fleet import closing
+from hub.map import api as map_api
+from hub.map import page as map_page
 from hub.pages import devices, home, login, temperature
 from hub.pages import tracking as tracking_pages
 from hub.problems import install_problems
@@ -66,10 +68,14 @@ def create_app(context: HubContext) -> FastAPI:
     app.state.throttle = LoginThrottle()
     app.state.metrics = RequestMetrics(context)
     install_problems(app)
-    app.add_middleware(HeadersMiddleware, metrics=app.state.metrics, secure=context.secure)
+    app.add_middleware(
+        HeadersMiddleware, metrics=app.state.metrics, secure=context.secure, map_origin=context.map.origin
+    )
     for router in (tracking_api.router, coldchain_api.router, fleet_api.router, closing.router, live_api.router, health.router):
         app.include_router(router)
     for router in (home.router, login.router, tracking_pages.router, temperature.router, devices.router):
         app.include_router(router, include_in_schema=False)
+    app.include_router(map_api.router)
+    app.include_router(map_page.router, include_in_schema=False)
     app.mount("/static", _StaticFiles(directory=str(files("hub") / "static")), name="static")
     return app

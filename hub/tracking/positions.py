@@ -66,7 +66,7 @@ class PositionProjection:
         touched = {moved.row["device"] for moved in redate(tx, position_block, boots)}
         touched |= {row["device"] for row in blocks}
         _find_latest(tx, sorted(touched))
-        return [Change("device", device) for device in sorted(touched)]
+        return [Change(topic, device) for device in sorted(touched) for topic in ("device", "position")]
 
 
 def _block_row(known: LedgerFact, block: Positions) -> dict[str, Any]:

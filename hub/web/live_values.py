@@ -6,10 +6,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from hub.ahead import Ahead
+from hub.coldchain.excursions import find_excursion
 from hub.coldchain.queries import sensor
 from hub.db import Database
 from hub.fleet.queries import devices_by_id, incidents_by_key
 from hub.live import Values
+from hub.tracking.positions import device_position
 from hub.tracking.queries import parcel
 
 Loader = Callable[[Connection, Ahead, Sequence[str]], Mapping[str, Any]]
@@ -68,11 +70,47 @@ def _incidents(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping
     }
 
 
+def _positions(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
+    found = {key: row for key in keys if (row := device_position(reader, key)) is not None}
+    return {
+        key: {
+            "at_ms": row.at_ms,
+            "known_ms": row.known_ms,
+            "lat": row.lat_e7 / 1e7,
+            "lon": row.lon_e7 / 1e7,
+            "contact_ms": ahead.contact_ms(key, row.known_ms),
+        }
+        for key, row in found.items()
+    }
+
+
+def _excursions(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[str, Any]:
+    del ahead
+    found = {key: row for key in keys if (row := find_excursion(reader, key)) is not None}
+    return {
+        key: {
+            "sensor": row.sensor,
+            "device": row.device,
+            "kind": row.kind,
+            "limit": row.limit,
+            "started_ms": row.found.started_ms,
+            "alarm_ms": row.found.alarm_ms,
+            "ended_ms": row.found.ended_ms,
+            "extreme": row.found.extreme,
+            "withdrawn": row.found.withdrawn,
+            "needs_person": row.needs_person,
+        }
+        for key, row in found.items()
+    }
+
+
 LOADERS: Final[Mapping[str, Loader]] = {
     "parcel": _parcels,
     "sensor": _sensors,
     "device": _devices,
     "incident": _incidents,
+    "excursion": _excursions,
+    "position": _positions,
 }
 
 

@@ -1,0 +1,1 @@
+"""Where vehicles are: the map page, and positions and tracks for programs."""
