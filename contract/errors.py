@@ -5,7 +5,8 @@ ContractError
 │   └── TooLarge        beyond a named limit: refused before memory is spent
 ├── NotAuthentic        the MAC is not this device's: drop, count, tell the operator
 ├── IllegalTransition   an event that the state has no rule for: our own fault or a stale message; nothing changed
-└── BadName             an id that the grammar refuses: tell the person who chose it
+├── BadName             an id that the grammar refuses: tell the person who chose it
+└── ProfileUnusable     a temperature profile that says nothing that can be judged by: tell the person who wrote it
 """
 
 
@@ -31,3 +32,7 @@ class IllegalTransition(ContractError):
 
 class BadName(ContractError):
     """A device id, sensor id or topic that does not follow the grammar."""
+
+
+class ProfileUnusable(ContractError):
+    """A temperature profile that cannot be read, or whose limits contradict each other; the message says what to do."""

@@ -14,14 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from contract.coldchain.findings import Budget, DurationMs, Excursion, Judgement, NoData
+from contract.coldchain.hold import Reading, within
 from contract.coldchain.profile import Limit, Profile, Rule, Side
 from contract.errors import IllegalTransition
 from contract.event import CentiUnits, EpochMs
 
 Finding = Excursion | NoData
-Reading = tuple[int, int | None]
-"""Time and value in hundredths; None: the sensor answered, but without a value."""
-
 SECOND_MS: Final = 1_000
 
 
@@ -150,6 +148,11 @@ def open_findings(profile: Profile, course: Course) -> tuple[Finding, ...]:
     return (*(run for run in course.runs if run is not None), *(() if silent is None else (silent,)))
 
 
+def key(finding: Finding) -> tuple[str, int]:
+    """What tells one finding of a sensor from all others, however it changes: the limit and the start; no limit for no data."""
+    return (finding.limit, finding.started_ms) if isinstance(finding, Excursion) else ("", finding.from_ms)
+
+
 def budgets(profile: Profile, course: Course) -> tuple[Budget, ...]:
     """How much of each limit's time is used, in the profile's order."""
     return tuple(
@@ -189,11 +192,11 @@ def judge(profile: Profile, readings: Iterable[Reading], from_ms: int, to_ms: in
     """
     found: dict[tuple[str, int], Finding] = {}
     course = begin(profile, from_ms)
-    for at_ms, value in _within(profile, readings, from_ms, to_ms):
+    for at_ms, value in within(readings, from_ms, to_ms, profile.no_data_s * SECOND_MS):
         course, changed = advance(profile, course, at_ms, value)
-        found |= {_key(finding): finding for finding in changed}
+        found |= {key(finding): finding for finding in changed}
     course = standing(profile, course, to_ms)
-    found |= {_key(finding): finding for finding in open_findings(profile, course)}
+    found |= {key(finding): finding for finding in open_findings(profile, course)}
     return _judgement(profile, course, found.values())
 
 
@@ -327,46 +330,8 @@ def _quiet_block(profile: Profile, course: Course, at_ms: Sequence[int], values:
     )
 
 
-def _within(profile: Profile, readings: Iterable[Reading], from_ms: int, to_ms: int) -> Iterator[Reading]:
-    """What counts from one instant to another; a value from before that still holds counts as one at the beginning."""
-    before: tuple[int, int] | None = None
-    # Whether a value from before holds is known only at the next value; the faults until then wait.
-    faults: list[Reading] = []
-    for at_ms, value in readings:
-        if at_ms > to_ms:
-            break
-        if at_ms < from_ms:
-            before = before if value is None else (at_ms, value)
-            continue
-        if before is not None and value is None and not _too_far(profile, before[0], at_ms):
-            faults.append((at_ms, value))
-            continue
-        yield from _opening(profile, before, faults, from_ms, at_ms)
-        before = None
-        yield at_ms, value
-    if before is not None:
-        yield from _opening(profile, before, faults, from_ms, to_ms)
-
-
-def _opening(
-    profile: Profile, before: tuple[int, int] | None, faults: Sequence[Reading], from_ms: int, next_ms: int
-) -> Iterator[Reading]:
-    if before is None:
-        return
-    if _too_far(profile, before[0], next_ms):
-        yield from faults
-    elif from_ms < next_ms:
-        yield from_ms, before[1]
-        # One at the very beginning gives way to the value.
-        yield from (fault for fault in faults if fault[0] > from_ms)
-
-
 def _too_far(profile: Profile, from_ms: int, to_ms: int) -> bool:
     return to_ms - from_ms > profile.no_data_s * SECOND_MS
-
-
-def _key(finding: Finding) -> tuple[str, int]:
-    return (finding.limit, finding.started_ms) if isinstance(finding, Excursion) else ("", finding.from_ms)
 
 
 def _judgement(profile: Profile, course: Course, found: Iterable[Finding]) -> Judgement:
