@@ -40,8 +40,8 @@ CRT_20_25: Final = Profile(
 
 Source: USP general chapter 659, Packaging and Storage Requirements. It sets no time for excursions between 15 and 30 °C but a
 mean kinetic temperature of 25 °C at most, which stands beside the verdict here. So time outside 20 to 25 °C is recorded, and
-alarms when both sides together reach 30 days, the window of that mean. The chapter also permits spikes up to 40 °C for up to 24 h
-under the same condition; because the mean never decides here, more than 30 °C alarms at once.
+alarms when both sides together reach 30 days, the window of that mean. The chapter also permits spikes up to 40 °C for up to
+24 h under the same condition; because the mean never decides here, more than 30 °C alarms at once.
 """
 
 FROZEN_18: Final = Profile(
@@ -53,8 +53,8 @@ FROZEN_18: Final = Profile(
 )
 """Quick-frozen food, -18 °C or colder.
 
-Source: Directive 89/108/EEC, article 5: -18 °C or lower, in transport with brief upward fluctuations of 3 °C at most. How long is
-brief is our choice.
+Source: Directive 89/108/EEC, article 5: -18 °C or lower, in transport with brief upward fluctuations of 3 °C at most. How long
+is brief is our choice.
 """
 
 WHO_TYPE_1: Final = Profile(
@@ -68,7 +68,8 @@ WHO_TYPE_1: Final = Profile(
 """International shipment of vaccines that must not freeze: shipping indicator type 1.
 
 Source: WHO/PQS/E006/TR07 (electronic shipping indicators) after WHO/IVB/05.23, Guidelines on the international packaging and
-shipping of vaccines: 45 °C or above for 1 h in one event, 30 °C or above for 10 h in all, -0.5 °C or below for 1 h in one event.
+shipping of vaccines: 45 °C or above for 1 h in one event, 30 °C or above for 10 h in all, -0.5 °C or below for 1 h in
+one event.
 """
 
 WHO_TYPE_2: Final = Profile(
@@ -93,8 +94,8 @@ FRIDGE_TAG: Final = Profile(
 )
 """Vaccine refrigerators, as 30-day electronic loggers alarm.
 
-Source: WHO/PQS/E006/TR06 (30-day electronic refrigerator temperature loggers), as built into Fridge-tag 2: more than 10 h without
-a break above 8 °C, or 60 min without a break at -0.5 °C or below.
+Source: WHO/PQS/E006/TR06 (30-day electronic refrigerator temperature loggers), as built into Fridge-tag 2: more than 10 h
+without a break above 8 °C, or 60 min without a break at -0.5 °C or below.
 """
 
 PRESETS: Final[Mapping[str, Profile]] = MappingProxyType(
