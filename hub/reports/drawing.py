@@ -4,6 +4,7 @@ It must also be read in grey: limits are dashed, excursions are bars with number
 late is a thinner, lighter line.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -113,6 +114,7 @@ def _no_data(part: SensorPart | WayPart, scale: _Scale) -> Iterator[str]:
 
 def _line(part: SensorPart | WayPart, late: Sequence[Late], scale: _Scale) -> Iterator[str]:
     told = [ChartPoint(at_ms, value, 0) for at_ms, value in part.readings]
+    silent = sorted(stretch.from_ms for stretch in part.judgement.no_data)
     pieces: list[tuple[bool, list[ChartPoint]]] = []
     before: ChartPoint | None = None
     for point in thin(told, part.from_ms, part.to_ms, POINTS):
@@ -120,7 +122,8 @@ def _line(part: SensorPart | WayPart, late: Sequence[Late], scale: _Scale) -> It
             before = None
             continue
         was_late = any(stretch.from_ms <= point.at_ms <= stretch.to_ms for stretch in late)
-        if before is None or point.at_ms - before.at_ms > part.profile.no_data_s * 1000:
+        # Thinned points are far apart; what was found without data says where the line breaks.
+        if before is None or bisect_left(silent, point.at_ms) > bisect_left(silent, before.at_ms):
             pieces.append((was_late, [point]))
         elif pieces[-1][0] is was_late:
             pieces[-1][1].append(point)

@@ -3,6 +3,7 @@
 The printing program is handed these as data. Nothing that a device or a person wrote becomes part of a program.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,6 +23,8 @@ MOST_ROWS: Final = 400
 MOST_SENSORS: Final = 60
 MOST_CHARS: Final = 400
 """Of one text in a table; a reason of 2,000 characters is whole in the attached JSON."""
+DIGEST_LINE: Final = 32
+_LONG_WORD: Final = re.compile(r"\S{12}(?=\S{8})")
 SECOND_MS: Final = 1_000
 DASH: Final = "\u2013"
 
@@ -232,7 +235,14 @@ def _proof(report: ReportInput, seal: str, words: Words) -> Iterator[Block]:
     )
     yield Grid((words("Seal of the content (SHA-256)"),), ((seal,),), (1,), code=(0,))
     rows = [
-        (run.device, words(f"lane {run.lane}"), run.incarnation[:8], str(run.first_n), str(run.last_n), run.head)
+        (
+            run.device,
+            words(f"lane {run.lane}"),
+            run.incarnation[:8],
+            str(run.first_n),
+            str(run.last_n),
+            _digest(run.head),
+        )
         for run in report.runs
     ]
     if rows:
@@ -261,7 +271,14 @@ def _left_out(count: int, words: Words) -> Iterator[Block]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= MOST_CHARS else f"{text[: MOST_CHARS - 1]}…"
+    short = text if len(text) <= MOST_CHARS else f"{text[: MOST_CHARS - 1]}…"
+    # Nothing else lets an id without spaces go on in the next line instead of in the next cell.
+    return _LONG_WORD.sub("\\g<0>\u200b", short)
+
+
+def _digest(digest: str) -> str:
+    """In two lines, so that it can be copied."""
+    return f"{digest[:DIGEST_LINE]}\n{digest[DIGEST_LINE:]}"
 
 
 def _unit(quantity: Quantity) -> str:
