@@ -1,6 +1,6 @@
 """The device while no agent runs on it: what a command tells and does in the agent's place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,23 +9,26 @@ from agent.config import AgentConfig
 from agent.config_edit import add_driver
 from agent.desk import Desk
 from agent.drivers.health import State
+from agent.guard import Guard
 from agent.inbox import Inbox
 from agent.outbox import Outbox
-from agent.parts import NO_HUB, build_capture, open_outbox, ports_of, read_outbox
+from agent.parts import NO_HUB, build_capture, build_guard, open_outbox, ports_of, read_outbox
 from agent.status import Remembered, closed, device_status, recall
 from agent.version import VERSION
 from contract import local
 from contract.delivery.device_states import Link
+from contract.event import Alarm
 
 
 class Alone:
     """The house of a desk whose agent does not run."""
 
-    def __init__(self, config: AgentConfig, path: Path, outbox: Outbox, inbox: Inbox) -> None:
+    def __init__(self, config: AgentConfig, path: Path, outbox: Outbox, inbox: Inbox, guard: Guard) -> None:
         self._config = config
         self._path = path
         self._outbox = outbox
         self._inbox = inbox
+        self._guard = guard
 
     def _known(self) -> Remembered:
         """What the last agent knew, with the drivers that are configured now."""
@@ -47,6 +50,7 @@ class Alone:
             link=NO_HUB if self._config.device.hub is None else Link.OFFLINE.value,
             remembered=self._known(),
             documents=self._inbox.versions(),
+            cold=self._guard.told(),
         )
 
     def drivers(self) -> local.Drivers:
@@ -64,6 +68,9 @@ class Alone:
     def recorded(self) -> None:
         """The agent will send it when it runs."""
 
+    def stated(self, alarms: Sequence[Alarm]) -> None:
+        """Nobody follows."""
+
 
 @contextmanager
 def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk]:
@@ -77,8 +84,10 @@ def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk
     outbox = open_outbox(config, clock) if write else read_outbox(config, clock)
     try:
         capture = build_capture(config, outbox, clock, lambda: None)
+        # Documents are taken up by the agent; here only what it judged so far is told.
+        capture.guard = build_guard(outbox, clock, None)
         inbox = Inbox(lambda: outbox.shelf)
-        house = Alone(config, path, outbox, inbox)
+        house = Alone(config, path, outbox, inbox, capture.guard)
         yield Desk(outbox=outbox, capture=capture, clock=clock, inbox=inbox, house=house)
     finally:
         outbox.close()

@@ -12,10 +12,11 @@ from agent.clock import DeviceClock, Stamp
 from agent.drivers.frames import Code, Sample
 from agent.drivers.frames import Fix as MeasuredFix
 from agent.drivers.sink import Signal
+from agent.guard import Beside, Guard, NoGuard
 from agent.log import Log
 from agent.outbox import Kept, Outbox, ReceiverPosition, SensorReading
 from agent.store.errors import Cause, NotKept
-from contract.event import Event, Fix, Scan, SensorContact, SignedOn, Status, Step, Verdict
+from contract.event import Alarm, Fix, Scan, SensorContact, SignedOn, Status, Step, Verdict
 from contract.identity import Identity, identify
 from contract.limits import MAX_TEXT_CHARS
 
@@ -128,7 +129,7 @@ class Capture:
         ports: Mapping[str, Port] | None = None,
         intervals_ms: Mapping[str, int] | None = None,
         manifest: Manifest | None = None,
-        guard: Callable[[SensorReading], Sequence[Event]] = lambda _reading: (),
+        guard: Guard | None = None,
         appended: Callable[[], None] = lambda: None,
     ) -> None:
         """Build the sink.
@@ -140,7 +141,7 @@ class Capture:
             ports: What scans mean at first, by driver name.
             intervals_ms: How often a driver measures, by its name.
             manifest: What was planned.
-            guard: Looks at each reading before it is kept; the alarms it returns are kept in the same transaction.
+            guard: Judges each reading; the alarms that it starts or ends are kept in the same transaction.
             appended: Told after each commit that there is something to send.
         """
         self._outbox = outbox
@@ -151,7 +152,7 @@ class Capture:
         self._intervals_ms = dict(intervals_ms or {})
         self._person: str | None = None
         self.manifest: Manifest = manifest or NoManifest()
-        self._guard = guard
+        self.guard: Guard = guard or NoGuard()
         self._appended = appended
         self._fix: _LastFix | None = None
         self._lines: dict[str, _Line] = {}
@@ -226,6 +227,7 @@ class Capture:
             port=name[:MAX_TEXT_CHARS],
             verdict=self.manifest.verdict(identity.key, port.step),
             fix=None if self._fix is None else self._fix.at(stamp.mono_ms),
+            cold_budget_s=self.guard.budget_s(),
         )
 
     def scan_by_hand(
@@ -349,12 +351,16 @@ class Capture:
             value=sample.value,
             interval_ms=self._intervals_ms.get(driver, DEFAULT_INTERVAL_MS),
         )
-        alarms = self._guard(reading)
-        if not alarms:
-            self._outbox.add_readings([reading])
-            return
-        self._outbox.append(alarms, actor="", stamp=reading.stamp, readings=[reading])
-        self._appended()
+
+        def keep(alarms: Sequence[Alarm], beside: Beside | None) -> None:
+            if beside is None:
+                self._outbox.add_readings([reading])
+            else:
+                self._outbox.append(alarms, actor="", stamp=reading.stamp, readings=[reading], beside=beside)
+            if alarms:
+                self._appended()
+
+        self.guard.judge(reading, keep)
 
     def _position(self, driver: str, fix: MeasuredFix) -> None:
         stamp = self._clock.stamp()

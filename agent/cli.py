@@ -15,8 +15,10 @@ from agent.config_error import ConfigError
 from agent.socket import AgentLost, LocalClient, NotRunning
 from agent.store.errors import FolderInUse, StoreError
 from contract.event import Step
+from contract.limits import MAX_KEY_CHARS, MAX_TEXT_CHARS
 from contract.local import (
     MAX_LISTED,
+    AcknowledgeAlarm,
     AddDriver,
     Answer,
     DeviceStatus,
@@ -51,6 +53,8 @@ examples:
   holdfast-agent identify --hex 5d4331303130... --json
   holdfast-agent drivers list --config agent.toml
   holdfast-agent drivers add scanner_line --port /dev/ttyACM0 --set step=loaded --config agent.toml
+  holdfast-agent alarms list --config agent.toml
+  holdfast-agent alarms ack 3f9c2a7d51b08e64 --why "door was open" --config agent.toml
 """
 
 
@@ -131,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     _json_option(identify)
 
     _drivers_parser(commands)
+    _alarms_parser(commands)
     return parser
 
 
@@ -159,6 +164,27 @@ def _drivers_parser(commands: Any) -> None:
     )
     add.set_defaults(command=_drivers_add)
     _config_option(add)
+
+
+def _alarms_parser(commands: Any) -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    words = "List the alarms that last, or acknowledge one."
+    alarms = commands.add_parser("alarms", help=words, description=words)
+    actions = alarms.add_subparsers(title="actions", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="Show the alarms that last.", formatter_class=raw)
+    listing.set_defaults(command=_alarms_list)
+    _config_option(listing)
+    _json_option(listing)
+    ack = actions.add_parser(
+        "ack",
+        help="Say that an alarm was seen, and why it is no more worry; it stops sounding.",
+        epilog='example:\n  holdfast-agent alarms ack 3f9c2a7d51b08e64 --why "door was open"',
+        formatter_class=raw,
+    )
+    ack.add_argument("alarm", metavar="ALARM", help="its id, as listed")
+    ack.add_argument("--why", required=True, help="the reason, for the record")
+    ack.set_defaults(command=_alarms_ack)
+    _config_option(ack)
 
 
 def _config_option(parser: argparse.ArgumentParser) -> None:
@@ -296,6 +322,28 @@ def _drivers_add(options: argparse.Namespace) -> None:
         lines.append(f"{key.strip()} = {_toml(value.strip())}")
     _ask(config, options.config, AddDriver("\n".join(lines)), write=True)
     print(f"added {options.kind} to {options.config}")
+
+
+def _alarms_list(options: argparse.Namespace) -> None:
+    from agent.cold_words import alarm_json, alarm_line  # noqa: PLC0415 a scan does without
+
+    config = load_config(options.config)
+    cold = _expect(DeviceStatus, _ask(config, options.config, GetStatus(), write=False)).cold
+    if options.json:
+        items = [{"sensor": sensor.sensor, **alarm_json(alarm)} for sensor in cold for alarm in sensor.alarms]
+        _print_json({"items": items})
+        return
+    lines = [alarm_line(sensor.sensor, alarm) for sensor in cold for alarm in sensor.alarms]
+    _print_lines(lines or ["no alarm lasts"])
+
+
+def _alarms_ack(options: argparse.Namespace) -> None:
+    config = load_config(options.config)
+    if not options.why.strip() or len(options.why) > MAX_TEXT_CHARS:
+        raise WrongUsage(f"--why has {len(options.why)} characters; expected a reason of 1 to {MAX_TEXT_CHARS}.")
+    request = AcknowledgeAlarm(os.urandom(16), options.alarm[:MAX_KEY_CHARS], options.why)
+    _expect(Kept, _ask(config, options.config, request, write=True))
+    print(f"acknowledged: {_printable(options.alarm)}")
 
 
 def _patiently(config: AgentConfig, start: Callable[[], A]) -> A:

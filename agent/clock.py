@@ -116,6 +116,15 @@ class DeviceClock:
         clock = Clock.SYNCED if self._source.synced() else Clock.FREE
         return Stamp(self._wall_ms(), self._source.mono_ms(), clock)
 
+    def true_ms(self, at_ms: int, mono_ms: int) -> int:
+        """The best guess at the true time of an instant of this boot: by the hub's fix, or else by the wall clock."""
+        return at_ms if self.best is None else mono_ms + _offset(self.best)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether that is more than a guess."""
+        return self.best is not None or self._source.synced()
+
     def step(self) -> ClockStep | None:
         """What to state if the wall clock was set since the last call; call it at every sample and scan, it is cheap."""
         # Not the time that facts carry: beyond its bounds that stands still, which would look like a step at every call.

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -75,6 +75,9 @@ class House(Protocol):
 
     def recorded(self) -> None:
         """Something was kept: send it."""
+
+    def stated(self, alarms: Sequence[Alarm]) -> None:
+        """Phases of alarms were kept: tell those who follow."""
 
 
 class Desk:
@@ -186,9 +189,18 @@ class Desk:
         acknowledged = msgspec.structs.replace(
             alarm, phase=Phase.ACKNOWLEDGED, by=self._capture.person, why=request.why
         )
-        return self._record(acknowledged, request.request_id)
+        answer = self._capture.guard.acknowledge(
+            request.alarm, lambda beside: self._record(acknowledged, request.request_id, beside)
+        )
+        self._house.stated((acknowledged,))
+        return answer
 
     def _find_alarm(self, name: str) -> Alarm | None:
+        """As the guard has it while it lasts, else as it was kept last."""
+        for sensor in self._capture.guard.told():
+            for one in sensor.alarms:
+                if one.alarm == name:
+                    return Alarm(name, Phase.RAISED, sensor.sensor, one.limit, one.started_at_ms, one.extreme)
         before: int | None = None
         for _ in range(ALARM_PAGES):
             page = self._outbox.listing(MAX_LISTED, before)
@@ -201,9 +213,9 @@ class Desk:
             before = page[-1].seq
         return None
 
-    def _record(self, event: Event, request_id: bytes) -> Answer:
+    def _record(self, event: Event, request_id: bytes, beside: Callable[[], None] = lambda: None) -> Answer:
         kept = self._outbox.append(
-            (event,), actor=self._capture.person, stamp=self._clock.stamp(), request_id=request_id
+            (event,), actor=self._capture.person, stamp=self._clock.stamp(), request_id=request_id, beside=beside
         )
         self._house.recorded()
         return _kept(kept)

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,10 +14,11 @@ from agent.config_edit import add_driver
 from agent.desk import Desk, delete_forgotten
 from agent.drivers.health import State
 from agent.drivers.shell import DriverShell
+from agent.guard import DOCUMENT, NoGuard
 from agent.happenings import Happenings
 from agent.inbox import Inbox, StoredDocument
 from agent.log import Log, log_crash
-from agent.parts import NO_HUB, build_capture, interval_ms_of, open_outbox, port_of, ports_of
+from agent.parts import NO_HUB, build_capture, build_guard, interval_ms_of, open_outbox, port_of, ports_of
 from agent.socket import LocalServer
 from agent.status import Remembered, device_status, driver_status, recall, remember
 from agent.store.errors import NotKept, StoreError
@@ -26,7 +27,7 @@ from agent.version import VERSION
 from agent.watch import Watch
 from contract import local
 from contract.delivery.device_states import Link
-from contract.event import Booted, Status
+from contract.event import Alarm, Booted, Status
 from contract.statement import password_of
 
 UPKEEP_S: Final = 1.0
@@ -72,17 +73,22 @@ class Agent:
         self._server = LocalServer(self._folder, self._answer, self._happenings, self._present)
         self._threads: list[threading.Thread] = []
         self._remember_now = threading.Event()
+        self._guarding = threading.Lock()
+        self._guarded = False
+        self._cold_told: tuple[local.SensorCold, ...] = ()
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start everything; returns when the drivers are open, or known to be missing."""
-        from agent.feedback import build_feedback  # noqa: PLC0415 sound costs 4 ms that other commands can save
+        from agent.feedback import AlarmTone, build_feedback  # noqa: PLC0415 sound costs 4 ms that other commands can save
 
         threading.excepthook = log_crash
         self._state_start()
         self._feedback = build_feedback(self._config.feedback)
         self._feedback.start()
+        self._tone = AlarmTone(self._feedback.signal)
+        self._begin_guard()
         for driver in self._config.drivers:
             self._start_driver(driver)
         try:
@@ -140,6 +146,45 @@ class Agent:
             self._log.warning("start_not_stated", why=error)
         with suppress(OSError):
             delete_forgotten(self._outbox.files.incoming, time.time())
+
+    # -- cold guard ------------------------------------------------------------------------------------------------
+
+    def _begin_guard(self) -> None:
+        """Where sensors have profiles, judge them; a database that cannot be read now is read after its repair."""
+        with self._guarding, suppress(StoreError):
+            if isinstance(self._capture.guard, NoGuard):
+                document = self._inbox.get(DOCUMENT)
+                self._capture.guard = build_guard(self._outbox, self._clock, document, self.stated)
+            self._guarded = True
+
+    def _guard_by(self, document: StoredDocument) -> None:
+        before = self._capture.guard
+        self._begin_guard()
+        if self._capture.guard is before:
+            before.arrived(document)
+
+    def stated(self, alarms: Sequence[Alarm]) -> None:
+        """Phases of alarms were kept: sound, and tell those who follow."""
+        for alarm in alarms:
+            self._happenings.tell(local.AlarmHappened(alarm))
+        self._tone.mind(sounding=self._capture.guard.sounding())
+        self._tell_cold()
+
+    def _tell_cold(self) -> None:
+        if not self._happenings.followed:
+            return
+        told = self._capture.guard.told()
+        if told != self._cold_told:
+            self._cold_told = told
+            self._happenings.tell(local.ColdHappened(told))
+
+    def _keep_guard(self) -> None:
+        if not self._guarded:
+            self._begin_guard()
+        guard = self._capture.guard
+        self._tone.mind(sounding=guard.sounding())
+        self._tell_cold()
+        guard.look()
 
     # -- drivers ---------------------------------------------------------------------------------------------------
 
@@ -210,6 +255,8 @@ class Agent:
         self._remember_now.set()
 
     def _document_arrived(self, kind: str, document: StoredDocument) -> None:
+        if kind == DOCUMENT:
+            self._guard_by(document)
         self._happenings.tell(local.DocumentHappened(kind, document.version))
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
@@ -239,6 +286,7 @@ class Agent:
         self._restart_crashed()
         self._outbox.seal_due(in_contact=in_contact, seal_ms=self._config.uplink.seal_s * 1000)
         self._outbox.maintain()
+        self._keep_guard()
         if in_contact:
             # Blocks, clock steps and storage levels are facts, too.
             self._appended()
@@ -268,6 +316,7 @@ class Agent:
         link = NO_HUB if self._uplink is None else self._uplink.link.value
         yield local.LinkHappened(link, self._known().last_contact_at_ms)
         yield from self._watch.present()
+        yield local.ColdHappened(self._capture.guard.told())
 
     def status(self) -> local.DeviceStatus:
         """How the device is."""
@@ -279,6 +328,7 @@ class Agent:
             link=NO_HUB if self._uplink is None else self._uplink.link.value,
             remembered=self._known(),
             documents=self._inbox.versions(),
+            cold=self._capture.guard.told(),
         )
 
     def drivers(self) -> local.Drivers:

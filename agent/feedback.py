@@ -16,6 +16,7 @@ import time
 import wave
 from collections import deque
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,7 +25,19 @@ from agent.config import FeedbackConfig
 from agent.drivers.port import Port, PortGone, open_serial
 from agent.drivers.sink import Signal, line_of
 
+
+class Alert(StrEnum):
+    """What a person is told that is about no scan."""
+
+    ALARM = "alarm"
+    """A load is beyond its limits, or its sensor is silent."""
+
+
+Tone = Signal | Alert
+
 QUEUE_SIGNALS = 8
+# An alarm sounds again this often until somebody acknowledges it.
+REPEAT_S = 30.0
 # A person waits about this long for the tone of a scan.
 STALE_AFTER_S = 2.0
 
@@ -35,18 +48,20 @@ EDGE_S = 0.005
 PLAY_TIMEOUT_S = 3.0
 
 # (hertz, seconds); 0 Hz is a pause. Kept is high and short, refused low and long: told apart by rhythm too, not by pitch only.
-TONES: dict[Signal, tuple[tuple[int, float], ...]] = {
+# The alarm goes up and down like a siren, as no scan does.
+TONES: dict[Tone, tuple[tuple[int, float], ...]] = {
     Signal.KEPT: ((2600, 0.09),),
     Signal.DUPLICATE: ((2600, 0.05), (0, 0.05), (2600, 0.05)),
     Signal.UNEXPECTED: ((2600, 0.09), (0, 0.04), (1300, 0.22)),
     Signal.REFUSED: ((400, 0.25), (0, 0.08), (400, 0.25), (0, 0.08), (400, 0.25)),
+    Alert.ALARM: ((900, 0.15), (1800, 0.15)) * 3,
 }
 
 
 class Player(Protocol):
     """Shows one signal; may take its time."""
 
-    def play(self, signal: Signal) -> bool:
+    def play(self, signal: Tone) -> bool:
         """Whether it could be shown."""
 
     def close(self) -> None:
@@ -69,7 +84,7 @@ class Feedback:
         self._player = player
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Signal, float]] = deque()
+        self._waiting: deque[tuple[Tone, float]] = deque()
         self._stopping = False
         self._shown = self._failed = self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="feedback", daemon=True)
@@ -78,7 +93,7 @@ class Feedback:
         """Start the thread."""
         self._thread.start()
 
-    def signal(self, signal: Signal) -> None:
+    def signal(self, signal: Tone) -> None:
         """Show a signal soon; returns at once."""
         with self._changed:
             if len(self._waiting) == QUEUE_SIGNALS:
@@ -110,7 +125,7 @@ class Feedback:
                 else:
                     self._failed += 1
 
-    def _next(self) -> Signal | None:
+    def _next(self) -> Tone | None:
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._stopping or self._waiting)
@@ -122,10 +137,32 @@ class Feedback:
                 self._dropped += 1
 
 
+class AlarmTone:
+    """Sounds while an alarm lasts that nobody acknowledged; from any thread."""
+
+    def __init__(self, signal: Callable[[Tone], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signal = signal
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_s: float | None = None
+
+    def mind(self, *, sounding: bool) -> None:
+        """Sound if it is time to; call it when an alarm was stated, and about once a second."""
+        with self._lock:
+            now_s = self._clock()
+            if not sounding:
+                self._last_s = None
+                return
+            if self._last_s is not None and now_s - self._last_s < REPEAT_S:
+                return
+            self._last_s = now_s
+        self._signal(Alert.ALARM)
+
+
 class SilentPlayer:
     """Shows nothing."""
 
-    def play(self, signal: Signal) -> bool:  # noqa: ARG002 there is nothing to do with it
+    def play(self, signal: Tone) -> bool:  # noqa: ARG002 there is nothing to do with it
         """Done."""
         return True
 
@@ -134,13 +171,13 @@ class SilentPlayer:
 
 
 class SerialPlayer:
-    """Writes `KEPT`, `UNEXPECTED`, `DUPLICATE` or `REFUSED` as a line; opens the port again after it was unplugged."""
+    """Writes `KEPT`, `UNEXPECTED`, `DUPLICATE`, `REFUSED` or `ALARM` as a line; opens the port again after it was unplugged."""
 
     def __init__(self, open_port: Callable[[], Port]) -> None:
         self._open = open_port
         self._port: Port | None = None
 
-    def play(self, signal: Signal) -> bool:
+    def play(self, signal: Tone) -> bool:
         """Write one line; a port that was replugged since is opened anew."""
         line = line_of(signal)
         return self._write(line) or self._write(line)
@@ -169,7 +206,7 @@ class SoundPlayer:
     def __init__(self, aplay: str | None) -> None:
         self._aplay = aplay
 
-    def play(self, signal: Signal) -> bool:
+    def play(self, signal: Tone) -> bool:
         """Play one signal's tones to their end."""
         if self._aplay is None:
             return ring_bell()
@@ -200,7 +237,7 @@ def ring_bell() -> bool:
 
 
 @functools.cache
-def wav(signal: Signal) -> bytes:
+def wav(signal: Tone) -> bytes:
     """A signal's tones as a mono 16-bit WAV file."""
     samples: list[int] = []
     for hertz, seconds in TONES[signal]:

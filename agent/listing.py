@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from agent.status import rfc3339
+from agent.when import rfc3339
 from contract.event import Alarm, Positions, Proof, Readings, Scan, Status
 from contract.fact import Fact
 from contract.identity import display

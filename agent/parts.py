@@ -1,13 +1,16 @@
 """The parts that a running agent and a command in its place have in common, made as the configuration describes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.capture import Capture, Port
 from agent.clock import DeviceClock
 from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
+from agent.guard import SHELF, Guard, NoGuard
+from agent.inbox import StoredDocument
 from agent.outbox import Outbox
 from agent.version import VERSION
+from contract.event import Alarm
 
 NO_HUB: Final = "none"
 """What stands for the link where no hub is configured."""
@@ -56,6 +59,27 @@ def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appen
         intervals_ms={d.name: ms for d in config.drivers if (ms := interval_ms_of(d)) is not None},
         appended=appended,
     )
+
+
+def build_guard(
+    outbox: Outbox,
+    clock: DeviceClock,
+    document: StoredDocument | None,
+    stated: Callable[[Sequence[Alarm]], None] = lambda _alarms: None,
+) -> Guard:
+    """The guard of the sensors that have a profile: those of the document in force, and those judged before.
+
+    Raises:
+        StoreDamaged: the database cannot be read.
+    """
+    if document is None and not outbox.shelf.names(SHELF):
+        return NoGuard()
+    from agent.cold_guard import ColdGuard  # noqa: PLC0415 devices without profiles do without the engine
+
+    guard = ColdGuard(outbox, clock, stated=stated)
+    if document is not None:
+        guard.resume(document)
+    return guard
 
 
 def port_of(driver: DriverConfig) -> Port | None:

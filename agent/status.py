@@ -1,18 +1,19 @@
 """How the device is: put together from outbox, drivers and uplink, remembered beside the database, and shown."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from agent.cold_words import sensor_json, sensor_lines
 from agent.drivers.health import DriverHealth
 from agent.outbox import OutboxSummary
 from agent.store.files import replace_file
+from agent.when import rfc3339
 from contract.event import Lane
-from contract.local import DeviceStatus, DriverStatus, LaneStatus
+from contract.local import DeviceStatus, DriverStatus, LaneStatus, SensorCold
 from contract.messages import DocumentVersion
 
 NAME: Final = "status"
@@ -86,6 +87,7 @@ def device_status(
     link: str,
     remembered: Remembered,
     documents: Sequence[DocumentVersion],
+    cold: tuple[SensorCold, ...],
 ) -> DeviceStatus:
     """Put the parts together."""
     return DeviceStatus(
@@ -109,17 +111,11 @@ def device_status(
         actor=remembered.actor,
         drivers=remembered.drivers,
         documents=tuple((document.kind, document.version) for document in documents),
+        cold=cold,
     )
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------
-
-
-def rfc3339(at_ms: int | None) -> str | None:
-    """A time as RFC 3339 in UTC with milliseconds."""
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def driver_json(driver: DriverStatus) -> dict[str, Any]:
@@ -165,6 +161,7 @@ def status_json(status: DeviceStatus, now_ms: int) -> dict[str, Any]:
         "actor": status.actor,
         "drivers": [driver_json(driver) for driver in status.drivers],
         "documents": dict(status.documents),
+        "cold": [sensor_json(sensor) for sensor in status.cold],
     }
 
 
@@ -187,6 +184,7 @@ def status_lines(status: DeviceStatus, now_ms: int) -> Iterable[str]:
     yield f"  storage {status.storage}: {_mib(status.used_bytes)} used, {_mib(status.room_bytes)} left, {left}"
     if status.actor:
         yield f"  signed on: {status.actor}"
+    yield from (f"  {line}" for sensor in status.cold for line in sensor_lines(sensor))
     yield from (f"  {line}" for line in driver_lines(status.drivers))
 
 

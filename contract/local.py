@@ -13,8 +13,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from contract.coldchain.findings import Budget
 from contract.errors import Malformed, TooLarge
-from contract.event import Digest, EpochMs, Fix, Key, Lane, Proof, Step, Text, Verdict
+from contract.event import Alarm, CentiUnits, Digest, EpochMs, Fix, Key, Lane, Proof, Step, Text, Verdict
 from contract.fact import Fact
 from contract.limits import MAX_BLOBS_PER_FACT, MAX_CODE_BYTES
 from contract.messages import LatestReading, N
@@ -230,6 +231,38 @@ class DriverStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """Why it is not open, or what was last rejected."""
 
 
+class ColdState(StrEnum):
+    """How a sensor stands to its profile now."""
+
+    INSIDE = "inside"
+    ABOVE = "above"
+    BELOW = "below"
+    NO_DATA = "no_data"
+    """Silent for longer than its profile allows: never as good as inside."""
+
+
+class OpenAlarm(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An alarm that lasts."""
+
+    alarm: Key
+    limit: Text
+    """Of the profile; `no data` where the sensor is silent."""
+    started_at_ms: EpochMs
+    extreme: CentiUnits | None
+    acknowledged: bool
+
+
+class SensorCold(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A sensor as the device itself judges it."""
+
+    sensor: Key
+    profile: Key
+    state: ColdState
+    budgets: tuple[Budget, ...]
+    """One for each limit, in the profile's order."""
+    alarms: tuple[OpenAlarm, ...] = ()
+
+
 class DeviceStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="status"):
     """How the device is."""
 
@@ -254,6 +287,8 @@ class DeviceStatus(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     actor: str
     drivers: tuple[DriverStatus, ...]
     documents: tuple[tuple[str, int], ...] = ()
+    cold: tuple[SensorCold, ...] = ()
+    """Sensors that have a profile, by name."""
 
 
 class OutboxItem(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -343,7 +378,28 @@ class DocumentHappened(Struct, frozen=True, array_like=True, forbid_unknown_fiel
     version: N
 
 
-Happening = ScanHappened | ReadingsHappened | FixHappened | LinkHappened | DriverHappened | DocumentHappened
+class AlarmHappened(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="alarm_happened"):
+    """An alarm was raised, ended or acknowledged; it is on disk."""
+
+    alarm: Alarm
+
+
+class ColdHappened(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="cold_happened"):
+    """Sensors that stand otherwise to their profiles than told before; the first message after `Follow` names every one."""
+
+    sensors: tuple[SensorCold, ...]
+
+
+Happening = (
+    ScanHappened
+    | ReadingsHappened
+    | FixHappened
+    | LinkHappened
+    | DriverHappened
+    | DocumentHappened
+    | AlarmHappened
+    | ColdHappened
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

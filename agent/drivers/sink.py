@@ -1,5 +1,6 @@
 """Where frames go, and what comes back for the person: the seam between drivers and capture."""
 
+from enum import StrEnum
 from typing import Protocol
 
 from agent.drivers.frames import Code, Fix, Sample
@@ -8,7 +9,7 @@ from contract.local import Signal
 __all__ = ["Signal", "Sink", "line_of"]
 
 
-def line_of(signal: Signal) -> bytes:
+def line_of(signal: StrEnum) -> bytes:
     """A signal for ports that speak lines."""
     return signal.name.encode("ascii") + b"\r\n"
 

@@ -54,9 +54,18 @@ def add(connection: sqlite3.Connection, block: OpenBlock, sample: Sample) -> Non
     )
 
 
+def of(connection: sqlite3.Connection, block: OpenBlock) -> list[Sample]:
+    """The samples of a block in order, without those that were damaged."""
+    return [sample for (data,) in _rows(connection, block) if (sample := unpack_sample(data)) is not None]
+
+
+def _rows(connection: sqlite3.Connection, block: OpenBlock) -> list[tuple[bytes]]:
+    return connection.execute("SELECT sample FROM sample WHERE block = ? ORDER BY k", (block.id,)).fetchall()
+
+
 def take(connection: sqlite3.Connection, block: OpenBlock) -> tuple[list[Sample], int]:
     """Remove a block; its samples in order, and how many were damaged."""
-    rows = connection.execute("SELECT sample FROM sample WHERE block = ? ORDER BY k", (block.id,)).fetchall()
+    rows = _rows(connection, block)
     connection.execute("DELETE FROM sample WHERE block = ?", (block.id,))
     connection.execute("DELETE FROM block WHERE id = ?", (block.id,))
     samples = [sample for (data,) in rows if (sample := unpack_sample(data)) is not None]

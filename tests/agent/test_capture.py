@@ -1,6 +1,6 @@
 """Capture: what a driver hears about a scan, and what is on disk by then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,11 @@ from agent.capture import Capture, Port
 from agent.drivers.frames import Code, Sample
 from agent.drivers.frames import Fix as MeasuredFix
 from agent.drivers.sink import Signal, Sink
+from agent.guard import Keep, NoGuard
 from agent.outbox import Outbox, SensorReading
 from agent.store.errors import Cause, NotKept
 from contract.event import (
     Alarm,
-    Event,
     Fix,
     Lane,
     Phase,
@@ -288,13 +288,18 @@ def test_measurements_of_a_driver_are_kept_under_the_whole_sensor_id(bench: Benc
     assert (block.sensor, block.interval_ms, block.count) == (f"{DEVICE}.probe.air", 60_000, 1)
 
 
-def test_alarm_is_kept_in_one_transaction_with_the_reading_that_started_it(bench: Bench, outbox: Outbox) -> None:
-    def guard(reading: SensorReading) -> Sequence[Event]:
+class HighGuard(NoGuard):
+    def judge(self, reading: SensorReading, keep: Keep) -> None:
         raised = Alarm("a1", Phase.RAISED, reading.sensor, "high", reading.stamp.at_ms, reading.value)
-        return [raised] if (reading.value or 0) > 800 else []
+        if (reading.value or 0) > 800:
+            keep([raised], lambda: None)
+        else:
+            keep((), None)
 
+
+def test_alarm_is_kept_in_one_transaction_with_the_reading_that_started_it(bench: Bench, outbox: Outbox) -> None:
     told: list[str] = []
-    capture = Capture(outbox, bench.clock, guard=guard, appended=lambda: told.append("appended"))
+    capture = Capture(outbox, bench.clock, guard=HighGuard(), appended=lambda: told.append("appended"))
 
     capture.sample("probe", Sample("air", Quantity.TEMPERATURE_C, 500))
     assert told == []

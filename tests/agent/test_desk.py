@@ -1,7 +1,7 @@
 """What local programs ask, done on a real outbox in a temporary folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,7 @@ class QuietHouse:
     def __init__(self) -> None:
         self.records = 0
         self.added: list[str] = []
+        self.alarms: list[Alarm] = []
 
     def status(self) -> DeviceStatus:
         raise OSError(28, "No space left on device")
@@ -66,6 +67,9 @@ class QuietHouse:
 
     def recorded(self) -> None:
         self.records += 1
+
+    def stated(self, alarms: Sequence[Alarm]) -> None:
+        self.alarms += alarms
 
 
 class Room:
@@ -218,6 +222,7 @@ def test_an_alarm_is_acknowledged_by_name_and_reason(room: Room) -> None:
     assert event == Alarm(
         "a-1", Phase.ACKNOWLEDGED, "van-1.probe.temperature_c", "above 8", 5, 950, "w.chen", "door was open"
     )
+    assert room.house.alarms == [event]
 
 
 def test_an_unknown_alarm_is_refused(room: Room) -> None:

@@ -12,7 +12,18 @@ import pytest
 from agent.config import FeedbackConfig
 from agent.drivers.port import Port, PortGone
 from agent.drivers.sink import Signal
-from agent.feedback import QUEUE_SIGNALS, Feedback, FeedbackHealth, SerialPlayer, SoundPlayer, build_feedback, wav
+from agent.feedback import (
+    QUEUE_SIGNALS,
+    AlarmTone,
+    Alert,
+    Feedback,
+    FeedbackHealth,
+    SerialPlayer,
+    SoundPlayer,
+    Tone,
+    build_feedback,
+    wav,
+)
 
 PATIENCE_S = 5.0
 
@@ -24,9 +35,9 @@ class HeldPlayer:
         self.begun = threading.Event()
         self.go_on = threading.Event()
         self.done = threading.Semaphore(0)
-        self.shown: list[Signal] = []
+        self.shown: list[Tone] = []
 
-    def play(self, signal: Signal) -> bool:
+    def play(self, signal: Tone) -> bool:
         self.begun.set()
         assert self.go_on.wait(PATIENCE_S)
         self.shown.append(signal)
@@ -109,8 +120,8 @@ def test_a_missing_feedback_port_is_a_failed_signal() -> None:
     assert not SerialPlayer(open_port).play(Signal.KEPT)
 
 
-@pytest.mark.parametrize("signal", Signal)
-def test_signals_are_written_to_a_serial_port_as_lines(signal: Signal) -> None:
+@pytest.mark.parametrize("signal", [*Signal, *Alert])
+def test_signals_are_written_to_a_serial_port_as_lines(signal: Tone) -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
     feedback = build_feedback(FeedbackConfig(kind="serial", port=os.ttyname(slave)))
@@ -124,8 +135,8 @@ def test_signals_are_written_to_a_serial_port_as_lines(signal: Signal) -> None:
 
 
 def test_each_signal_has_a_short_tone_of_its_own() -> None:
-    tones = {signal: wav(signal) for signal in Signal}
-    assert len(set(tones.values())) == len(Signal)
+    tones = {signal: wav(signal) for signal in (*Signal, *Alert)}
+    assert len(set(tones.values())) == len(Signal) + len(Alert)
     for tone in tones.values():
         with wave.open(io.BytesIO(tone)) as sound:
             assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 22_050)
@@ -153,3 +164,16 @@ def test_no_feedback_is_configured_feedback_too() -> None:
     feedback.signal(Signal.KEPT)
     feedback.stop()
     assert feedback.health() == FeedbackHealth(0, 0, 0)
+
+
+def test_alarm_sounds_at_once_and_again_every_half_minute_until_it_is_acknowledged() -> None:
+    now_s = 0.0
+    heard: list[Tone] = []
+    tone = AlarmTone(heard.append, clock=lambda: now_s)
+
+    for sounding, at_s in ((True, 0), (True, 29), (True, 30), (False, 40), (False, 70), (True, 71), (True, 72)):
+        now_s = at_s
+        tone.mind(sounding=sounding)
+        heard.append(Signal.KEPT)
+
+    assert [i for i, one in enumerate(heard) if one is Alert.ALARM] == [0, 3, 7]

@@ -4,14 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.coldchain.findings import Budget
 from contract.errors import Malformed, TooLarge
-from contract.event import Lane, Outcome, Proof, Quantity, Step
+from contract.event import Alarm, Lane, Outcome, Phase, Proof, Quantity, Step
 from contract.local import (
     MAX_DRAFT_BYTES,
     MAX_FRAME_BYTES,
     AcknowledgeAlarm,
     AddDriver,
+    AlarmHappened,
     Answer,
+    ColdHappened,
+    ColdState,
     DeviceStatus,
     Done,
     Draft,
@@ -24,6 +28,7 @@ from contract.local import (
     Happening,
     Kept,
     LaneStatus,
+    OpenAlarm,
     OutboxItem,
     OutboxPage,
     ReadingsHappened,
@@ -32,6 +37,7 @@ from contract.local import (
     Refused,
     Request,
     ScanHappened,
+    SensorCold,
     Signal,
     SignOff,
     SignOn,
@@ -81,6 +87,18 @@ ANSWERS: list[Answer | Happening] = [
     Drivers((), (("/dev/ttyACM0", "a scanner"),)),
     ScanHappened("s", b"abc", "", "plain", "abc", Signal.KEPT, 0),
     ReadingsHappened((LatestReading("a.b.c", Quantity.TEMPERATURE_C, 0, None),)),
+    AlarmHappened(Alarm("a1", Phase.RAISED, "a.b.c", "high", 0, 900)),
+    ColdHappened(
+        (
+            SensorCold(
+                "a.b.c",
+                "fridge",
+                ColdState.ABOVE,
+                (Budget("high", 1, 2),),
+                (OpenAlarm("a1", "high", 0, 900, acknowledged=True),),
+            ),
+        )
+    ),
 ]
 
 
