@@ -35,7 +35,7 @@ def parts_of(data: bytes) -> set[str]:
     return {wrong.part for wrong in check_report(data).wrong}
 
 
-def test_a_report_as_it_was_made_is_valid_in_both_forms() -> None:
+def test_f122_a_report_as_it_was_made_is_valid_in_both_forms() -> None:
     for data, kind in ((json_report(), "json"), (pdf_report(), "pdf")):
         checked = check_report(data)
         assert (checked.valid, checked.kind, checked.wrong, checked.unproven) == (True, kind, (), ())
@@ -53,14 +53,14 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 
 @settings(max_examples=1000)
 @given(st.data(), st.integers(1, 255))
-def test_r20_any_changed_byte_of_a_json_report_is_found(data: st.DataObject, by: int) -> None:
+def test_f122_any_changed_byte_of_a_json_report_is_found(data: st.DataObject, by: int) -> None:
     at = data.draw(st.integers(0, len(json_report()) - 1))
     assert not check_report(flipped(json_report(), at, by)).valid
 
 
 @settings(max_examples=1000)
 @given(st.data(), st.integers(1, 255))
-def test_r20_any_changed_byte_of_a_pdf_report_is_found(data: st.DataObject, by: int) -> None:
+def test_f122_any_changed_byte_of_a_pdf_report_is_found(data: st.DataObject, by: int) -> None:
     at = data.draw(st.integers(0, len(pdf_report()) - 1))
     assert not check_report(flipped(pdf_report(), at, by)).valid
 
