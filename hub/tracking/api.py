@@ -4,16 +4,18 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from contract.escape import escape_id
 from contract.identity import display
-from hub.accounts.deps import require
+from contract.limits import MAX_NOTE_CHARS
+from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.ahead import Ahead
 from hub.context import Hub, Reader
-from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound
+from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.timeline import TimeSource, epoch_ms
+from hub.tracking.correcting import MAX_TARGETS, CorrectionUnusable, correction_of
 from hub.tracking.custody import Deed, ParcelStatus
 from hub.tracking.queries import (
     MAX_PAGE,
@@ -186,6 +188,7 @@ class CustodyEventItem(Moment):
     rescan_of: str | None = Field(description="The scan right before it that it only repeats, hex: scanned again.")
     corrected_by: str | None = Field(description="The correction because of which it no longer counts, hex.")
     ignored: bool = Field(description="Later than a delivery that it could not undo.")
+    corrects_by: str = Field(description="Who decided a correction; its reason is in `reason`.")
     targets: list[str] = Field(description="The facts that a correction takes back, hex.")
 
     @classmethod
@@ -205,6 +208,7 @@ class CustodyEventItem(Moment):
             code=None if event.code is None else display(event.code),
             code_hex=None if event.code is None else event.code.hex(),
             corrected_by=None if event.corrected_by is None else event.corrected_by.hex(),
+            corrects_by=event.actor if event.targets else "",
             targets=[target.hex() for target in event.targets],
         )
 
@@ -272,3 +276,48 @@ def get_parcel_events(
         next_cursor=str(end) if end < len(events) else None,
         now=utc(hub.now_ms()),
     )
+
+
+class CorrectionBody(BaseModel):
+    """What is taken back, what happened instead, and why."""
+
+    facts: list[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]] = Field(
+        min_length=1, max_length=MAX_TARGETS, description="Identities of scans or proofs of this parcel, hex."
+    )
+    step: Deed | None = Field(default=None, description="What happened instead; null: nothing did.")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE_CHARS)]
+
+
+class Corrected(BaseModel):
+    """A correction that was made."""
+
+    fact_id: str = Field(description="Identity of the correction, which is a fact itself, hex.")
+    corrected_by: str
+
+
+@router.post(
+    "/parcels/{parcel_id}/corrections",
+    summary="Correct the chain of custody",
+    status_code=201,
+    responses={409: {"description": "A fact was corrected before, or is not of this parcel"}},
+)
+def correct(
+    *,
+    reader: Reader,
+    hub: Hub,
+    parcel_id: str,
+    body: CorrectionBody,
+    caller: Annotated[Caller, Depends(require(Role.DISPATCHER))],
+) -> Corrected:
+    """The facts stay in the chain, marked; who and when are the caller's. A wrong correction is met by another one."""
+    key = parcel_key(parcel_id)
+    events = parcel_events(reader, key)
+    if not events:
+        raise NotFound("parcel", key)
+    targets = tuple(bytes.fromhex(fact) for fact in body.facts)
+    try:
+        decision = correction_of(key, events, targets, body.step, who=caller.name, why=body.reason)
+    except CorrectionUnusable as error:
+        raise Problem(409, "Cannot be corrected", str(error)) from error
+    identity = hub.decide(decision)
+    return Corrected(fact_id=identity.hex(), corrected_by=caller.name)

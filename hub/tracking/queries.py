@@ -17,6 +17,7 @@ from hub.tracking.rescans import rescans
 from hub.tracking.stated import search_text
 from hub.tracking.tables import custody_correction, custody_event, parcel_term
 from hub.tracking.tables import parcel as parcel_table
+from hub.tracking.typed import as_scanned
 
 MAX_PAGE: Final = 500
 LAST_CHARACTER: Final = "\U0010ffff"
@@ -210,7 +211,7 @@ def _wanted(conn: Connection, filters: ParcelFilters) -> Iterator[ColumnElement[
 
 def _found_by(conn: Connection, q: str) -> ColumnElement[bool]:
     """Terms that begin with what was typed or with the key that it means; only where none does, terms that hold it."""
-    typed = q.encode("utf-8", "replace")[:MAX_CODE_BYTES]
+    typed = as_scanned(q).encode("utf-8", "replace")[:MAX_CODE_BYTES]
     starts = {search_text(typed.decode("utf-8", "replace").strip()), search_text(identify(typed).key)}
     term = parcel_term.c.term
     begins = or_(*(and_(term >= start, term < start + LAST_CHARACTER) for start in sorted(starts) if start))

@@ -4,6 +4,7 @@ Each sensor is judged by the profile that was in force for it when the stay bega
 budgets run on from stay to stay, across vans and docks. Of several sensors of one profile at one stay the worst counts.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from contract.coldchain.engine import advance_block, begin, judge, open_findings, standing
 from contract.coldchain.findings import Excursion
+from contract.coldchain.hold import within
 from contract.coldchain.profile import Profile, Side
 from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
 from hub.trips.sensors import Probe
@@ -49,6 +51,18 @@ class Leg(Struct, frozen=True):
 def no_data_ms(profile: Profile | None) -> int:
     """How far readings may lie apart."""
     return DEFAULT_NO_DATA_MS if profile is None else profile.no_data_s * 1000
+
+
+def part_of(told: Sequence[Reading], from_ms: int, to_ms: int, allowed_ms: int) -> Sequence[Reading]:
+    """`contract.coldchain.hold.within` of a list; only the beginning is looked at one by one."""
+    first = bisect_left(told, from_ms, key=_at_ms)
+    end = bisect_right(told, to_ms, key=_at_ms)
+    known = next((nr for nr in range(first, end) if told[nr][1] is not None), end)
+    return [*within(told[: known + 1], from_ms, to_ms, allowed_ms), *told[known + 1 : end]]
+
+
+def _at_ms(reading: Reading) -> int:
+    return reading[0]
 
 
 def worst(leg: Leg) -> Mapping[str, Watched]:

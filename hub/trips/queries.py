@@ -1,7 +1,6 @@
 """What pages, reports and the interface read about the ways of parcels and the trips of vehicles."""
 
 import base64
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,7 +9,6 @@ from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from contract.coldchain.engine import judge
 from contract.coldchain.findings import Judgement
-from contract.coldchain.hold import within
 from contract.coldchain.profile import Profile
 from hub.coldchain.excursions import profile_of, sensor_readings_raw
 from hub.tables import device as device_table
@@ -25,6 +23,7 @@ from hub.trips.judging import (
     judged,
     missing,
     no_data_ms,
+    part_of,
     verdict_of,
     worst,
 )
@@ -153,10 +152,9 @@ def _watched(conn: Connection, probe: Probe, from_ms: int, to_ms: int) -> Watche
     profile = profile_of(conn, probe.id, from_ms)
     allowed_ms = no_data_ms(profile)
     until_ms = min(to_ms, from_ms + MAX_STAY_MS)
-    # A little more at the end, which tells whether a value from before still held.
-    told = sensor_readings_raw(conn, probe.id, from_ms - allowed_ms, until_ms)
-    # Its end belongs to the next stay.
-    return Watched(probe, profile, list(within(told, from_ms, max(from_ms, until_ms - 1), allowed_ms)))
+    told = list(sensor_readings_raw(conn, probe.id, from_ms - allowed_ms, until_ms))
+    # What is measured at its end belongs to the next stay.
+    return Watched(probe, profile, part_of(told, from_ms, max(from_ms, until_ms - 1), allowed_ms))
 
 
 def _stay_history(row: Row[Any], leg: Leg, worst_ids: set[str], trip_id: str) -> StayHistory:
@@ -327,9 +325,7 @@ def _verdict_on_board(
         # What the whole trip did not break, no part of it did; budgets of a part are used less.
         if profile is None or whole is None or not whole.alarmed:
             continue
-        begin, end = (bisect_left(readings, instant, key=lambda reading: reading[0]) for instant in (from_ms, to_ms))
-        some = within(readings[max(0, begin - 1) : end + 1], from_ms, to_ms, no_data_ms(profile))
-        if exceeded(profile, list(some), from_ms, to_ms):
+        if exceeded(profile, part_of(readings, from_ms, to_ms, no_data_ms(profile)), from_ms, to_ms):
             return ColdVerdict.EXCURSION
     touched = any(gap.from_ms < to_ms and gap.to_ms > from_ms for gap in gaps)
     return ColdVerdict.INCOMPLETE if touched else ColdVerdict.KEPT
