@@ -10,17 +10,22 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
+from hub.accounts import api as accounts_api
+from hub.accounts import audit_api
 from hub.accounts.throttle import LoginThrottle
 from hub.coldchain import api as coldchain_api
 from hub.context import HubContext
 from hub.fleet import api as fleet_api
-from hub.fleet import closing
+from hub.display import api as display_api
+from hub.fleet import closing, enrolling
 from hub.map import api as map_api
 from hub.map import page as map_page
-from hub.pages import devices, home, login, temperature
+from hub.pages import account, audit, devices, display, excursions, home, login, sensor, temperature
 from hub.pages import tracking as tracking_pages
+from hub.pages import trips as trips_pages
 from hub.problems import install_problems
 from hub.tracking import api as tracking_api
+from hub.trips import api as trips_api
 from hub.web import health, live_api
 from hub.web.headers import HeadersMiddleware
 from hub.web.live_values import live_values
@@ -71,10 +76,34 @@ def create_app(context: HubContext) -> FastAPI:
     app.add_middleware(
         HeadersMiddleware, metrics=app.state.metrics, secure=context.secure, map_origin=context.map.origin
     )
-    for router in (tracking_api.router, coldchain_api.router, fleet_api.router, closing.router, live_api.router, health.router):
+    for router in (
+        tracking_api.router,
+        coldchain_api.router,
+        fleet_api.router,
+        closing.router,
+        enrolling.router,
+        accounts_api.router,
+        audit_api.router,
+        display_api.router,
+        live_api.router,
+        health.router,
+    ):
         app.include_router(router)
-    for router in (home.router, login.router, tracking_pages.router, temperature.router, devices.router):
+    for router in (
+        home.router,
+        login.router,
+        tracking_pages.router,
+        temperature.router,
+        sensor.router,
+        excursions.router,
+        devices.router,
+        account.router,
+        audit.router,
+        display.router,
+    ):
         app.include_router(router, include_in_schema=False)
+    app.include_router(trips_api.router)
+    app.include_router(trips_pages.router, include_in_schema=False)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)
     app.mount("/static", _StaticFiles(directory=str(files("hub") / "static")), name="static")

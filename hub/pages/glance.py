@@ -1,4 +1,4 @@
-"""All sensors at one glance: what state each is in, by device, trouble first."""
+"""All sensors as tiles: by device, trouble first."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,38 +8,17 @@ from typing import Final
 from sqlalchemy import Connection
 
 from contract.event import Quantity
-from hub.ahead import Ahead
-from hub.coldchain.freshness import TROUBLE, TROUBLE_FIRST, Freshness, Seen, freshness_of
 from hub.coldchain.queries import SensorFilters, SensorView, sensors_page
+from hub.pages import naming
+from hub.pages.standing import Standing
 
 MAX_SENSORS: Final = 5_000
 """Read for one page; a larger fleet is searched by place."""
 READ_AT_ONCE: Final = 500
 NODES_PER_GROUP: Final = 7
 NODES_PER_CELL: Final = 2
-_QUANTITIES: Final = (Quantity.TEMPERATURE_C, Quantity.HUMIDITY_RH)
-"""In the order in which they are read."""
 MAX_NODES: Final = 4_700
 """What a page may hold in its document and still answer at once on a wall display's small computer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One sensor."""
-
-    view: SensorView
-    seen: Seen
-    freshness: Freshness
-
-    @property
-    def probe(self) -> str:
-        """What it belongs to on its device; its quantities stand side by side."""
-        return probe_of(self.view)
-
-    @property
-    def order(self) -> int:
-        """Its place in the order of trouble."""
-        return TROUBLE_FIRST[self.freshness]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +28,30 @@ class Group:
     device: str
     place: str
     contact_ms: int | None
-    cells: tuple[Cell, ...]
+    cells: tuple[Standing, ...]
 
     @property
     def paired(self) -> bool:
         """Whether probes of it measure two quantities, which then stand side by side."""
-        return any(cell.view.quantity is not _QUANTITIES[0] for cell in self.cells)
+        return any(humid(cell) for cell in self.cells)
 
     @property
     def worst(self) -> int:
         """Its worst cell's place in the order of trouble."""
-        return min(cell.order for cell in self.cells)
+        return min(cell.word.rank for cell in self.cells)
 
 
-def all_sensors(reader: Connection, q: str = "") -> list[SensorView]:
-    """Every sensor, or those whose id or place has `q` in it; at most MAX_SENSORS."""
+def humid(cell: Standing) -> bool:
+    """Whether it measures humidity."""
+    return cell.id.endswith(Quantity.HUMIDITY_RH.value)
+
+
+def all_sensors(reader: Connection) -> list[SensorView]:
+    """Every sensor; at most MAX_SENSORS."""
     views: list[SensorView] = []
     cursor: str | None = None
     while len(views) < MAX_SENSORS:
-        part = sensors_page(reader, SensorFilters(q=q.strip()), cursor, READ_AT_ONCE)
+        part = sensors_page(reader, SensorFilters(), cursor, READ_AT_ONCE)
         views += part.items
         cursor = part.next_cursor
         if cursor is None:
@@ -76,34 +60,36 @@ def all_sensors(reader: Connection, q: str = "") -> list[SensorView]:
 
 
 def probe_of(view: SensorView) -> str:
-    """Its id in words, without its device and without what it measures."""
-    own = view.id.removeprefix(f"{view.device}.").removesuffix(f".{view.quantity.value}")
-    return own.replace(".", " ").replace("_", " ")
+    """What it belongs to on its device, in words."""
+    return naming.probe_of(view.id, view.device)
 
 
-def grouped(views: Iterable[SensorView], ahead: Ahead, now_ms: int, *, only_trouble: bool = False) -> list[Group]:
+def grouped(standings: Iterable[Standing]) -> list[Group]:
     """Sensors by device, the device with the worst trouble first."""
-    by_device: defaultdict[str, list[Cell]] = defaultdict(list)
-    for view in views:
-        seen = view.seen(ahead)
-        by_device[view.device].append(Cell(view, seen, freshness_of(seen, now_ms)))
-    groups = [_group(cells, only_trouble=only_trouble) for cells in by_device.values()]
-    return sorted((g for g in groups if g.cells), key=lambda group: (group.worst, group.place, group.device))
+    by_device: defaultdict[str, list[Standing]] = defaultdict(list)
+    for one in standings:
+        by_device[one.device].append(one)
+    groups = [_group(cells) for cells in by_device.values()]
+    return sorted(groups, key=lambda group: (group.worst, group.place, group.device))
 
 
-def _group(cells: Sequence[Cell], *, only_trouble: bool) -> Group:
+def _group(cells: Sequence[Standing]) -> Group:
     first = cells[0]
-    worst: defaultdict[str, int] = defaultdict(lambda: len(TROUBLE_FIRST))
+    worst: dict[str, int] = {}
     for cell in cells:
-        worst[cell.probe] = min(worst[cell.probe], cell.order)
-    shown = [cell for cell in cells if cell.freshness in TROUBLE or not only_trouble]
-    shown.sort(key=lambda cell: (worst[cell.probe], cell.probe, _QUANTITIES.index(cell.view.quantity), cell.view.id))
+        probe = naming.probe_of(cell.id, cell.device)
+        worst[probe] = min(worst.get(probe, cell.word.rank), cell.word.rank)
+
+    def order(cell: Standing) -> tuple[int, str, bool, str]:
+        probe = naming.probe_of(cell.id, cell.device)
+        return worst[probe], probe, humid(cell), cell.id
+
     contacts = (cell.seen.contact_ms for cell in cells)
     return Group(
-        first.view.device,
-        first.view.place,
+        first.device,
+        first.place,
         max((ms for ms in contacts if ms is not None), default=None),
-        tuple(shown),
+        tuple(sorted(cells, key=order)),
     )
 
 

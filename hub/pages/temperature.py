@@ -1,28 +1,56 @@
-"""`/temperature`: how cold is everything? And the chart of one sensor."""
+"""`/temperature`: how cold is everything? A table with the worst first, or all sensors as tiles."""
 
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from markupsafe import Markup
+from sqlalchemy import Connection, and_, select
 
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
-from hub.coldchain.freshness import MISSED_READINGS, freshness_of, sensor_counts
-from hub.coldchain.queries import measured_since, sensor, sensor_readings
+from hub.coldchain.hours import HOUR_MS
+from hub.coldchain.tables import reading, reading_hour, sensor, sensor_latest
 from hub.context import Hub, Reader
-from hub.pages.glance import all_sensors, grouped, paged, probe_of
-from hub.problems import NotFound
-from hub.web.render import page
+from hub.pages.glance import all_sensors, grouped, paged
+from hub.pages.sparkline import HOURS, sparkline
+from hub.pages.standing import Standing, all_standings
+from hub.web.render import page, without
 
 router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
 
-CHART_POINTS: Final = 2_000
-HOUR_MS: Final = 3_600_000
-DAY_H: Final = 24
-STRETCHES_H: Final = (1, 6, DAY_H, 7 * DAY_H, 30 * DAY_H)
-"""Hours that a chart shows; the shortest that holds all readings is shown first."""
+ROWS: Final = 80
+TREND_MS: Final = 900_000
+TREND_SLACK_MS: Final = 600_000
+"""A reading up to so much older still tells where it comes from; without one there is no trend."""
 
-Hours = Annotated[int, Query(ge=1, le=24 * 366)]
+
+class Order(StrEnum):
+    """How sensors are listed."""
+
+    WORST = "worst"
+    VAN = "van"
+    PLACE = "place"
+
+
+class Look(StrEnum):
+    """What the page shows of each."""
+
+    TABLE = "table"
+    TILES = "tiles"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The last 24 hours of a sensor, and where it comes from; values in hundredths."""
+
+    low: int | None
+    high: int | None
+    before: int | None
+    """The value a quarter of an hour before the latest."""
+    line: Markup
 
 
 @router.get("/temperature")
@@ -32,71 +60,95 @@ def temperature_page(
     hub: Hub,
     *,
     q: Annotated[str, Query(max_length=128)] = "",
+    place: Annotated[str, Query(max_length=256)] = "",
+    profile: Annotated[str, Query(max_length=256)] = "",
     only: Annotated[str, Query(max_length=16)] = "",
+    by: Order = Order.WORST,
+    look: Look | None = None,
     number: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1,
 ) -> Response:
-    """All sensors at a glance, by device, trouble first."""
+    """All sensors; a wall display shows tiles, which need no turning of pages."""
     now_ms = hub.now_ms()
-    views = all_sensors(reader, q)
-    pages = paged(grouped(views, hub.ahead, now_ms, only_trouble=only == "trouble"))
-    number = min(number, len(pages))
+    everything = all_standings(reader, hub.ahead, all_sensors(reader), now_ms)
+    fitting = [one for one in everything if _fits(one, q.strip().casefold(), place, profile)]
+    shown = [one for one in fitting if one.word.level != "ok"] if only else fitting
+    wall = request.query_params.get("wall") == "1"
+    look = look or (Look.TILES if wall else Look.TABLE)
+    groups = paged(grouped(shown)) if look is Look.TILES else []
+    pages = len(groups) or -(-len(shown) // ROWS) or 1
+    number = min(number, pages)
+    rows = _sorted(shown, by)[(number - 1) * ROWS : number * ROWS] if look is Look.TABLE else []
     return page(
         request,
         "temperature.html",
-        groups=pages[number - 1],
-        pages=len(pages),
+        groups=groups[number - 1] if groups else [],
+        rows=rows,
+        days=days_of(reader, rows, now_ms),
+        pages=pages,
         number=number,
-        counts=sensor_counts((view.seen(hub.ahead) for view in views), now_ms),
-        sensors=len(views),
+        counts=counts_of(fitting),
+        sensors=len(fitting),
+        places=sorted({one.place for one in everything if one.place}),
+        profiles=sorted({one.profile.name for one in everything if one.profile}),
         q=q,
+        place=place,
+        profile=profile,
         only=only,
+        by=by,
+        look=look,
+        orders=list(Order),
+        kept_query=without(request.query_params, "page", "lang"),
     )
 
 
-@router.get("/temperature/{sensor_id}/chart")
-def chart_data(reader: Reader, hub: Hub, sensor_id: str, hours: Hours = 24) -> dict[str, Any]:
-    """Columns for the chart: epoch seconds and values, null where there is no line to draw."""
-    view = sensor(reader, sensor_id)
-    if view is None:
-        raise NotFound("sensor", sensor_id)
-    now_ms = hub.now_ms()
-    chart = sensor_readings(reader, sensor_id, now_ms - hours * HOUR_MS, now_ms, CHART_POINTS)
-    points = [(p.at_ms, p.value) for p in chart.points] + [((a + b) // 2, None) for a, b in chart.gaps]
-    points.sort(key=lambda point: point[0])
-    seen = view.seen(hub.ahead)
-    if not seen.kept and seen.at_ms is not None:
-        points.append((seen.at_ms, seen.value))
-    return {
-        "from": (now_ms - hours * HOUR_MS) / 1000,
-        "to": now_ms / 1000,
-        "times": [at_ms / 1000 for at_ms, _ in points],
-        "values": [None if value is None else value / 100 for _, value in points],
-        "gaps": [[a / 1000, b / 1000] for a, b in chart.gaps],
-        "readings": chart.readings,
-        "allowed": MISSED_READINGS * (seen.every_ms or 0) / 1000,
-    }
+def counts_of(standings: list[Standing]) -> dict[tuple[str, str, int, str], int]:
+    """How many stand in each way: (level, sign, rank, word), worst first."""
+    counted: dict[tuple[str, str, int, str], int] = {}
+    for one in standings:
+        if one.word.level != "ok":
+            key = (one.word.level, one.word.sign, one.word.rank, one.word.text)
+            counted[key] = counted.get(key, 0) + 1
+    return dict(sorted(counted.items(), key=lambda item: item[0][2]))
 
 
-@router.get("/temperature/{sensor_id}")
-def sensor_page(request: Request, reader: Reader, hub: Hub, sensor_id: str, hours: Hours | None = None) -> Response:
-    """One sensor: its latest reading, and its chart."""
-    view = sensor(reader, sensor_id)
-    if view is None:
-        raise NotFound("sensor", sensor_id)
-    now_ms = hub.now_ms()
-    seen = view.seen(hub.ahead)
-    return page(
-        request,
-        "sensor.html",
-        view=view,
-        probe=probe_of(view),
-        seen=seen,
-        freshness=freshness_of(seen, now_ms),
-        hours=hours or _stretch_h(measured_since(reader, sensor_id), now_ms),
-        stretches=STRETCHES_H,
-    )
+def _fits(one: Standing, q: str, place: str, profile: str) -> bool:
+    if place and one.place != place:
+        return False
+    if profile and (one.profile is None or one.profile.name != profile):
+        return False
+    return not q or any(q in text.casefold() for text in (one.id, one.name, one.place))
 
 
-def _stretch_h(since_ms: int | None, now_ms: int) -> int:
-    length_ms = 0 if since_ms is None else now_ms - since_ms
-    return next((hours for hours in STRETCHES_H if length_ms <= hours * HOUR_MS and hours <= DAY_H), DAY_H)
+def _sorted(standings: list[Standing], by: Order) -> list[Standing]:
+    if by is Order.WORST:
+        return standings
+    return sorted(standings, key=lambda one: (one.device if by is Order.VAN else one.place, one.id))
+
+
+def days_of(reader: Connection, rows: list[Standing], now_ms: int) -> dict[str, Day]:
+    """The last day of each of these sensors, in two queries."""
+    numbers = select(sensor.c.sensor, sensor.c.number).where(sensor.c.sensor.in_([one.id for one in rows]))
+    named = {row.sensor: row.number for row in reader.execute(numbers)}
+    first_ms = now_ms - now_ms % HOUR_MS - (HOURS - 1) * HOUR_MS
+    hour = reading_hour.c
+    told: dict[int, list[tuple[int, int, int]]] = {number: [] for number in named.values()}
+    in_day = and_(hour.sensor.in_(told), hour.hour_ms >= first_ms, hour.hour_ms <= now_ms, hour.min.is_not(None))
+    for number, at_ms, low, high in reader.execute(select(hour.sensor, hour.hour_ms, hour.min, hour.max).where(in_day)):
+        told[number].append(((at_ms - first_ms) // HOUR_MS, low, high))
+    then = _values_before(reader, list(told))
+    days = {}
+    for one in rows:
+        hours = told.get(named.get(one.id, -1), [])
+        low, high = min((h[1] for h in hours), default=None), max((h[2] for h in hours), default=None)
+        days[one.id] = Day(low, high, then.get(named.get(one.id, -1)), sparkline(hours, *one.bounds))
+    return days
+
+
+def _values_before(reader: Connection, numbers: list[int]) -> dict[int, int | None]:
+    """What each sensor measured TREND_MS before its latest reading."""
+    row, latest = reading.c, sensor_latest.c
+    until_ms = latest.at_ms - TREND_MS
+    near = and_(row.sensor == latest.sensor, row.at_ms <= until_ms, row.at_ms >= until_ms - TREND_SLACK_MS)
+    value = select(row.value).where(near).order_by(row.at_ms.desc()).limit(1).scalar_subquery()
+    found = reader.execute(select(latest.sensor, value).where(latest.sensor.in_(numbers)))
+    return {row[0]: row[1] for row in found}

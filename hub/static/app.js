@@ -9,3 +9,5 @@ startClock();
 listenToKeys();
 listenToActs(refresh);
 if (document.body.dataset.liveAfter) follow(document.body.dataset.liveAfter);
+// A choice in a filter is made by choosing.
+document.addEventListener("change", ({ target }) => { if ("submit" in target.dataset) target.form.requestSubmit(); });

@@ -59,7 +59,7 @@ function paintContact(element) {
 // A reading is proof of contact too: it came from there.
 function contactOf(element) {
   const said = element.closest("[data-device]")?.querySelector("[data-contact]");
-  return Math.max(Number(said?.dataset.contact ?? 0), Number(element.dataset.known ?? 0));
+  return Math.max(Number(said?.dataset.contact ?? 0), Number(element.dataset.contactMs ?? 0), Number(element.dataset.known ?? 0));
 }
 
 export function readingState({ at, value, every, contact }) {
@@ -72,19 +72,41 @@ export function readingState({ at, value, every, contact }) {
 
 const signs = { fault: "◆ ", lost: "◆ ", silent: "? ", late: "", fresh: "" };
 
+// How a row stands: as it was judged, unless its figure cannot be believed and that is worse. The ranks are those of
+// hub/pages/standing.py.
+const troubles = { fault: [3, "attention", "◆"], lost: [4, "attention", "◆"], silent: [5, "silence", "?"] };
+
+function paintStanding(cell, state) {
+  const [sign, word] = cell.children;
+  const trouble = troubles[state];
+  const worse = trouble && trouble[0] < Number(cell.dataset.rank);
+  set(sign, "level", worse ? trouble[1] : cell.dataset.judged);
+  setText(sign, worse ? trouble[2] : cell.dataset.sign);
+  setText(word, worse || (state === "late" && Number(cell.dataset.rank) > 8) ? t(`reading ${state}`) : cell.dataset.word);
+}
+
 export function paintReading(element) {
   const { at, value, every, name, unit, kept } = element.dataset;
   const known = value === undefined || value === "" ? null : Number(value);
   const state = readingState({ at: Number(at ?? 0), value: known, every: Number(every ?? 0), contact: contactOf(element) });
   set(element, "state", state);
   const figure = known === null ? "–" : hundredths(known);
+  if ("row" in element.dataset) {
+    setText(element, figure);
+    paintStanding(element.closest("tr").querySelector(".stands"), state);
+    return;
+  }
+  if ("figure" in element.dataset) {
+    setText(element, known === null ? figure : `${figure}\u00a0${unit}`);
+    return;
+  }
   if ("key" in element.dataset) {
     setText(element.firstElementChild, figure);
     setText(element.lastElementChild, kept === "no" && state === "fresh" ? t("on its way to the hub") : t(`reading ${state}`));
     return;
   }
   const shown = state === "fault" ? t("fault") : known === null ? figure : `${figure}\u00a0${unit}`;
-  setText(element, `${signs[state]}${shown}\n${name}`);
+  setText(element, `${signs[state] || (element.dataset.sign ? `${element.dataset.sign} ` : "")}${shown}\n${name}`);
   set(element, "aged", at ? span(now() - Number(at)) : "");
   const { sensor } = element.dataset;
   const title = kept === "no" ? t("{id}, on its way to the hub", { id: sensor }) : sensor;
@@ -99,7 +121,7 @@ const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateSt
 function paintMoment(element) {
   const ms = Number(element.dataset.moment);
   const today = now() - ms < 12 * 3_600_000;
-  const form = "seconds" in element.dataset ? secondsForm : "clock" in element.dataset && today ? clockForm : dayForm;
+  const form = "seconds" in element.dataset ? secondsForm : "time" in element.dataset ? clockForm : "clock" in element.dataset && today ? clockForm : dayForm;
   setText(element, form.format(ms));
   element.dateTime = new Date(ms).toISOString();
   element.title = fullForm.format(ms);

@@ -66,16 +66,21 @@ const show = {
       element.dataset.kept = kept ? "yes" : "no";
       if (value.every_ms) element.dataset.every = value.every_ms;
       hearFrom(element.closest("[data-device]"), Math.max(value.contact_ms ?? 0, value.known_ms));
+      if (value.contact_ms && "contactMs" in element.dataset) element.dataset.contactMs = value.contact_ms;
       paintReading(element);
       for (const [name, ms] of [["measured", value.at_ms], ["known", value.known_ms]]) {
-        const time = element.parentElement.querySelector(`[data-f="${name}"] time`);
+        const time = (element.closest("tr") ?? element.parentElement).querySelector(`[data-f="${name}"] time`);
         if (time) time.dataset.age = ms;
       }
     }
   },
   device(key, value) {
     if (!value) return;
-    for (const element of elements("device", key)) hearFrom(element, value.contact_ms);
+    for (const element of elements("device", key)) {
+      hearFrom(element, value.contact_ms);
+      const row = element.querySelector("[data-contact-ms]");
+      if (row && value.contact_ms) row.dataset.contactMs = Math.max(value.contact_ms, Number(row.dataset.contactMs));
+    }
     if (elements("device", key).some((e) => e.matches(".findings li"))) refetchSoon();
     // A sign of life that ran ahead says nothing of the rest.
     if (value.backlog === undefined) return;
@@ -106,7 +111,8 @@ const show = {
   incident() {
     if (document.querySelector('[data-topics~="incident"]')) refetchSoon();
   },
-  excursion() {
+  excursion(key, value) {
+    if (value) document.dispatchEvent(new CustomEvent("excursion", { detail: value }));
     if (document.querySelector('[data-topics~="excursion"]')) refetchSoon();
   },
   position(key, value) {
@@ -153,7 +159,7 @@ async function refetch() {
 const inUse = (part) => part.contains(document.activeElement) || part.matches(":hover") || acting();
 const strip = () => document.getElementById("strip");
 // What is told of a list, without what only counts on.
-const told = (part) => [...part.children].map((e) => `${e.dataset.level} ${e.querySelector("b")?.textContent} ${e.querySelector("a")?.href}`);
+const told = (part) => [...part.children].map((e) => `${e.dataset.level} ${e.dataset.key}`);
 
 // Says how many findings there are that the list in use does not show.
 function offer(there, fresh) {
@@ -179,8 +185,10 @@ function exchange(fresh) {
     if ("due" in other.dataset) part.dataset.due = other.dataset.due;
   }
   asked = false;
-  const others = new Map([...fresh.querySelectorAll("[data-sensor], tr[data-key]")].map((e) => [e.dataset.sensor ?? e.dataset.key, e]));
-  for (const element of document.querySelectorAll("[data-sensor], tr[data-key]")) {
+  // A row is exchanged whole, so what it holds needs no turn of its own.
+  const moving = "[data-sensor]:not(tr *), tr[data-key]";
+  const others = new Map([...fresh.querySelectorAll(moving)].map((e) => [e.dataset.sensor ?? e.dataset.key, e]));
+  for (const element of document.querySelectorAll(moving)) {
     const other = others.get(element.dataset.sensor ?? element.dataset.key);
     if (!other) continue;
     for (const [name, value] of Object.entries(other.dataset)) element.dataset[name] = value;
