@@ -195,9 +195,40 @@ def judge(profile: Profile, readings: Iterable[Reading], from_ms: int, to_ms: in
     for at_ms, value in within(readings, from_ms, to_ms, profile.no_data_s * SECOND_MS):
         course, changed = advance(profile, course, at_ms, value)
         found |= {key(finding): finding for finding in changed}
+    return conclude(profile, course, found.values(), to_ms)
+
+
+def conclude(profile: Profile, course: Course, found: Iterable[Finding], to_ms: int) -> Judgement:
+    """Sum up how it stands at an instant behind the last reading, as `judge` does.
+
+    Args:
+        profile: what was judged by.
+        course: what is after the last reading.
+        found: all that `advance` told on the way, in any state; the later of two states of one finding holds.
+        to_ms: until when; the last value holds until then, or there is no data.
+    """
     course = standing(profile, course, to_ms)
-    found |= {key(finding): finding for finding in open_findings(profile, course)}
-    return _judgement(profile, course, found.values())
+    findings = {key(finding): finding for finding in (*found, *open_findings(profile, course))}.values()
+    order = {limit.name: nr for nr, limit in enumerate(profile.limits)}
+    excursions = [finding for finding in findings if isinstance(finding, Excursion)]
+    no_data = [finding for finding in findings if isinstance(finding, NoData)]
+    return Judgement(
+        from_ms=course.from_ms,
+        to_ms=course.at_ms,
+        excursions=tuple(sorted(excursions, key=lambda e: (e.started_ms, order[e.limit]))),
+        no_data=tuple(sorted(no_data, key=lambda n: n.from_ms)),
+        budgets=budgets(profile, course),
+        above_ms=course.above_ms,
+        below_ms=course.below_ms,
+        inside_ms=course.inside_ms,
+        no_data_ms=course.no_data_ms,
+        readings=course.readings,
+        faults=course.faults,
+        low=course.low,
+        high=course.high,
+        freeze_thaws=course.freeze_thaws,
+        ignored_ms=course.ignored_ms,
+    )
 
 
 # -- time that passed without a reading --------------------------------------------------------------------------------
@@ -332,26 +363,3 @@ def _quiet_block(profile: Profile, course: Course, at_ms: Sequence[int], values:
 
 def _too_far(profile: Profile, from_ms: int, to_ms: int) -> bool:
     return to_ms - from_ms > profile.no_data_s * SECOND_MS
-
-
-def _judgement(profile: Profile, course: Course, found: Iterable[Finding]) -> Judgement:
-    order = {limit.name: nr for nr, limit in enumerate(profile.limits)}
-    findings = list(found)
-    excursions = [finding for finding in findings if isinstance(finding, Excursion)]
-    return Judgement(
-        from_ms=course.from_ms,
-        to_ms=course.at_ms,
-        excursions=tuple(sorted(excursions, key=lambda e: (e.started_ms, order[e.limit]))),
-        no_data=tuple(finding for finding in findings if isinstance(finding, NoData)),
-        budgets=budgets(profile, course),
-        above_ms=course.above_ms,
-        below_ms=course.below_ms,
-        inside_ms=course.inside_ms,
-        no_data_ms=course.no_data_ms,
-        readings=course.readings,
-        faults=course.faults,
-        low=course.low,
-        high=course.high,
-        freeze_thaws=course.freeze_thaws,
-        ignored_ms=course.ignored_ms,
-    )
