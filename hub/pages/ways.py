@@ -8,7 +8,7 @@ from contract.coldchain.findings import Judgement
 from contract.coldchain.profile import Profile, Side
 from hub.coldchain.chart import ChartPoint, thin
 from hub.pages.sensor_chart import Band, ChartData, LimitLine, Span
-from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
+from hub.trips.history import Cause, ColdVerdict, Judged, Missing, ParcelHistory, Reading
 
 CHART_POINTS: Final = 1_500
 HELD_MS: Final = 900_000
@@ -38,6 +38,11 @@ WHY_MISSING: Final[Mapping[Cause, str]] = {
     Cause.NOWHERE: "handed over, and nobody has said to whom",
     Cause.TOO_LONG: "longer at {where} than is judged; probably it was never scanned off",
 }
+
+
+def sentence_of(told: ParcelHistory) -> str:
+    """What is known, in one sentence; a key of the catalogue."""
+    return SO_FAR if told.running and told.verdict is ColdVerdict.KEPT else SENTENCES[told.verdict]
 
 
 def held_at(readings: Sequence[Reading], at_ms: int) -> int | None:

@@ -91,10 +91,11 @@ class StayHistory(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """The way as one profile judges it, budgets running on from stay to stay."""
+    """The way as one profile judges it, budgets running on from stay to stay; `readings`: those that it judges."""
 
     profile: Profile
     judgement: Judgement
+    readings: tuple[Reading, ...]
 
 
 class ParcelHistory(Struct, frozen=True):

@@ -54,11 +54,14 @@ def no_data_ms(profile: Profile | None) -> int:
 
 
 def part_of(told: Sequence[Reading], from_ms: int, to_ms: int, allowed_ms: int) -> Sequence[Reading]:
-    """`contract.coldchain.hold.within` of a list; only the beginning is looked at one by one."""
-    first = bisect_left(told, from_ms, key=_at_ms)
-    end = bisect_right(told, to_ms, key=_at_ms)
-    known = next((nr for nr in range(first, end) if told[nr][1] is not None), end)
-    return [*within(told[: known + 1], from_ms, to_ms, allowed_ms), *told[known + 1 : end]]
+    """The readings from one instant to another, both included; where there is none, a value from before that still held.
+
+    Only then, so that what is judged is what was measured: between two stays the last value holds until the next reading.
+    """
+    inside = told[bisect_left(told, from_ms, key=_at_ms) : bisect_right(told, to_ms, key=_at_ms)]
+    if any(value is not None for _, value in inside):
+        return inside
+    return list(within(told, from_ms, to_ms, allowed_ms))
 
 
 def _at_ms(reading: Reading) -> int:
@@ -109,8 +112,8 @@ def _judged(name: str, legs: Sequence[Leg], counts: Sequence[Mapping[str, Watche
     mine = [(leg, by_name[name]) for leg, by_name in zip(legs, counts, strict=True) if name in by_name]
     profile = mine[0][1].profile
     assert profile is not None  # noqa: S101 - only sensors without one have no name
-    readings = (reading for _, watched in mine for reading in watched.readings)
-    return Judged(profile, judge(profile, readings, mine[0][0].from_ms, mine[-1][0].judged_until_ms))
+    readings = tuple(reading for _, watched in mine for reading in watched.readings)
+    return Judged(profile, judge(profile, readings, mine[0][0].from_ms, mine[-1][0].judged_until_ms), readings)
 
 
 def exceeded(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> bool:

@@ -85,6 +85,8 @@ class TripParcel(Struct, frozen=True):
     parcel: str
     from_ms: int
     to_ms: int | None
+    opened_by: bytes
+    closed_by: bytes | None
     closed_step: str
     verdict: ColdVerdict
 
@@ -282,7 +284,17 @@ def find_trip(conn: Connection, trip_id: str, now_ms: int) -> Trip | None:
         window = load.from_ms, max(load.from_ms, min(to_ms, to_ms if load.to_ms is None else load.to_ms))
         if window not in verdicts:
             verdicts[window] = _verdict_on_board(watched, sensors, gaps, *window)
-        parcels.append(TripParcel(load.parcel, load.from_ms, load.to_ms, load.closed_step, verdicts[window]))
+        parcels.append(
+            TripParcel(
+                load.parcel,
+                load.from_ms,
+                load.to_ms,
+                load.opened_by,
+                load.closed_by,
+                load.closed_step,
+                verdicts[window],
+            )
+        )
     return Trip(view, to_ms, tuple(parcels), sensors, gaps)
 
 

@@ -1,0 +1,275 @@
+"""What a report of a trip or of a parcel contains (`hub.reports.content`), gathered from the hub."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, select
+
+from contract.coldchain.engine import judge
+from contract.coldchain.mkt import Window, mkt
+from contract.coldchain.profile import Profile
+from contract.event import Quantity
+from hub.coldchain import tables as cold
+from hub.coldchain.excursions import (
+    ExcursionFilters,
+    ExcursionView,
+    list_excursions,
+    profile_of,
+    sensor_readings_raw,
+    sensor_record,
+)
+from hub.reports.content import (
+    Acknowledgement,
+    Finding,
+    FindingKind,
+    Late,
+    MeanKinetic,
+    ParcelPart,
+    ReportInput,
+    SensorPart,
+    StayPart,
+    SubjectKind,
+    WayPart,
+)
+from hub.tables import device_contact
+from hub.tracking.tables import custody_correction, custody_event
+from hub.trips.chains import chain_runs
+from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory, Reading
+from hub.trips.queries import Trip, find_trip, parcel_history
+from hub.web.formats import LATE_KNOWN_MS, clock
+
+HUB: Final = "Holdfast"
+MAX_FINDINGS: Final = 500
+"""Of one sensor in one stretch."""
+WHY: Final = {
+    Cause.NO_SENSOR: "no sensor at {where}",
+    Cause.NO_DATA: "no data from {sensor}",
+    Cause.NOT_SENT: "not sent yet by {sensor}",
+    Cause.NO_PROFILE: "no profile for {sensor}",
+    Cause.NOWHERE: "handed over to nobody who is known",
+    Cause.TOO_LONG: "longer at {where} than is judged",
+}
+
+
+class Stretch(Struct, frozen=True):
+    """One sensor over some time of the report."""
+
+    sensor: str
+    from_ms: int
+    to_ms: int
+
+
+def parcel_report(conn: Connection, parcel: str, now_ms: int, who: str) -> ReportInput | None:
+    """The report of a parcel's whole way; None where nothing is known of it."""
+    told = parcel_history(conn, parcel, now_ms)
+    if told is None:
+        return None
+    ends = [(stay, now_ms if stay.to_ms is None else stay.to_ms) for stay in told.stays]
+    stretches = [Stretch(one.sensor, stay.from_ms, to_ms) for stay, to_ms in ends for one in stay.sensors]
+    stays = tuple(
+        StayPart(stay.where, stay.from_ms, stay.to_ms, tuple(one.sensor for one in stay.sensors)) for stay in told.stays
+    )
+    part = ParcelPart(parcel, stays, told.verdict is ColdVerdict.EXCURSION, told.complete)
+    scans = {fact for stay in told.stays for fact in (stay.opened_by, stay.closed_by) if fact}
+    return _report(
+        conn,
+        ReportInput(
+            hub=HUB,
+            kind=SubjectKind.PARCEL,
+            subject=parcel,
+            title=parcel,
+            from_ms=told.from_ms,
+            to_ms=told.to_ms,
+            made_ms=now_ms,
+            made_by=who,
+            parcels=(part,),
+            sensors=(),
+            ways=tuple(_ways(conn, told)),
+            incomplete=_incomplete(told.missing),
+        ),
+        stretches,
+        scans,
+    )
+
+
+def trip_report(conn: Connection, trip_id: str, now_ms: int, who: str) -> ReportInput | None:
+    """The report of a trip; None for one that is not known."""
+    told = find_trip(conn, trip_id, now_ms)
+    if told is None:
+        return None
+    view = told.view
+    ids = tuple(one.sensor for one in told.sensors)
+    return _report(
+        conn,
+        ReportInput(
+            hub=HUB,
+            kind=SubjectKind.TRIP,
+            subject=view.id,
+            title=f"{view.place or view.device}, {clock(view.from_ms)[:16]} UTC",
+            from_ms=view.from_ms,
+            to_ms=told.to_ms,
+            made_ms=now_ms,
+            made_by=who,
+            parcels=tuple(_on_board(told, ids)),
+            sensors=(),
+            incomplete=_incomplete(told.missing),
+        ),
+        [Stretch(one, view.from_ms, told.to_ms) for one in ids],
+        {fact for one in told.parcels for fact in (one.opened_by, one.closed_by) if fact},
+    )
+
+
+def _on_board(told: Trip, sensors: tuple[str, ...]) -> Iterator[ParcelPart]:
+    for one in told.parcels:
+        complete = one.verdict not in {ColdVerdict.INCOMPLETE, ColdVerdict.NOT_JUDGED}
+        yield ParcelPart(
+            one.parcel,
+            (StayPart(told.view.device, one.from_ms, one.to_ms, sensors),),
+            one.verdict is ColdVerdict.EXCURSION,
+            complete,
+        )
+
+
+def _report(conn: Connection, begun: ReportInput, stretches: Sequence[Stretch], scans: set[bytes]) -> ReportInput:
+    """The same with its sensors, and with the facts that it rests on."""
+    parts = [part for stretch in stretches if (part := _sensor_part(conn, stretch)) is not None]
+    acknowledged = {finding.id for part in parts for finding in part.findings if finding.acknowledgement}
+    shifts = {
+        **_shifts_of_blocks(conn, stretches),
+        **_shifts_of_scans(conn, scans),
+        **dict.fromkeys(_acknowledgements(conn, acknowledged), 0),
+    }
+    runs, gaps = chain_runs(conn, shifts)
+    fields = {name: getattr(begun, name) for name in ReportInput.__struct_fields__}
+    return ReportInput(**{**fields, "sensors": tuple(parts), "runs": runs, "gaps": gaps})
+
+
+# -- what was measured -------------------------------------------------------------------------------------------------
+
+
+def _sensor_part(conn: Connection, stretch: Stretch) -> SensorPart | None:
+    """None for a sensor of which nobody has said what is allowed: there is nothing to judge it by."""
+    profile = profile_of(conn, stretch.sensor, stretch.from_ms)
+    if profile is None:
+        return None
+    record = sensor_record(conn, stretch.sensor)
+    device_id = stretch.sensor.partition(".")[0]
+    readings = tuple(sensor_readings_raw(conn, stretch.sensor, stretch.from_ms, stretch.to_ms))
+    offset_ms = conn.scalar(select(device_contact.c.clock_offset_ms).where(device_contact.c.device == device_id))
+    return SensorPart(
+        id=stretch.sensor,
+        device=device_id,
+        name=record.name if record else "",
+        place=record.place if record else "",
+        quantity=Quantity.TEMPERATURE_C,
+        profile=profile,
+        from_ms=stretch.from_ms,
+        to_ms=stretch.to_ms,
+        readings=readings,
+        judgement=judge(profile, readings, stretch.from_ms, stretch.to_ms),
+        late=tuple(_late(conn, stretch)),
+        mkt=_means(profile, readings, stretch.from_ms, stretch.to_ms),
+        findings=tuple(_findings(conn, stretch)),
+        calibration_due_ms=record.calibration_due_ms if record else None,
+        clock_offset_ms=offset_ms,
+    )
+
+
+def _ways(conn: Connection, told: ParcelHistory) -> Iterator[WayPart]:
+    for way in told.judged:
+        profile, judgement = way.profile, way.judgement
+        # A value that held over a stay without a reading of its own was measured before: it is no reading of the way.
+        measured = _measured(conn, told, way.readings)
+        if len(measured) != len(way.readings):
+            judgement = judge(profile, measured, judgement.from_ms, judgement.to_ms)
+        means = _means(profile, measured, judgement.from_ms, judgement.to_ms)
+        yield WayPart(profile, judgement.from_ms, judgement.to_ms, measured, judgement, means)
+
+
+def _measured(conn: Connection, told: ParcelHistory, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    begins = {stay.from_ms for stay in told.stays}
+    numbers = select(cold.sensor.c.number).where(
+        cold.sensor.c.sensor.in_({one.sensor for stay in told.stays for one in stay.sensors})
+    )
+    row = cold.reading.c
+    there = set(conn.scalars(select(row.at_ms).where(row.sensor.in_(numbers), row.at_ms.in_(begins))))
+    return tuple(one for one in readings if one[0] not in begins or one[0] in there)
+
+
+def _means(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> tuple[MeanKinetic, ...]:
+    return tuple(
+        MeanKinetic(
+            window.value, mkt(readings, max(from_ms, to_ms - window.span_ms), to_ms, no_data_s=profile.no_data_s)
+        )
+        for window in Window
+    )
+
+
+def _blocks(conn: Connection, stretch: Stretch) -> Sequence[Row[Any]]:
+    """The blocks that speak of this time."""
+    block = cold.reading_block.c
+    own = select(cold.sensor.c.number).where(cold.sensor.c.sensor == stretch.sensor).scalar_subquery()
+    query: Select[Any] = select(block.fact_id, block.happened_ms, block.last_ms, block.at_ms, block.known_ms).where(
+        block.sensor == own, block.last_ms >= stretch.from_ms, block.happened_ms <= stretch.to_ms
+    )
+    return conn.execute(query.order_by(block.happened_ms)).all()
+
+
+def _shifts_of_blocks(conn: Connection, stretches: Iterable[Stretch]) -> dict[bytes, int]:
+    return {row.fact_id: row.happened_ms - row.at_ms for stretch in stretches for row in _blocks(conn, stretch)}
+
+
+def _late(conn: Connection, stretch: Stretch) -> Iterator[Late]:
+    for row in _blocks(conn, stretch):
+        if row.known_ms - row.last_ms > LATE_KNOWN_MS:
+            yield Late(max(row.happened_ms, stretch.from_ms), min(row.last_ms, stretch.to_ms), row.known_ms)
+
+
+# -- what was found ----------------------------------------------------------------------------------------------------
+
+
+def _findings(conn: Connection, stretch: Stretch) -> Iterator[Finding]:
+    filters = ExcursionFilters(sensor=stretch.sensor, from_ms=stretch.from_ms, to_ms=stretch.to_ms)
+    for view in reversed(list_excursions(conn, filters, None, MAX_FINDINGS).items):
+        yield _finding(view)
+
+
+def _finding(view: ExcursionView) -> Finding:
+    found, ack = view.found, view.acknowledged
+    return Finding(
+        id=view.id,
+        kind=FindingKind(view.kind.value),
+        started_ms=found.started_ms,
+        known_ms=view.known_ms,
+        limit=view.limit,
+        extreme=found.extreme,
+        beyond_ms=found.beyond_ms,
+        alarm_ms=found.alarm_ms,
+        alarm_known_ms=found.alarm_known_ms,
+        ended_ms=found.ended_ms,
+        ended_known_ms=found.ended_known_ms,
+        withdrawn=found.withdrawn,
+        acknowledgement=Acknowledgement(ack.who, ack.at_ms, ack.why, ack.covers) if ack else None,
+    )
+
+
+def _acknowledgements(conn: Connection, excursions: set[str]) -> Sequence[bytes]:
+    told = cold.excursion_acknowledgement.c
+    return conn.scalars(select(told.fact_id).where(told.excursion.in_(excursions))).all()
+
+
+def _shifts_of_scans(conn: Connection, scans: set[bytes]) -> dict[bytes, int]:
+    """Of these facts, and of corrections of them."""
+    told, put_right = custody_event.c, custody_correction.c
+    rows = conn.execute(select(told.fact_id, told.happened_ms - told.at_ms).where(told.fact_id.in_(scans))).tuples()
+    corrections = conn.scalars(select(put_right.fact_id).where(put_right.target.in_(scans)))
+    return {**dict(rows.all()), **dict.fromkeys(corrections, 0)}
+
+
+def _incomplete(missing: Iterable[Missing]) -> tuple[str, ...]:
+    return tuple(
+        f"{clock(gap.from_ms)} to {clock(gap.to_ms)} UTC: "
+        + WHY[gap.cause].format(where=gap.where or "nobody knows where", sensor=gap.sensor)
+        for gap in missing
+    )
