@@ -8,4 +8,6 @@ from hub.tracking.projection import TrackingProjection
 
 def all_projections() -> list[Projection]:
     """Fresh ones; they hold no state between folds."""
-    return [TrackingProjection(), ColdChainProjection(), PositionProjection()]
+    # The cold chain comes first: it keeps what was known when, so it may see no clock fix that came later, and the others
+    # note all fixes of the facts that they are given at once.
+    return [ColdChainProjection(), TrackingProjection(), PositionProjection()]

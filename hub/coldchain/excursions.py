@@ -12,9 +12,10 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select
 
+from contract.coldchain.presets import PRESETS
 from contract.coldchain.profile import Profile, Side
 from hub.coldchain import tables as t
-from hub.coldchain.profiles import PRESETS, decoded
+from hub.coldchain.profiles import decoded, find_profile
 
 MAX_PAGE: Final = 500
 READINGS_AT_ONCE: Final = 10_000
@@ -300,12 +301,6 @@ def profile_of(conn: Connection, sensor: str, at_ms: int) -> Profile | None:
     query = select(assigned.profile).where(assigned.sensor == sensor, assigned.from_ms <= at_ms)
     name = conn.scalar(query.order_by(assigned.from_ms.desc()).limit(1))
     return find_profile(conn, name) if name else None
-
-
-def find_profile(conn: Connection, name: str) -> Profile | None:
-    """A profile by its name: as people defined it, else a preset."""
-    body = conn.scalar(select(t.temperature_profile.c.body).where(t.temperature_profile.c.name == name))
-    return PRESETS.get(name) if body is None else decoded(body)
 
 
 def profiles(conn: Connection) -> dict[str, ProfileView]:

@@ -1,22 +1,72 @@
-"""Profiles as the hub keeps them."""
+"""Temperature profiles as the hub keeps them, and which sensor is judged by which since when."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, delete, select
 
+from contract.coldchain.presets import PRESETS
 from contract.coldchain.profile import Profile
-
-try:
-    from contract.coldchain.presets import PRESETS
-except ModuleNotFoundError:
-    PRESETS: dict[str, Profile] = {}
+from hub.coldchain.tables import sensor_assignment, temperature_profile
+from hub.ledger import statements
+from hub.rows import write
 
 PROFILES: Final = 256
 """Profiles that are remembered as they were read; a company has a dozen."""
+
+_assigned = sensor_assignment.c
+
+
+class Segment(Struct, frozen=True):
+    """A stretch of a sensor's time that is judged by one profile.
+
+    Attributes:
+        name: of the profile; empty: judged by none.
+        profile: None also where nobody defined one of that name.
+        until_ms: where the next begins; None: nobody decided about that.
+    """
+
+    name: str
+    profile: Profile | None
+    from_ms: int
+    until_ms: int | None
 
 
 @lru_cache(PROFILES)
 def decoded(body: str) -> Profile:
     """A profile from its stored JSON."""
     return msgspec.json.decode(body, type=Profile)
+
+
+def find_profile(conn: Connection, name: str) -> Profile | None:
+    """A profile by its name: as people defined it, else a preset."""
+    body = conn.scalar(select(temperature_profile.c.body).where(temperature_profile.c.name == name))
+    return PRESETS.get(name) if body is None else decoded(body)
+
+
+def known_profiles(conn: Connection) -> dict[str, Profile]:
+    """All profiles by name: presets, and those that people defined."""
+    defined = conn.execute(select(temperature_profile.c.name, temperature_profile.c.body))
+    return {**PRESETS, **{name: decoded(body) for name, body in defined}}
+
+
+def segments_of(conn: Connection, sensor: str, known: Mapping[str, Profile]) -> list[Segment]:
+    """All that was decided about a sensor, in order of time, judged by the profiles as they are known."""
+    query = select(_assigned.from_ms, _assigned.profile).where(_assigned.sensor == sensor).order_by(_assigned.from_ms)
+    rows = conn.execute(query).all()
+    ends: list[int | None] = [after.from_ms for _, after in pairwise(rows)]
+    return [
+        Segment(row.profile, known.get(row.profile), row.from_ms, until_ms)
+        for row, until_ms in zip(rows, [*ends, None], strict=False)
+    ]
+
+
+def assign(tx: Connection, sensor: str, profile: str, from_ms: int) -> None:
+    """Judge a sensor by a profile from an instant on: what was decided for then and later no longer holds."""
+    tx.execute(delete(sensor_assignment).where(_assigned.sensor == sensor, _assigned.from_ms >= from_ms))
+    row = {"sensor": sensor, "from_ms": from_ms, "profile": profile}
+    write(tx, statements.sole(sensor_assignment), [row])

@@ -4,17 +4,38 @@ Most blocks follow the one before: their readings are appended in bulk. Where a 
 one, that stretch of time is told anew from all blocks that touch it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 
 from contract.delivery.hub_actions import IncidentKind
-from contract.event import Readings
+from contract.event import ClockFix, Readings, Status
 from hub.coldchain.blocks import NewBlock, new_block
+from hub.coldchain.decisions import decides, fold_decision
+from hub.coldchain.documents import assigned_devices, push_assignments
 from hub.coldchain.hours import add_hours, hours_of, retell_hours
+from hub.coldchain.judging import Following, Judging, Sensor, Touched, assigned_among
 from hub.coldchain.series import Block, Span, Told, merge, union
-from hub.coldchain.tables import reading, reading_block, reading_conflict, reading_hour, sensor, sensor_latest
+from hub.coldchain.tables import (
+    course,
+    excursion,
+    excursion_acknowledgement,
+    excursion_change,
+    judged_sensor,
+    reading,
+    reading_block,
+    reading_conflict,
+    reading_hour,
+    sensor,
+    sensor_assignment,
+    sensor_latest,
+    sensor_record,
+    temperature_profile,
+)
 from hub.ledger import statements
 from hub.projector import Change, LedgerFact
 from hub.rows import write
@@ -29,7 +50,7 @@ Row = dict[str, Any]
 
 
 class ColdChainProjection:
-    """Readings in corrected time, the latest of each sensor, and hours for charts."""
+    """Readings in corrected time, the latest of each sensor, hours for charts, and what is judged by them."""
 
     name = "coldchain"
     tables: Sequence[Table] = (
@@ -40,35 +61,215 @@ class ColdChainProjection:
         reading_conflict,
         sensor_latest,
         reading_hour,
+        temperature_profile,
+        sensor_record,
+        sensor_assignment,
+        judged_sensor,
+        course,
+        excursion,
+        excursion_change,
+        excursion_acknowledgement,
     )
 
     def fold(self, tx: Connection, facts: Sequence[LedgerFact]) -> Sequence[Change]:
-        """Fold blocks of readings and clock fixes.
+        """Fold blocks of readings, clock fixes, and decisions about profiles, sensors and excursions.
 
         Raises:
             ProjectionError: a block that cannot be read or is of another device's sensor.
         """
-        boots = note_fixes(tx, facts)
-        blocks = _unknown(
-            tx, [new_block(known, known.fact.event) for known in facts if isinstance(known.fact.event, Readings)]
+        changes: list[Change] = []
+        for decision, some in groupby(facts, decides):
+            if decision:
+                changes += [change for known in some for change in fold_decision(tx, known)]
+            else:
+                changes += _fold_readings(tx, list(some))
+        return list(dict.fromkeys(changes))
+
+    def act(self, tx: Connection, changes: Sequence[Change], now_ms: int) -> None:
+        """Give devices of which sensors are judged otherwise the document that says so."""
+        push_assignments(tx, {change.key for change in changes if change.topic == "assignment"}, now_ms)
+
+    def act_at_start(self, tx: Connection, now_ms: int) -> None:
+        """The same for all devices: what this hub was restored from may be older than what they were given."""
+        push_assignments(tx, assigned_devices(tx), now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    """New blocks in corrected time."""
+
+    blocks: list[tuple[Row, NewBlock]]
+    boots: set[Boot]
+    """With facts that must be dated anew."""
+    following: list[tuple[Row, NewBlock]]
+    spans: list[Span]
+    """Where the others lie."""
+
+    def without(self, devices: Container[str]) -> "_Dated":
+        """The same without those of some devices."""
+        blocks = [pair for pair in self.blocks if pair[0]["device"] not in devices]
+        numbers = {row["sensor"] for row, _ in blocks}
+        return _Dated(
+            blocks,
+            {boot for boot in self.boots if boot[0] not in devices},
+            [pair for pair in self.following if pair[0]["device"] not in devices],
+            [span for span in self.spans if span.sensor in numbers],
         )
-        if not (blocks or boots):
-            return []
-        numbers = _number_sensors(tx, blocks)
-        rows = [{**block.row, "sensor": numbers[block.sensor]} for block in blocks]
-        vague = date_rows(tx, rows)
-        following, spans = _sort_out(tx, list(zip(rows, blocks, strict=True)), vague)
-        write(tx, statements.sole(reading_block), rows)
-        for moved in redate(tx, reading_block, boots | vague):
-            number, span_ms = moved.row["sensor"], moved.row["span_ms"]
-            spans += [Span(number, at_ms, at_ms + span_ms) for at_ms in (moved.row["happened_ms"], moved.to.at_ms)]
-        _append(tx, following)
-        for span in union(spans):
-            _retell(tx, span)
-        retold = {span.sensor for span in spans}
-        _note_latest(tx, [pair for pair in following if pair[0]["sensor"] not in retold])
-        _find_latest(tx, retold)
-        return [Change("sensor", name) for name in _names(tx, retold | {row["sensor"] for row in rows})]
+
+    def unsettled(self) -> set[str]:
+        """Devices of which the past changes here, or that told later what came to be known earlier."""
+        device = {row["sensor"]: row["device"] for row, _ in self.blocks}
+        back = {
+            row["device"]
+            for (before, _), (row, _) in pairwise(self.following)
+            if before["sensor"] == row["sensor"] and row["known_ms"] < before["known_ms"]
+        }
+        return {device[span.sensor] for span in self.spans} | {boot[0] for boot in self.boots} | back
+
+
+def _fold_readings(tx: Connection, facts: Sequence[LedgerFact]) -> list[Change]:
+    """Fold facts at once, but step by step of their receipt those of judged devices whose past they change.
+
+    Each change of a verdict is kept with when it became known, so what was known in between counts.
+    """
+    told = [known for known in facts if _tells(known)]
+    blocks = _unknown(
+        tx, [new_block(known, known.fact.event) for known in told if isinstance(known.fact.event, Readings)]
+    )
+    if not told:
+        return []
+    numbers, fresh = _number_sensors(tx, blocks)
+    assigned = assigned_among(tx, fresh)
+    severally = _received_severally(told)
+    stepwise = _judged_devices(tx, severally) if severally else set()
+    fixed = stepwise & {known.fact.device for known in told if isinstance(known.fact.event, Status)}
+    at_once = [known for known in told if known.fact.device not in fixed] if fixed else told
+    dated = _date(tx, at_once, [block for block in blocks if block.row["device"] not in fixed], numbers)
+    if stepwise:
+        fixed |= stepwise & dated.unsettled()
+        dated = dated.without(fixed)
+    changes = _fold_dated(tx, dated, at_once, assigned)
+    later = [known for known in told if known.fact.device in fixed]
+    for _, some in groupby(later, lambda known: known.received_ms):
+        step = list(some)
+        ids = {known.fact_id for known in step}
+        dated = _date(tx, step, [block for block in blocks if block.fact_id in ids], numbers)
+        changes += _fold_dated(tx, dated, step, assigned)
+    return changes
+
+
+def _tells(known: LedgerFact) -> bool:
+    event = known.fact.event
+    return isinstance(event, Readings) or (isinstance(event, Status) and isinstance(event.detail, ClockFix))
+
+
+def _received_severally(facts: Iterable[LedgerFact]) -> set[str]:
+    """Devices of which facts came at several instants."""
+    receipts: dict[str, int] = {}
+    return {
+        known.fact.device
+        for known in facts
+        if receipts.setdefault(known.fact.device, known.received_ms) != known.received_ms
+    }
+
+
+def _judged_devices(tx: Connection, devices: Collection[str]) -> set[str]:
+    there = sensor_record.c
+    return {
+        name
+        for some in chunks(sorted(devices))
+        for name in tx.scalars(
+            select(there.device).where(there.device.in_(some), there.profile_from_ms.is_not(None)).distinct()
+        )
+    }
+
+
+def _date(
+    tx: Connection, facts: Sequence[LedgerFact], blocks: Sequence[NewBlock], numbers: Mapping[str, int]
+) -> _Dated:
+    boots = note_fixes(tx, facts)
+    rows = [{**block.row, "sensor": numbers[block.sensor]} for block in blocks]
+    vague = date_rows(tx, rows)
+    pairs = list(zip(rows, blocks, strict=True))
+    following, spans = _sort_out(tx, pairs, vague)
+    return _Dated(pairs, boots | vague, following, spans)
+
+
+def _fold_dated(tx: Connection, dated: _Dated, facts: Sequence[LedgerFact], assigned: Container[str]) -> list[Change]:
+    rows, following, spans = [row for row, _ in dated.blocks], dated.following, dated.spans
+    touched = list(spans)
+    write(tx, statements.sole(reading_block), rows)
+    for moved in redate(tx, reading_block, dated.boots):
+        number, span_ms = moved.row["sensor"], moved.row["span_ms"]
+        both = [Span(number, at_ms, at_ms + span_ms) for at_ms in (moved.row["happened_ms"], moved.to.at_ms)]
+        spans += both
+        if moved.row["happened_ms"] != moved.to.at_ms:
+            touched += both
+    _append(tx, following)
+    for span in union(spans):
+        _retell(tx, span)
+    retold = {span.sensor for span in spans}
+    _note_latest(tx, [pair for pair in following if pair[0]["sensor"] not in retold])
+    _find_latest(tx, retold)
+    names = _names(tx, retold | {row["sensor"] for row in rows})
+    news = _judge(tx, dated, touched, _Judged(names, {k.fact.device: k.received_ms for k in facts}, assigned))
+    return [Change("sensor", name) for name in sorted(names.values())] + [Change("excursion", key) for key in news]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a judgement needs beside the readings.
+
+    Attributes:
+        names: ids of the sensors, by number.
+        received: when facts of each device came, last.
+        assigned: sensors that are judged, though maybe nothing was heard of them yet.
+    """
+
+    names: Mapping[int, str]
+    received: Mapping[str, int]
+    assigned: Container[str]
+
+
+def _judge(tx: Connection, dated: _Dated, touched: Sequence[Span], of: _Judged) -> list[str]:
+    """Judge what is new; the ids of excursions that it is news of."""
+    sensors = [Sensor(number, name) for number, name in sorted(of.names.items())]
+    judging = Judging(tx, sensors)
+    judged = [one for one in sensors if judging.judges(one) or one.id in of.assigned]
+    if not judged:
+        return []
+    past = {span.sensor: span for span in _whole(touched)}
+    follows: defaultdict[int, list[Following]] = defaultdict(list)
+    numbers = {one.number for one in judged}
+    for row, block in dated.following:
+        if row["sensor"] in numbers:
+            follows[row["sensor"]].append(_following(row, block))
+    for one in judged:
+        told = follows[one.number]
+        if (span := past.get(one.number)) is not None:
+            from_ms = min(span.from_ms, told[0].at_ms[0]) if told else span.from_ms
+            to_ms = max(span.to_ms, told[-1].at_ms[-1]) if told else span.to_ms
+            judging.again(one, Touched(from_ms, to_ms), of.received[one.id.partition(".")[0]])
+        elif told:
+            judging.follow(one, told)
+    judging.close()
+    return judging.news
+
+
+def _whole(spans: Iterable[Span]) -> list[Span]:
+    """One stretch for each sensor, from its first instant to its last."""
+    whole: dict[int, Span] = {}
+    for span in spans:
+        old = whole.get(span.sensor, span)
+        whole[span.sensor] = Span(span.sensor, min(old.from_ms, span.from_ms), max(old.to_ms, span.to_ms))
+    return list(whole.values())
+
+
+def _following(row: Row, block: NewBlock) -> Following:
+    base_ms = row["happened_ms"]
+    return Following(
+        row["known_ms"], [base_ms + told.offset_ms for told in block.readings], [told.value for told in block.readings]
+    )
 
 
 def _unknown(tx: Connection, blocks: list[NewBlock]) -> list[NewBlock]:
@@ -80,8 +281,8 @@ def _unknown(tx: Connection, blocks: list[NewBlock]) -> list[NewBlock]:
     return list(once.values())
 
 
-def _number_sensors(tx: Connection, blocks: Sequence[NewBlock]) -> dict[str, int]:
-    """The numbers of these sensors; new ones get the next, in order of the ledger."""
+def _number_sensors(tx: Connection, blocks: Sequence[NewBlock]) -> tuple[dict[str, int], list[str]]:
+    """The numbers of these sensors, and which of them are new: those get the next, in order of the ledger."""
     told: dict[str, str] = {}
     for block in blocks:
         told[block.sensor] = min(block.quantity, told.get(block.sensor, block.quantity))
@@ -101,7 +302,7 @@ def _number_sensors(tx: Connection, blocks: Sequence[NewBlock]) -> dict[str, int
             for name in fresh
         ]
         write(tx, statements.sole(sensor), rows)
-    return numbers
+    return numbers, fresh
 
 
 def _sort_out(
@@ -230,9 +431,9 @@ def _find_latest(tx: Connection, numbers: Iterable[int]) -> None:
     write(tx, statements.latest(tx.dialect.name, sensor_latest), rows)
 
 
-def _names(tx: Connection, numbers: Iterable[int]) -> list[str]:
-    return sorted(
-        name
+def _names(tx: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    return {
+        row.number: row.sensor
         for some in chunks(sorted(numbers))
-        for name in tx.scalars(select(sensor.c.sensor).where(sensor.c.number.in_(some)))
-    )
+        for row in tx.execute(select(sensor.c.number, sensor.c.sensor).where(sensor.c.number.in_(some)))
+    }
