@@ -15,11 +15,12 @@ from hub.accounts import audit_api
 from hub.accounts.throttle import LoginThrottle
 from hub.coldchain import api as coldchain_api
 from hub.context import HubContext
-from hub.fleet import api as fleet_api
 from hub.display import api as display_api
+from hub.fleet import api as fleet_api
 from hub.fleet import closing, enrolling
 from hub.map import api as map_api
 from hub.map import page as map_page
+from hub.notices import page as notices_page
 from hub.pages import account, audit, devices, display, excursions, home, login, sensor, temperature
 from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
@@ -106,5 +107,7 @@ def create_app(context: HubContext) -> FastAPI:
     app.include_router(trips_pages.router, include_in_schema=False)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)
+    app.include_router(notices_page.api)
+    app.include_router(notices_page.router, include_in_schema=False)
     app.mount("/static", _StaticFiles(directory=str(files("hub") / "static")), name="static")
     return app

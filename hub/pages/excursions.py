@@ -14,12 +14,12 @@ from hub.coldchain.excursions import (
     ExcursionKind,
     excursion_changes,
     find_excursion,
-    find_profile,
     list_excursions,
     profiles,
     sensor_record,
     sensor_records,
 )
+from hub.coldchain.profiles import find_profile
 from hub.coldchain.tables import excursion
 from hub.context import Reader
 from hub.pages.naming import sensor_name, unit_of

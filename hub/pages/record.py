@@ -1,13 +1,14 @@
 """The form with a sensor's record: from what a person typed to decisions that become facts. Pure."""
 
-import json
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from typing import Final, Self
 
+import msgspec
 from msgspec import Struct
 
 from contract.event import Decision
+from hub.coldchain.decisions import ASSIGN_PROFILE, DESCRIBE_SENSOR, Assigned, Described
 from hub.coldchain.excursions import SensorRecord
 from hub.timeline import epoch_ms
 
@@ -76,18 +77,16 @@ def decisions(
         raise RecordUnusable("There is no profile {name}.", name=profile)
     due_ms = _due(form.calibration_due.strip())
     decided = []
-    said: dict[str, object] = {"name": name, "place": place, "calibration_due_ms": due_ms, "replaced_by": replaced_by}
-    if said != {field: getattr(record, field) for field in said}:
-        decided.append(_decision("sensor.describe", record, who, form.why, said))
+    said = Described(name, place, due_ms, replaced_by)
+    if said != Described(record.name, record.place, record.calibration_due_ms, record.replaced_by):
+        decided.append(_decision(DESCRIBE_SENSOR, record, who, form.why, said))
     if profile != record.profile:
-        decided.append(
-            _decision("sensor.assign", record, who, form.why, {"profile": profile, "from_ms": now_ms}),
-        )
+        decided.append(_decision(ASSIGN_PROFILE, record, who, form.why, Assigned(profile, now_ms)))
     return decided
 
 
-def _decision(action: str, record: SensorRecord, who: str, why: str, detail: dict[str, object]) -> Decision:
-    told = json.dumps(detail, ensure_ascii=False, sort_keys=True)
+def _decision(action: str, record: SensorRecord, who: str, why: str, detail: Described | Assigned) -> Decision:
+    told = msgspec.json.encode(detail).decode()
     return Decision(action=action, targets=(), who=who, why=why.strip(), subject=record.sensor, detail=told)
 
 

@@ -25,6 +25,7 @@ from hub.context import Hub, Reader
 from hub.pages.naming import probe_of, sensor_name, unit_of
 from hub.pages.record import RecordForm, RecordUnusable, decisions
 from hub.pages.sensor_chart import chart_data
+from hub.pages.standing import budgets_of
 from hub.pages.stretch import STRETCHES_H, first_look_h, stretch_of
 from hub.pages.verdicts import allowed_ms, verdict_of
 from hub.problems import NotFound
@@ -134,8 +135,10 @@ def _page(
     stretch = stretch_of(hours, start, end, now_ms)
     seen = view.seen(hub.ahead) if view else Seen(None, None, None, None)
     in_stretch = ExcursionFilters(sensor=sensor_id, from_ms=stretch.from_ms, to_ms=stretch.to_ms)
-    known = profiles(reader)
-    judged_by = known[record.profile].profile if record.profile in known else None
+    known = {name: found.profile for name, found in profiles(reader).items()}
+    judged_by, used = budgets_of(reader, sensor_id, known)
+    judged_by = judged_by or known.get(record.profile)
+    now_open = ExcursionFilters(sensor=sensor_id, open=True)
     found = list_excursions(reader, in_stretch, None, RECENT).items
     return page(
         request,
@@ -154,7 +157,9 @@ def _page(
         problem=problem,
         profile=judged_by,
         profiles=list(known),
-        excursions=[(e, verdict_of(e), allowed_ms(e, judged_by)) for e in found],
+        used=used,
+        lasting=[(e, verdict_of(e)) for e in list_excursions(reader, now_open, None, RECENT).items],
+        excursions=[(e, verdict_of(e), allowed_ms(e, known.get(e.profile))) for e in found],
         stretch=stretch,
         stretches=STRETCHES_H,
     )

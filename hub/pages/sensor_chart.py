@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select
 
 from contract.coldchain.profile import Profile, Side
 from hub.ahead import Ahead
-from hub.coldchain.excursions import ExcursionFilters, ExcursionView, find_profile, list_excursions
+from hub.coldchain.excursions import ExcursionFilters, ExcursionView, list_excursions
 from hub.coldchain.freshness import MISSED_READINGS
+from hub.coldchain.profiles import find_profile
 from hub.coldchain.queries import EXACT_RANGE_MS, SensorView, sensor_readings
 from hub.coldchain.tables import reading_block, sensor, sensor_assignment
 from hub.pages.stretch import Stretch

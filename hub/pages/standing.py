@@ -163,16 +163,31 @@ _course: Final = msgspec.msgpack.Decoder(Course)
 
 def _courses(reader: Connection, known: Mapping[str, Profile]) -> dict[str, tuple[Profile | None, Budget | None]]:
     """By which profile each sensor is judged, and the budget of which most is used."""
-    row = judged_sensor.c
-    query = select(sensor.c.sensor, row.profile, row.course).join_from(
-        judged_sensor, sensor, sensor.c.number == row.sensor
-    )
     judged = {}
-    for name, by, course in reader.execute(query):
+    for name, by, course in reader.execute(_judged_sensors):
         profile = known.get(by)
-        told = budgets(profile, _course.decode(course)) if profile is not None and course is not None else ()
-        judged[name] = (profile, max(told, key=_share, default=None))
+        judged[name] = (profile, max(_budgets(profile, course), key=_share, default=None))
     return judged
+
+
+def budgets_of(
+    reader: Connection, sensor_id: str, known: Mapping[str, Profile]
+) -> tuple[Profile | None, dict[str, Budget]]:
+    """By which profile a sensor is judged, and what is used of each of its limits, by their names."""
+    row = reader.execute(_judged_sensors.where(sensor.c.sensor == sensor_id)).first()
+    if row is None:
+        return None, {}
+    profile = known.get(row.profile)
+    return profile, {budget.limit: budget for budget in _budgets(profile, row.course)}
+
+
+_judged_sensors: Final = select(sensor.c.sensor, judged_sensor.c.profile, judged_sensor.c.course).join_from(
+    judged_sensor, sensor, sensor.c.number == judged_sensor.c.sensor
+)
+
+
+def _budgets(profile: Profile | None, course: bytes | None) -> tuple[Budget, ...]:
+    return () if profile is None or course is None else budgets(profile, _course.decode(course))
 
 
 def _share(budget: Budget) -> float:

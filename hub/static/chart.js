@@ -68,6 +68,7 @@ function drawOver(plot) {
   ctx.save();
   ctx.font = `${0.6875 * rem}px system-ui`;
   ctx.textBaseline = "top";
+  ctx.textAlign = "left";
   ctx.strokeStyle = colour("--alarm");
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([6 * devicePixelRatio, 3 * devicePixelRatio]);

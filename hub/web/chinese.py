@@ -25,6 +25,11 @@ _FRESHNESS: Final = {
 
 # A code of the records has a word only here, so English stands beside Chinese.
 CODES_ENGLISH: Final = {
+    "notice excursion": "excursions",
+    "notice silence": "silent devices",
+    "notice no_data": "time without data",
+    "notice incident": "incidents",
+    "notice test": "test",
     "level alarm": "outside limits",
     "level attention": "needs attention",
     "level silence": "not in contact",
@@ -82,6 +87,24 @@ CODES_ENGLISH: Final = {
     "found withdrawn": "withdrawn: it never was",
     "lane custody": "custody",
     "lane telemetry": "telemetry",
+    "role viewer": "viewer",
+    "role operator": "operator",
+    "role dispatcher": "dispatcher",
+    "role auditor": "auditor",
+    "role admin": "administrator",
+    "storage releasing": "lets go of what the hub holds safely",
+    "storage thinning": "nearly full: readings are thinned",
+    "storage stopped": "full: readings are not kept",
+    "storage refusing": "full: nothing is kept",
+    "wall above": "too warm",
+    "wall below": "too cold",
+    "wall no_data": "no data",
+    "wall attention": "near its limit",
+    "wall fault": "sensor fault",
+    "wall lost": "sensor lost",
+    "wall silent": "no contact",
+    "wall late": "late",
+    "wall fresh": "",
 }
 
 _CODES: Final = {
@@ -138,6 +161,24 @@ _CODES: Final = {
     "found withdrawn": "撤回：并未发生",
     "lane custody": "交接记录",
     "lane telemetry": "遥测",
+    "role viewer": "查看者",
+    "role operator": "操作员",
+    "role dispatcher": "调度员",
+    "role auditor": "审计员",
+    "role admin": "管理员",
+    "storage releasing": "正在释放中心已安全保存的内容",
+    "storage thinning": "将满：读数被抽稀",
+    "storage stopped": "已满：不再保存读数",
+    "storage refusing": "已满：不再保存任何内容",
+    "wall above": "过热",
+    "wall below": "过冷",
+    "wall no_data": "无数据",
+    "wall attention": "接近限值",
+    "wall fault": "传感器故障",
+    "wall lost": "传感器丢失",
+    "wall silent": "失联",
+    "wall late": "迟到",
+    "wall fresh": "",
 }
 
 _FRAME: Final = {
@@ -228,7 +269,9 @@ _TRACKING: Final = {
     "Device heard": "设备联络",
     "counted only": "仅盘点",
     "No parcel fits. A search finds whole numbers and their beginnings.": "没有符合的包裹。可按完整号码或其开头搜索。",
-    "No parcel has been scanned yet. The first scan shows up here by itself.": "还没有扫描过包裹。第一次扫描会自动出现在这里。",
+    "No parcel has been scanned yet. The first scan shows up here by itself.": (
+        "还没有扫描过包裹。第一次扫描会自动出现在这里。"
+    ),
     "New or moved outside this page: {n}. Show the latest": "本页之外有 {n} 件包裹变动。查看最新",
     "Known since": "得知时间",
     "Route": "路线",
@@ -331,9 +374,13 @@ _INCIDENTS: Final = {
     "its own clock was set by more than ten seconds; times from around then are doubtful": (
         "中心自身的时钟被调整超过十秒；前后的时间不可靠"
     ),
-    "cannot write to its disk: nothing new is kept here, devices keep it": "无法写入磁盘：新记录未在此保存，仍保存在设备上",
+    "cannot write to its disk: nothing new is kept here, devices keep it": (
+        "无法写入磁盘：新记录未在此保存，仍保存在设备上"
+    ),
     "Make room on the hub's disk, or replace it": "请清理或更换中心的磁盘",
-    "hears no device: the broker is away; devices keep what they have": "听不到任何设备：消息代理不可用；记录仍保存在设备上",
+    "hears no device: the broker is away; devices keep what they have": (
+        "听不到任何设备：消息代理不可用；记录仍保存在设备上"
+    ),
     "Start the broker, or check the hub's log": "请启动消息代理，或查看中心日志",
     "Let the hub's machine keep network time": "请让中心主机使用网络对时",
     "reported an incident of the kind {kind}": "报告了类型为 {kind} 的事件",
@@ -405,7 +452,9 @@ _REPORTS: Final = {
         "{value}，{since} 至 {until}（未知：{left_out}；ΔH {delta_h} kJ/mol）；仅供参考，不作判定"
     ),
     "Nothing was found.": "未发现异常。",
-    "Each time is when it happened, and below it when the hub knew (UTC).": "每格上方为发生时间，下方为中心获知时间 (UTC)。",
+    "Each time is when it happened, and below it when the hub knew (UTC).": (
+        "每格上方为发生时间，下方为中心获知时间 (UTC)。"
+    ),
     "No.": "序号",
     "Finding": "发现",
     "Began": "开始",
@@ -527,7 +576,9 @@ _COLD: Final = {
     "How this came to be known": "如何得知",
     "acknowledged by": "确认人",
     "Whole id of a sensor or device": "传感器或设备的完整编号",
-    "No excursion fits. The search takes the whole id of a sensor or device.": "没有符合的记录。请输入传感器或设备的完整编号。",
+    "No excursion fits. The search takes the whole id of a sensor or device.": (
+        "没有符合的记录。请输入传感器或设备的完整编号。"
+    ),
     "Nothing waits for an acknowledgement.": "没有待确认的记录。",
     "Nothing is out of its limits now.": "目前没有超限。",
     "No sensor was ever out of its limits.": "从未有传感器超限。",
@@ -574,7 +625,9 @@ _WAYS: Final = {
     ),
     "{sensor} measured, but nobody has said which limits hold for it": "{sensor} 有读数，但未指定适用的限值",
     "handed over, and nobody has said to whom": "已交接，但未说明交给谁",
-    "longer at {where} than is judged; probably it was never scanned off": "在 {where} 停留过久，超出判定范围；可能漏扫",
+    "longer at {where} than is judged; probably it was never scanned off": (
+        "在 {where} 停留过久，超出判定范围；可能漏扫"
+    ),
     "Judged by {profile}": "按 {profile} 判定",
     "Used, of what is allowed": "已用 / 允许",
     "Furthest beyond": "最大偏离",
@@ -630,6 +683,232 @@ _WAYS: Final = {
     "on board": "在车上",
 }
 
+_ACCOUNT: Final = {
+    "Account": "账户",
+    "Mine": "我的",
+    "People": "人员",
+    "Keys of programs": "程序密钥",
+    "Displays": "大屏",
+    "Role": "角色",
+    "Signed in": "已登录之处",
+    "Since": "自",
+    "Until": "至",
+    "Address": "地址",
+    "Browser": "浏览器",
+    "this one": "当前",
+    "end": "结束",
+    "Password you have now": "现有密码",
+    "New password": "新密码",
+    "New password again": "再次输入新密码",
+    "Change password": "更改密码",
+    "12 characters or more. Your other sessions end.": "至少 12 个字符。其他会话将结束。",
+    "Choose your password": "设置您的密码",
+    "The password you were given": "您收到的密码",
+    "The password you were given is good for this once. Choose your own, 12 characters or more.": (
+        "您收到的密码仅此一次有效。请自行设置，至少 12 个字符。"
+    ),
+    "The two new passwords are not the same.": "两次输入的新密码不一致。",
+    "Choose a password other than the one you have.": "请设置与现有密码不同的密码。",
+    "The password you have now is not this one.": "现有密码不正确。",
+    "Too many wrong passwords. Wait a moment and try again.": "密码错误次数过多，请稍候再试。",
+    "Your password is changed; your other sessions have ended.": "密码已更改；其他会话已结束。",
+    "That session has ended already.": "该会话早已结束。",
+    "The session has ended.": "会话已结束。",
+    "A password has at least {n} characters.": "密码至少 {n} 个字符。",
+    "A password has at most {n} characters.": "密码最多 {n} 个字符。",
+    "A password must not hold the name of its person.": "密码不得包含本人的名称。",
+    "This password is among the first that are tried; take a few words that nobody expects.": (
+        "这是最先会被试出的密码之一；请用几个他人想不到的词。"
+    ),
+    "A name has 1 to 64 letters, digits and . _ - @ +, not {name}.": (
+        "名称由 1 至 64 个字母、数字和 . _ - @ + 组成，不能是 {name}。"
+    ),
+    "There is a user {name} already. Choose another name.": "已有用户 {name}，请换一个名称。",
+    "There is no user {name}. `holdfast-hub user list` shows who there is.": (
+        "没有用户 {name}。`holdfast-hub user list` 列出所有用户。"
+    ),
+    "A token lives 1 to {most} days, not {days}.": "密钥有效期为 1 至 {most} 天，不能是 {days} 天。",
+    "There is no token {name} in use.": "没有在用的密钥 {name}。",
+    "{name} is the only administrator; make another one first.": "{name} 是唯一的管理员；请先增加一位。",
+    "Who may sign in?": "谁可以登录？",
+    "Add a person": "增加人员",
+    "They get a password for one sign-in, where they choose their own.": "对方将得到一次性密码，登录时自行设置新密码。",
+    "Added": "加入",
+    "disabled": "已停用",
+    "has not chosen a password yet": "尚未设置密码",
+    "change": "更改",
+    "Why": "原因",
+    "Change role": "更改角色",
+    "New one-time password": "新的一次性密码",
+    "Let in again": "恢复准入",
+    "Let in no more": "不再准入",
+    "One-time password of {name}, shown only now:": "{name} 的一次性密码，仅显示这一次：",
+    "Changed: {name}.": "已更改：{name}。",
+    "Which programs may ask?": "哪些程序可以查询？",
+    "What it is for": "用途",
+    "Days": "天数",
+    "Make a key": "生成密钥",
+    "Made by": "生成者",
+    "Made": "生成时间",
+    "Last used": "最近使用",
+    "ended": "已到期",
+    "revoke": "吊销",
+    "Revoke the key": "吊销密钥",
+    "No program has a key yet.": "还没有程序密钥。",
+    "Say what the key is for.": "请说明密钥用途。",
+    "The key is revoked.": "密钥已吊销。",
+    "Key for {name}, shown only now:": "{name} 的密钥，仅显示这一次：",
+    "Key": "密钥",
+    "Which screens show without a login?": "哪些大屏无需登录？",
+    "Let a screen in": "准入大屏",
+    "It reads the walls and the display topics, which say nothing about people, and can change nothing.": (
+        "它只能读取大屏页面和显示主题，其中没有个人信息，也不能更改任何内容。"
+    ),
+    "Last seen": "最近出现",
+    "No screen has been let in yet.": "还没有准入的大屏。",
+    "Open one of these once on the screen {name}; shown only now:": (
+        "在大屏 {name} 上打开其中之一，一次即可；仅显示这一次："
+    ),
+    "Tracking wall": "追踪大屏",
+    "Temperature wall": "温度大屏",
+    "User at the broker": "消息代理用户",
+    "Password at the broker": "消息代理密码",
+    "Enrol a device": "登记设备",
+    "Enrol": "登记",
+    "Device id": "设备编号",
+    "Where it reaches the hub": "如何连到中心",
+    "Lower-case letters, digits and hyphens. An id is never used again, so that facts of two devices stay apart.": (
+        "小写字母、数字和连字符。编号不会重复使用，以免两台设备的记录混淆。"
+    ),
+    "{id} is enrolled. This is its connection file, shown only now: it holds the key by which the hub knows the device.": (
+        "{id} 已登记。这是它的连接文件，仅显示这一次：其中有中心识别该设备的密钥。"
+    ),
+    "Save {name}": "保存 {name}",
+    "Bring it to the device, readable by its owner only, and name what is plugged in:": (
+        "放到设备上，仅所有者可读，并说明所接硬件："
+    ),
+    "Start it:": "启动：",
+    "Wait for its first contact": "等待首次联络",
+    "Revoke this device": "吊销此设备",
+    "Revoke for good": "永久吊销",
+    "Its connection ends at once. What it said stays; what it still keeps can come only with a new enrolment.": (
+        "其连接立即终止。已上报的内容保留；仍在设备上的内容只能重新登记后再传。"
+    ),
+    "Say why: it stays in the audit trail.": "请说明原因：将留在审计记录中。",
+    "the oldest {age} old": "最早的已有 {age}",
+    "Signed on there": "设备上的人员",
+    "Storage": "存储",
+    "Enrolled": "登记时间",
+    "Where its facts are": "记录所在",
+    "safe": "已安全",
+    "at the hub": "在中心",
+    "on their way": "传送中",
+    "kept on the device": "在设备上",
+    "It has not said anything yet.": "它还没有上报任何内容。",
+    "and {n} more": "另有 {n} 处",
+    "What is plugged in": "所接硬件",
+    "Driver": "驱动",
+    "found": "已连接",
+    "Documents": "文档",
+    "Document": "文档",
+    "Newest": "最新版本",
+    "In force there": "设备上生效的版本",
+    "it has not said yet": "尚未上报",
+    "lost": "已丢失",
+}
+
+_AUDIT: Final = {
+    "Who changed what?": "谁更改了什么？",
+    "Is the trail as it was written?": "记录是否保持原样？",
+    "Who": "谁",
+    "What was done": "做了什么",
+    "With what": "对象",
+    "Export CSV": "导出 CSV",
+    "Old": "旧",
+    "New": "新",
+    "latest": "最新",
+    "Nothing that fits was ever changed.": "没有符合条件的更改。",
+    "The trail was altered. It is unbroken up to row {n} only.": "记录被改动过，只有到第 {n} 行为止是完整的。",
+    "Unbroken up to row {n}, checked {at} UTC": "到第 {n} 行为止完整，检查于 {at} UTC",
+}
+
+_WALLS_BROWSER: Final = {
+    "paused": "已暂停",
+    "since {at}": "自 {at} 起",
+    "This display has lost the hub": "本屏与中心失去联系",
+    "What it showed is {age} old. It asks again by itself.": "所示内容已是 {age} 前的。它会自动重试。",
+    "This display is not let in any more": "本屏不再获准",
+    "An administrator can make a new address for it.": "管理员可为其生成新地址。",
+}
+
+_WALLS: Final = {
+    "attention": "注意",
+    "silent or faulty": "失联或故障",
+    "well": "正常",
+    "somebody is at it": "已有人处理",
+    "Nothing is on its way.": "没有在途包裹。",
+    "No sensor has been heard yet.": "还没有传感器上报。",
+}
+
+
+_NOTICES: Final = {
+    "Who is told?": "通知谁？",
+    "This hub was set back to a backup: notices wait until devices have said what they know, at most 30 minutes. To send them now: holdfast-hub notices release": "中心已恢复到备份：通知将等待各设备上报所知内容，最多 30 分钟。立即发送：holdfast-hub notices release",  # noqa: E501 one sentence
+    "Address": "地址",
+    "Told of": "通知内容",
+    "Places": "地点",
+    "Last told": "上次通知",
+    "Waiting": "待发送",
+    "everything": "全部",
+    "everywhere": "所有地点",
+    "never": "从未",
+    "Send a test": "发送测试",
+    "Nobody is told. Add the first with: holdfast-hub notices add": (
+        "尚未设置通知对象。添加命令：holdfast-hub notices add"
+    ),
+    "Latest notices": "最近的通知",
+    "Planned": "计划时间",
+    "To": "发给",
+    "About": "内容",
+    "Which": "类别",
+    "Sent": "已发送",
+    "that it ended": "已结束",
+    "reminder {n}": "第 {n} 次提醒",
+    "first": "首次",
+    "not needed any more": "不再需要",
+    "not delivered after {n} tries: {why}": "尝试 {n} 次仍未送达：{why}",
+    "waiting": "等待中",
+    "notice excursion": "超出限值",
+    "notice silence": "设备失联",
+    "notice no_data": "无数据",
+    "notice incident": "事件",
+    "notice test": "测试",
+    "{n} sensors outside their limits": "{n} 个传感器超出限值",
+    "{n} sensors without data": "{n} 个传感器无数据",
+    "{n} devices without contact": "{n} 台设备失去联络",
+    "{n} incidents": "{n} 个事件",
+    "and {n} more": "以及另外 {n} 个",
+    "Ended: ": "已结束：",
+    "Reminder {n}: ": "第 {n} 次提醒：",
+    "since {since}": "自 {since} 起",
+    "it is over": "已结束",
+    "from {since} to {until}": "从 {since} 到 {until}",
+    "What to do: {todo}": "处理：{todo}",
+    "above {limit} °C for longer than is allowed; furthest {extreme} °C": (
+        "高于 {limit} °C 超过允许时间；最高 {extreme} °C"
+    ),
+    "below {limit} °C for longer than is allowed; furthest {extreme} °C": (
+        "低于 {limit} °C 超过允许时间；最低 {extreme} °C"
+    ),
+    "no data; what the temperature was is not known": "无数据；期间温度未知",
+    "no contact; readings are kept on the device": "失去联络；读数保存在设备上",
+    "Check door and cooling, then acknowledge it with a reason": "检查门与制冷，然后填写原因并确认",
+    "This is a test of the notices of Holdfast to {name}. Nothing is wrong.": (
+        "这是 Holdfast 发给 {name} 的通知测试。一切正常。"
+    ),
+    "Test of Holdfast's notices": "Holdfast 通知测试",
+}
+
 CHINESE: Final[dict[str, str]] = {
     **_WAYS,
     **_REPORTS,
@@ -647,6 +926,11 @@ CHINESE: Final[dict[str, str]] = {
     **_INCIDENTS,
     **_MAP,
     **_MAP_BROWSER,
+    **_NOTICES,
+    **_ACCOUNT,
+    **_AUDIT,
+    **_WALLS,
+    **_WALLS_BROWSER,
 }
 
 BROWSER_WORDS: Final = (
@@ -667,5 +951,6 @@ BROWSER_WORDS: Final = (
     ";",
     "Map",
     *_MAP_BROWSER,
+    *_WALLS_BROWSER,
 )
 """What scripts say; handed to them with each page."""
