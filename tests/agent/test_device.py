@@ -18,9 +18,10 @@ from agent.drivers.scanner_line import LineScanner
 from agent.socket import LocalClient
 from agent.store.errors import FolderInUse
 from agent.uplink import Uplink
-from contract.event import Booted, Scan, SensorContact, Status, Step
+from contract.event import Booted, Phase, Scan, SensorContact, Status, Step
 from contract.local import (
     AddDriver,
+    AlarmHappened,
     DeviceStatus,
     Done,
     DriverHappened,
@@ -31,11 +32,16 @@ from contract.local import (
     Happening,
     LinkHappened,
     OutboxPage,
+    ReadingsHappened,
     Refused,
     ScanHappened,
     Signal,
 )
+from contract.messages import Document
 from tests.agent.agent_process import write_config
+from tests.agent.cold_kit import document
+from tests.agent.probe_line import probe_line
+from tests.agent.store.kit import SENSOR
 
 WAIT_S = 20.0
 
@@ -213,6 +219,26 @@ def test_f007_two_agents_do_not_open_one_folder(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     with _started(config), pytest.raises(FolderInUse):
         Agent(load_config(config), config)
+
+
+def test_profile_that_arrives_is_judged_by_at_once_and_its_withdrawal_ends_that(tmp_path: Path) -> None:
+    with probe_line() as probe:
+        probe.value = 1_600
+        config = write_config(tmp_path, drivers=probe.driver())
+        with _started(config) as device, LocalClient(tmp_path) as follower:
+            story = follower.follow()
+            _next(story, ReadingsHappened)
+            assert device.status().cold == ()
+            device._inbox.take(Document("coldchain", 1, 0, 1, document(from_ms=0).data))
+            raised = _next(story, AlarmHappened)
+            assert isinstance(raised, AlarmHappened)
+            assert (raised.alarm.sensor, raised.alarm.limit) == (SENSOR, "hot")
+            assert [sensor.profile for sensor in device.status().cold] == ["fridge"]
+            device._inbox.take(Document("coldchain", 2, 0, 1, document(sensors=()).data))
+            ended = _next(story, AlarmHappened)
+            assert isinstance(ended, AlarmHappened)
+            assert (ended.alarm.alarm, ended.alarm.phase) == (raised.alarm.alarm, Phase.ENDED)
+            assert device.status().cold == ()
 
 
 def test_what_the_agent_knew_is_told_when_it_no_longer_runs(tmp_path: Path, line: Line) -> None:
