@@ -1,7 +1,7 @@
 """Backups: one file that holds the whole hub, taken while it runs, read back before it counts.
 
-The file is a tar archive: `hub.db` first, then the attachments by their digests. Whoever has it has everything, the keys of
-all devices included; it is readable by its owner only.
+The file is a tar archive: `hub.db` first, then the attachments and the archives of old facts by their digests. Whoever has it
+has everything, the keys of all devices included; it is readable by its owner only.
 """
 
 import fcntl
@@ -12,12 +12,12 @@ import sqlite3
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, func, select, update
 from sqlalchemy.exc import DBAPIError
@@ -25,8 +25,11 @@ from sqlalchemy.pool import NullPool
 
 from contract.limits import SAFE_BACKUPS
 from hub import tables as t
+from hub.archive.store import FOLDER as ARCHIVES
+from hub.archive.store import NAME_BYTES, Archives
+from hub.archive.tables import archive_file
 from hub.blobs import FOLDER, BlobStore
-from hub.db import DATABASE_FILE, Database, WriterLock, insert
+from hub.db import DATABASE_FILE, Database, WriterLock, insert, knows_archives
 from hub.errors import Refused
 from hub.faultpoint import faultpoint
 from hub.folders import make_folder, sync_folder
@@ -39,6 +42,7 @@ _COPY_PREFIX: Final = ".copy-of-hub-"
 _LOCK: Final = "lock"
 _RESTORE_PREFIX: Final = ".restore-"
 _BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
+_ARCHIVE_MEMBER: Final = re.compile(r"archive/([0-9a-f]{16})\.hfa")
 _CHUNK: Final = 1024 * 1024
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Two that are written to one name would be recorded as two, and there would be one file."""
@@ -72,12 +76,17 @@ def _make(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBack
         with _workplace(target.parent) as folder:
             copy, fresh = folder / DATABASE_FILE, folder / "backup.tar"
             _copy_database(db.path, copy)
-            with _reading(copy) as tx:
+            with _reading(copy, db.archives) as tx:
                 _refuse_wrong(tx, target)
                 row = _row(tx, target, now_ms)
                 digests = list(tx.execute(select(t.blob.c.sha256).order_by(t.blob.c.seq)).scalars())
-            _write_tar(fresh, copy, blobs, digests)
-            _read_back(fresh, copy, digests)
+                archived = list(tx.execute(select(archive_file.c.sha256).order_by(archive_file.c.id)).scalars())
+            parts = {_member_of(digest): _Part(blobs.path(digest), digest) for digest in digests}
+            for digest in archived:
+                path = db.archives.path(digest[:NAME_BYTES])
+                parts[f"{ARCHIVES}/{path.name}"] = _Part(path, digest)
+            _write_tar(fresh, copy, parts)
+            _read_back(fresh, copy, parts)
             faultpoint("hub_backup")
             fresh.rename(target)
             sync_folder(target.parent)
@@ -151,13 +160,13 @@ def restore_backup(source: Path, data: Path, now_ms: int) -> Path | None:
         _remove_all(data.glob(f"{_RESTORE_PREFIX}*"))
         with tempfile.TemporaryDirectory(prefix=_RESTORE_PREFIX, dir=data) as folder:
             try:
-                _extract(source, Path(folder), BlobStore(data))
+                _extract(source, Path(folder), BlobStore(data), Archives(data))
             except (OSError, tarfile.TarError) as error:
                 raise Refused(f"{source} is no backup of a hub: {error}") from error
             copy = Path(folder) / DATABASE_FILE
             if not copy.exists():
                 raise Refused(f"{source} is no backup of a hub: there is no {DATABASE_FILE} in it")
-            with _reading(copy) as tx:
+            with _reading(copy, Archives(data)) as tx:
                 _refuse_wrong(tx, source)
             return _swap(copy, data, now_ms)
     finally:
@@ -197,22 +206,29 @@ def _copy_database(source: Path, target: Path) -> None:
         writer.execute("PRAGMA journal_mode=DELETE").close()
 
 
-def _write_tar(path: Path, copy: Path, blobs: BlobStore, digests: list[bytes]) -> None:
+class _Part(NamedTuple):
+    """A file beside the database that belongs to a backup, and its SHA-256."""
+
+    path: Path
+    sha256: bytes
+
+
+def _write_tar(path: Path, copy: Path, parts: Mapping[str, _Part]) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             tar.add(copy, DATABASE_FILE)
-            for digest in digests:
-                tar.add(blobs.path(digest), _member_of(digest))
+            for name, part in parts.items():
+                tar.add(part.path, name)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _read_back(path: Path, copy: Path, digests: list[bytes]) -> None:
+def _read_back(path: Path, copy: Path, parts: Mapping[str, _Part]) -> None:
     with copy.open("rb") as file:
         expected = {DATABASE_FILE: file_digest(file, "sha256").digest()}
-    expected |= {_member_of(digest): digest for digest in digests}
+    expected |= {name: part.sha256 for name, part in parts.items()}
     with tarfile.open(path, "r:") as tar:
         found = {member.name: _digest_of(content) for member, content in _members(tar)}
     wrong = [name for name, digest in expected.items() if found.get(name) != digest]
@@ -228,7 +244,12 @@ def _member_of(digest: bytes) -> str:
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     for member in tar:
         content = tar.extractfile(member)
-        if content is None or not (member.name == DATABASE_FILE or _BLOB_MEMBER.fullmatch(member.name)):
+        known = (
+            member.name == DATABASE_FILE
+            or _BLOB_MEMBER.fullmatch(member.name)
+            or _ARCHIVE_MEMBER.fullmatch(member.name)
+        )
+        if content is None or not known:
             raise Refused(f"{member.name!r} does not belong in a backup")
         with content:
             yield member, content
@@ -256,8 +277,9 @@ def _row(tx: Connection, target: Path, now_ms: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Connection]:
+def _reading(path: Path, archives: Archives) -> Iterator[Connection]:
     engine: Engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    knows_archives(engine, archives)
     with engine.connect() as connection:
         yield connection
 
@@ -269,7 +291,7 @@ def _refuse_wrong(tx: Connection, name: Path) -> None:
         raise Refused(f"{name} would hold a damaged ledger: {verified.wrong[0]}{more}")
 
 
-def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
+def _extract(source: Path, folder: Path, blobs: BlobStore, archives: Archives) -> None:
     with tarfile.open(source, "r:") as tar:
         for member, content in _members(tar):
             fresh = folder / "member"
@@ -280,7 +302,11 @@ def _extract(source: Path, folder: Path, blobs: BlobStore) -> None:
                 file.seek(0)
                 digest = _digest_of(file)
             fresh.chmod(0o600)
-            if blob := _BLOB_MEMBER.fullmatch(member.name):
+            if archive := _ARCHIVE_MEMBER.fullmatch(member.name):
+                # As with attachments; whether all are there and right is told by the check of the ledger that points to them.
+                if digest[:NAME_BYTES].hex() == archive[1]:
+                    archives.take(fresh, digest[:NAME_BYTES])
+            elif blob := _BLOB_MEMBER.fullmatch(member.name):
                 if digest.hex() != blob[1]:
                     # It must not take the place of a whole one; where there is none, the hub asks devices for it again.
                     continue

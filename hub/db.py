@@ -18,9 +18,10 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 from sqlmodel import SQLModel
 
+from hub.archive.store import INFO_KEY, Archives
 from hub.errors import CommitFailed, FolderInUse, UnsafeStorage
 
 DATABASE_FILE: Final = "hub.db"
@@ -93,11 +94,14 @@ class Database:
         self._lock = WriterLock(folder)
         self._mutex = threading.RLock()
         self._failed: str | None = None
+        self.archives = Archives(folder)
         try:
             self.engine = _writer_engine(self.path)
+            knows_archives(self.engine, self.archives)
             self._writer = self.engine.connect()
             _refuse_unsafe(self._writer)
             self.readers = _reader_engine(self.path)
+            knows_archives(self.readers, self.archives)
         except BaseException:
             self._lock.release()
             raise
@@ -186,6 +190,15 @@ def _reader_engine(path: Path) -> Engine:
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=MAX_READERS - 4)
     event.listen(engine, "begin", _begin_deferred)
     return engine
+
+
+def knows_archives(engine: Engine, archives: Archives) -> None:
+    """Let the connections of an engine read contents that were moved out of the ledger (`hub.archive.store.whole`)."""
+
+    def connected(_: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info[INFO_KEY] = archives
+
+    event.listen(engine, "connect", connected)
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from contract.errors import Malformed
 from contract.fact import decode_core
 from contract.topics import up_topic
 from hub import tables as t
+from hub.archive.store import whole
 from hub.errors import Refused
 from hub.intake import Incoming
 from hub.ledger.heads import StreamHeads
@@ -93,7 +94,7 @@ def _readable_now(tx: Connection, identity: bytes, heads: StreamHeads) -> bool:
         # Its own device has stated it since.
         return True
     try:
-        fact = decode_core(row.core) if row is not None and row.core is not None else None
+        fact = decode_core(whole(tx, row.core, identity)) if row is not None and row.core is not None else None
     except Malformed:
         return False
     if fact is None:

@@ -14,6 +14,9 @@ from contract.delivery.hub_view import StreamName
 from contract.fact import fact_id, next_hash, root_hash
 from hub import tables as t
 from hub.accounts.audit import check_chain
+from hub.archive.file import ArchiveDamaged
+from hub.archive.moving import wrong_archives
+from hub.archive.store import whole
 from hub.blobs import BlobStore
 from hub.ledger.heads import stream_name
 
@@ -34,6 +37,7 @@ class Verified:
 def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
     """Check everything, in the snapshot of `tx`. Attachments are read too where `blobs` is given."""
     wrong = [f"database: {line}" for line in _integrity(tx)]
+    wrong += wrong_archives(tx)
     wrong += _wrong_facts(tx)
     wrong += _wrong_positions(tx)
     wrong += _wrong_heads(tx)
@@ -66,8 +70,14 @@ def _wrong_facts(tx: Connection) -> Iterator[str]:
     for seq, identity, core, cause in tx.execute(select(c.seq, c.fact_id, c.core, c.cause).order_by(c.seq)):
         if core is None and not cause:
             yield f"fact {seq} ({identity.hex()}): neither content nor a cause why there is none"
-        elif core is not None and fact_id(core) != identity:
-            yield f"fact {seq} ({identity.hex()}): its content hashes to another identity; it was changed"
+        elif core is not None:
+            try:
+                content = whole(tx, core, identity)
+            except ArchiveDamaged as error:
+                yield f"fact {seq} ({identity.hex()}): {error}"
+                continue
+            if fact_id(content) != identity:
+                yield f"fact {seq} ({identity.hex()}): its content hashes to another identity; it was changed"
 
 
 def _wrong_positions(tx: Connection) -> Iterator[str]:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple
 
 from contract.event import Lane
 from hub.ahead import Ahead
+from hub.archive.store import whole
 from hub.fleet.freshness import SILENT_AFTER_MS, is_silent
 from hub.tables import branch, claim, device, device_contact, fact, gap, incident, position, quarantine, stream
 
@@ -330,7 +331,7 @@ def list_facts(
             stream.c.lane,
             fact.c.n,
             fact.c.branch,
-            position.c.hash,
+            position.c.hash.label("chain_hash"),
             fact.c.core,
             fact.c.cause,
             fact.c.problem,
@@ -342,4 +343,7 @@ def list_facts(
         .order_by(fact.c.seq)
         .limit(limit)
     )
-    return [LedgerRow(*values) for values in map(tuple, rows)]
+    return [
+        LedgerRow(**{**row, "core": row["core"] and whole(reader, row["core"], row["fact_id"])})
+        for row in rows.mappings()
+    ]
