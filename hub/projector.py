@@ -145,7 +145,7 @@ class Projector:
             return False
         try:
             with tx.begin_nested():
-                projection.fold(tx, [_ledger_fact(row)])
+                projection.fold(tx, [self._ledger_fact(row)])
         except OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 - as in `_fold`
@@ -182,13 +182,17 @@ class Projector:
 
     def _decoded(self, row: Row[Any]) -> LedgerFact | None:
         try:
-            return _ledger_fact(row)
+            return self._ledger_fact(row)
         except Malformed as error:
             # It could be read when it came, so an older hub reads a newer one's ledger, or the row was changed.
             with self._db.write() as tx:
                 tx.execute(update(t.fact).where(t.fact.c.seq == row.seq).values(problem=str(error)))
                 self._set_aside(tx, "", row.device, row.fact_id, str(error))
             return None
+
+    def _ledger_fact(self, row: Row[Any]) -> LedgerFact:
+        core = self._db.archives.whole(row.core, row.fact_id)
+        return LedgerFact(row.seq, row.fact_id, decode_core(core), row.received_ms)
 
     # -- folding ---------------------------------------------------------------------------------------------------
 
@@ -299,7 +303,3 @@ def _foldable(those: ColumnElement[bool]) -> Select[Any]:
 
 def _is(known: LedgerFact | None, identity: bytes) -> bool:
     return known is not None and known.fact_id == identity
-
-
-def _ledger_fact(row: Row[Any]) -> LedgerFact:
-    return LedgerFact(row.seq, row.fact_id, decode_core(row.core), row.received_ms)
