@@ -4,6 +4,16 @@
 const scannerGapMs = 40;
 const scannerChars = 6;
 
+// The separator of GS1 elements (ASCII 29), as keyboards send it; a field shows it as a sign, which the hub understands.
+const isSeparator = (event) => event.ctrlKey && !event.altKey && event.key === "]";
+
+function typeSeparator(event) {
+  const field = event.target;
+  if (field.type !== "search") return;
+  event.preventDefault();
+  field.setRangeText("\u241d", field.selectionStart, field.selectionEnd, "end");
+}
+
 const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
 
 function move(step) {
@@ -24,6 +34,12 @@ export function listenToKeys() {
   let scanned = "";
   let last = 0;
   document.addEventListener("keydown", (event) => {
+    if (isSeparator(event)) {
+      if (typing(event.target)) typeSeparator(event);
+      else if (event.timeStamp - last < scannerGapMs) scanned += "\u001d";
+      last = event.timeStamp;
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const fast = event.timeStamp - last < scannerGapMs;
     last = event.timeStamp;
