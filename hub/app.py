@@ -25,8 +25,10 @@ from hub.pages import account, audit, devices, display, excursions, home, login,
 from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
 from hub.problems import install_problems
+from hub.reports.api import reports_router
 from hub.tracking import api as tracking_api
 from hub.trips import api as trips_api
+from hub.trips.report_input import parcel_report, trip_report
 from hub.web import health, live_api
 from hub.web.headers import HeadersMiddleware
 from hub.web.live_values import live_values
@@ -104,6 +106,7 @@ def create_app(context: HubContext) -> FastAPI:
     ):
         app.include_router(router, include_in_schema=False)
     app.include_router(trips_api.router)
+    app.include_router(reports_router(trip_report, parcel_report))
     app.include_router(trips_pages.router, include_in_schema=False)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)

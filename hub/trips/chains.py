@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, select
 from contract.delivery.hub_view import StreamName
 from contract.event import Lane
 from contract.fact import next_hash, root_hash
+from hub.archive.store import whole
 from hub.reports.content import ChainRun, LedgerGap
 from hub.reports.evidence import Beside, Hop, Link, Rests, pack_run
 from hub.tables import fact, gap, position, stream
@@ -40,7 +41,10 @@ def chain_runs(conn: Connection, shifts: Mapping[bytes, int]) -> tuple[tuple[Cha
         places[row.stream_id, row.branch].append(row.n)
     runs: list[ChainRun] = []
     gaps: list[LedgerGap] = []
-    rests = {identity: Rests(row.core, row.received_ms, shifts[identity]) for identity, row in facts.items()}
+    rests = {
+        identity: Rests(whole(conn, row.core, identity), row.received_ms, shifts[identity])
+        for identity, row in facts.items()
+    }
     for (stream_id, branch), needed in sorted(places.items()):
         named = conn.execute(select(stream).where(stream.c.id == stream_id)).one()
         name = StreamName(named.device, named.incarnation, Lane(named.lane))
