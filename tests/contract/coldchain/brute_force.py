@@ -4,6 +4,7 @@ Slow and simple on purpose. All times are whole minutes, so that whatever happen
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from contract.coldchain.findings import Budget, Excursion, Judgement, NoData
 from contract.coldchain.profile import Limit, Profile, Rule, Side
@@ -118,11 +119,7 @@ def judge_by_the_minute(
     excursions += [told(limit, None) for limit in profile.limits if limit.name in lasting]
     order = [limit.name for limit in profile.limits]
     borders = [from_minute, *(time for time in times if time != from_minute)]
-    gaps = [
-        NoData(start * MINUTE_MS, end * MINUTE_MS)
-        for start, end in zip(borders, borders[1:], strict=False)
-        if end - start > longest
-    ]
+    gaps = [NoData(start * MINUTE_MS, end * MINUTE_MS) for start, end in pairwise(borders) if end - start > longest]
     if to_minute - borders[-1] > longest:
         gaps.append(NoData(borders[-1] * MINUTE_MS))
     judged = [values[time] for time in times if time >= judged_from]

@@ -1,14 +1,14 @@
 """The engine against the judge that looks at every minute."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contract.coldchain.engine import Course, advance, advance_block, begin, budgets, conclude, judge, standing
-from contract.coldchain.findings import Judgement
 from contract.coldchain.hold import Reading
 from contract.coldchain.profile import Limit, Profile, Rule, Side
 from contract.errors import IllegalTransition
@@ -36,6 +36,30 @@ def profiles(draw: st.DrawFn) -> Profile:
     return Profile(
         "any", draw(limits()), ignore_first_s=draw(st.integers(0, 30)) * 60, no_data_s=draw(st.integers(1, 30)) * 60
     )
+
+
+@st.composite
+def tight_profiles(draw: st.DrawFn) -> Profile:
+    """Few durations that fall together with the steps of a day, and hardly any ignored."""
+    span_s = st.sampled_from([0, 300, 600, 900])
+    dual_s = draw(span_s)
+    made = [
+        Limit("above 8", Side.ABOVE, 800, draw(st.sampled_from(Rule)), draw(span_s), inclusive=draw(st.booleans())),
+        Limit("below 2", Side.BELOW, 200, draw(st.sampled_from(Rule)), draw(span_s), inclusive=draw(st.booleans())),
+    ]
+    equal = tuple(replace(limit, allowed_s=dual_s) if limit.rule is Rule.DUAL else limit for limit in made)
+    # Without a limit below, freezing is all that a cold value does.
+    return Profile(
+        "tight", equal[: draw(st.integers(1, 2))], ignore_first_s=draw(st.sampled_from([0, 0, 300])), no_data_s=600
+    )
+
+
+@st.composite
+def tight_days(draw: st.DrawFn) -> dict[int, int | None]:
+    """Readings five minutes apart, with steps that are just as far as one may be, and just too far."""
+    steps = draw(st.lists(st.sampled_from([5, 5, 5, 10, 11]), min_size=1, max_size=30))
+    values = st.sampled_from([500, 500, 900, 900, 800, 200, 100, -60, 60, None])
+    return {minute: draw(values) for minute in accumulate(steps)}
 
 
 READINGS = st.dictionaries(st.integers(0, 240), st.none() | VALUES, max_size=40)
@@ -83,6 +107,32 @@ def one_by_one(profile: Profile, course: Course, readings: list[Reading]) -> tup
     return course, changed
 
 
+@settings(max_examples=1_000)
+@given(tight_profiles(), tight_days(), st.sampled_from([0, 5, 10, 11]))
+def test_judgement_agrees_where_durations_and_steps_coincide(
+    profile: Profile, readings: dict[int, int | None], after: int
+) -> None:
+    to = max(readings) + after
+
+    assert judge(profile, in_order(readings), 0, to * MINUTE_MS) == judge_by_the_minute(profile, readings, 0, to)
+
+
+@settings(max_examples=1_000)
+@given(tight_profiles(), tight_days(), st.sampled_from([500, 60, -50, -51, 800, 801]), st.integers(0, 3))
+def test_quiet_block_is_judged_as_its_readings_one_by_one(
+    profile: Profile, before: dict[int, int | None], value: int, noise: int
+) -> None:
+    """Blocks of one value with a few others, behind a history that may have left anything open."""
+    start = max(before) + 5
+    course, _ = one_by_one(profile, begin(profile, 0), in_order(before))
+    steps = [5] * 8 + [10, 10, 11][:noise]
+    block: list[Reading] = [(minute * MINUTE_MS, value) for minute in accumulate(steps, initial=start)]
+
+    after = advance_block(profile, course, [at for at, _ in block], [told for _, told in block])
+
+    assert (after[0], list(after[1])) == one_by_one(profile, course, block)
+
+
 @settings(max_examples=400)
 @given(profiles(), READINGS, st.lists(st.integers(0, 40), max_size=4), st.booleans())
 @example(Profile("none", ()), {0: 500, 1: 500}, [], True)
@@ -117,7 +167,7 @@ def test_each_change_is_told_when_it_happens(profile: Profile, readings: dict[in
     seen = {minute: value for minute, value in readings.items() if minute <= length}
     course, changed = one_by_one(profile, begin(profile, 0), in_order(seen))
 
-    summed: Judgement = conclude(profile, course, changed, length * MINUTE_MS)  # type: ignore[arg-type]  # only findings
+    summed = conclude(profile, course, changed, length * MINUTE_MS)  # type: ignore[arg-type]  # only findings
     assert summed == judge_by_the_minute(profile, seen, 0, length)
     assert budgets(profile, standing(profile, course, length * MINUTE_MS)) == summed.budgets
 
