@@ -11,6 +11,15 @@ from hub.errors import Refused
 KEY_BYTES: Final = 32
 
 
+def agent_config(*, device: str, place: str, hub: str, key: bytes) -> str:
+    """The connection part of a device's `agent.toml`; a secret."""
+    lines = ["[device]", f"id = {_toml(device)}"]
+    if place:
+        lines.append(f"place = {_toml(place)}")
+    lines += [f"hub = {_toml(hub)}", f"credential = {_toml(key.hex())}", ""]
+    return "\n".join(lines)
+
+
 def write_agent_config(path: Path, *, device: str, place: str, hub: str, key: bytes) -> None:
     """Write the connection part of a device's `agent.toml`, readable by its owner only, never over another file.
 
@@ -19,10 +28,6 @@ def write_agent_config(path: Path, *, device: str, place: str, hub: str, key: by
     Raises:
         Refused: the file is there already, or cannot be written.
     """
-    lines = ["[device]", f"id = {_toml(device)}"]
-    if place:
-        lines.append(f"place = {_toml(place)}")
-    lines += [f"hub = {_toml(hub)}", f"credential = {_toml(key.hex())}", ""]
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -31,7 +36,7 @@ def write_agent_config(path: Path, *, device: str, place: str, hub: str, key: by
     except OSError as error:
         raise Refused(f"{path} cannot be written: {error.strerror}") from error
     with os.fdopen(descriptor, "w") as file:
-        file.write("\n".join(lines))
+        file.write(agent_config(device=device, place=place, hub=hub, key=key))
         file.flush()
         os.fsync(file.fileno())
 

@@ -28,7 +28,7 @@ SESSION_COOKIE: Final = "hf_session"
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="`holdfast-hub token create` makes one.")
+bearer_of = HTTPBearer(auto_error=False, scheme_name="token", description="`holdfast-hub token create` makes one.")
 _cookie = APIKeyCookie(
     name=SESSION_COOKIE, auto_error=False, scheme_name="session", description="The session of the pages (`/login`)."
 )
@@ -61,7 +61,7 @@ def require(role: Role) -> Callable[..., Caller]:
         request: Request,
         reader: Reader,
         hub: Hub,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_of)],
         session: Annotated[str | None, Security(_cookie)],
     ) -> Caller:
         now_ms = hub.now_ms()

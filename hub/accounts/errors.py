@@ -9,7 +9,17 @@ AccountError
 
 
 class AccountError(Exception):
-    """A change to accounts that is refused; its message is one plain sentence for the person who asked."""
+    """A change to accounts that is refused; its message is one plain sentence for the person who asked.
+
+    Args:
+        text: the sentence, in English, with places for values; the pages say it in the person's language.
+        values: what stands in its places.
+    """
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(text.format_map(values))
+        self.text = text
+        self.values = values
 
 
 class NameTaken(AccountError):

@@ -69,11 +69,9 @@ def check_password(name: str, password: str) -> None:
         PasswordGuessable: it holds the name, is among the commonest, or runs along the alphabet, the digits or the keyboard.
     """
     if len(password) < MIN_PASSWORD_CHARS:
-        raise PasswordTooShort(
-            f"A password has at least {MIN_PASSWORD_CHARS} characters; this one has {len(password)}."
-        )
+        raise PasswordTooShort("A password has at least {n} characters.", n=MIN_PASSWORD_CHARS)
     if len(password) > MAX_PASSWORD_CHARS:
-        raise PasswordGuessable(f"A password has at most {MAX_PASSWORD_CHARS} characters.")
+        raise PasswordGuessable("A password has at most {n} characters.", n=MAX_PASSWORD_CHARS)
     plain = password.casefold()
     if name and name.casefold() in plain:
         raise PasswordGuessable("A password must not hold the name of its person.")

@@ -23,7 +23,7 @@ USE_NOTED_MS: Final = 10 * 60_000
 """When a token was used last is told to within this; noting each use would write with every request."""
 ID_BYTES: Final = 8
 """Of the hash of a session's or token's secret: enough to name it among its kind, useless to whoever reads it."""
-_NAME: Final = re.compile(r"[\w.@+-]{1,64}")
+_NAME: Final = re.compile(r"(?=.*\w)[\w.@+-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def create_user(
         PasswordGuessable: a given password is easily guessed.
     """
     if not _NAME.fullmatch(name):
-        raise NameUnusable(f"A name has 1 to 64 letters, digits and . _ - @ +, not {name[:80]!r}.")
+        raise NameUnusable("A name has 1 to 64 letters, digits and . _ - @ +, not {name}.", name=repr(name[:80]))
     if password is not None:
         check_password(name, password)
     if _find(tx, name) is not None:
-        raise NameTaken(f"There is a user {name!r} already. Choose another name.")
+        raise NameTaken("There is a user {name} already. Choose another name.", name=name)
     chosen = password or new_password()
     row = {"name": name, "role": role.value, "password_hash": hash_password(chosen), "must_change": must_change}
     tx.execute(insert(user_account).values(**row, created_at_ms=now_ms))
@@ -217,7 +217,7 @@ def create_token(tx: Connection, role: Role, label: str, days: int, *, now_ms: i
         LifetimeUnusable: not 1 to MAX_TOKEN_DAYS days.
     """
     if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise LifetimeUnusable(f"A token lives 1 to {MAX_TOKEN_DAYS} days, not {days}.")
+        raise LifetimeUnusable("A token lives 1 to {most} days, not {days}.", most=MAX_TOKEN_DAYS, days=days)
     token = new_token()
     expires_at_ms = now_ms + days * DAY_MS
     tx.execute(
@@ -244,7 +244,7 @@ def revoke_token(tx: Connection, token_id: str, *, now_ms: int, who: str, why: s
     kept = select(api_token.c.token_hash, api_token.c.label).where(api_token.c.revoked_at_ms.is_(None))
     found = next((row for row in tx.execute(kept) if short_id(row.token_hash) == token_id), None)
     if found is None:
-        raise TokenUnknown(f"There is no token {token_id[:80]!r} in use.")
+        raise TokenUnknown("There is no token {name} in use.", name=token_id[:80])
     tx.execute(update(api_token).where(api_token.c.token_hash == found.token_hash).values(revoked_at_ms=now_ms))
     audit(tx, at_ms=now_ms, who=who, action="token.revoke", subject=found.label, old=token_id, why=why)
 
@@ -267,7 +267,7 @@ def _find(tx: Connection, name: str) -> User | None:
 def _known(tx: Connection, name: str) -> User:
     user = _find(tx, name)
     if user is None:
-        raise NameUnknown(f"There is no user {name[:80]!r}. `holdfast-hub user list` shows who there is.")
+        raise NameUnknown("There is no user {name}. `holdfast-hub user list` shows who there is.", name=name[:80])
     return user
 
 
@@ -287,4 +287,4 @@ def _refuse_last_admin(tx: Connection, user: User) -> None:
     c = user_account.c
     others = select(func.count()).where(c.role == Role.ADMIN.value, c.disabled_at_ms.is_(None), c.name != user.name)
     if user.role is Role.ADMIN and user.disabled_at_ms is None and not tx.execute(others).scalar():
-        raise LastAdmin(f"{user.name} is the only administrator; make another one first.")
+        raise LastAdmin("{name} is the only administrator; make another one first.", name=user.name)

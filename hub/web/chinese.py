@@ -611,6 +611,7 @@ _COLD: Final = {
 }
 
 _WAYS: Final = {
+    "{limit}: {time} beyond, furthest {extreme} °C": "{limit}：超出 {time}，最远 {extreme} °C",
     "kept cold": "全程冷藏",
     "excursion": "超限",
     "Kept cold all the way: every limit was kept, and nothing is unknown.": "全程冷藏：未超出任何限值，且无缺失。",
