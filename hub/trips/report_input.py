@@ -262,9 +262,11 @@ def _acknowledgements(conn: Connection, excursions: set[str]) -> Sequence[bytes]
 def _shifts_of_scans(conn: Connection, scans: set[bytes]) -> dict[bytes, int]:
     """Of these facts, and of corrections of them."""
     told, put_right = custody_event.c, custody_correction.c
-    rows = conn.execute(select(told.fact_id, told.happened_ms - told.at_ms).where(told.fact_id.in_(scans))).tuples()
+    rows = conn.execute(
+        select(told.fact_id, (told.happened_ms - told.at_ms).label("shift_ms")).where(told.fact_id.in_(scans))
+    )
     corrections = conn.scalars(select(put_right.fact_id).where(put_right.target.in_(scans)))
-    return {**dict(rows.all()), **dict.fromkeys(corrections, 0)}
+    return {**{row.fact_id: row.shift_ms for row in rows}, **dict.fromkeys(corrections, 0)}
 
 
 def _incomplete(missing: Iterable[Missing]) -> tuple[str, ...]:
