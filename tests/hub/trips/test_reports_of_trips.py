@@ -1,0 +1,163 @@
+"""Reports of trips and parcels rest on the facts that the ledger holds, and verify without it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from msgspec import json
+
+from contract.columns import Reading, pack_readings
+from contract.delivery.device_states import Appended, Connected
+from contract.event import Decision, Event, Quantity, Readings, Scan, Step
+from contract.fact import CORE_VERSION, Clock, Fact, encode_core, fact_id
+from hub.projections import all_projections
+from hub.reports.check import check_report
+from hub.reports.content import FindingKind, ReportInput
+from hub.reports.seal import seal_json
+from hub.trips.queries import TripFilters, list_trips
+from hub.trips.report_input import parcel_report, trip_report
+from tests.contract.delivery.memory import Device, MemoryStore
+from tests.hub.desk import NOW_MS, Desk, open_desk
+
+MINUTE_MS = 60_000
+BEGUN_MS = NOW_MS - 180 * MINUTE_MS
+BOX = "van-1.box.temperature_c"
+
+
+class TimedStore(MemoryStore):
+    """A device whose clock is set by the test."""
+
+    def state(self, event: Event, at_ms: int) -> None:
+        self.ord += 1
+        salt = self.random.randbytes(8)
+        mono_ms = at_ms - BEGUN_MS + 1_000_000
+        fact = Fact(
+            CORE_VERSION,
+            self.device,
+            self.incarnation,
+            self.boot,
+            self.ord,
+            salt,
+            at_ms,
+            mono_ms,
+            Clock.SYNCED,
+            "",
+            event,
+        )
+        core = encode_core(fact)
+        self._chain(fact.lane, fact_id(core))
+        self.cores[fact_id(core)] = core
+
+
+@dataclass
+class Morning:
+    """A van that was too warm for 40 minutes, and a hub that knows."""
+
+    desk: Desk
+
+    def report(self, parcel: str = "P1") -> ReportInput:
+        with self.desk.centre.db.read() as reader:
+            told = parcel_report(reader, parcel, NOW_MS, "auditor")
+        assert told is not None
+        return told
+
+    def trip(self) -> ReportInput:
+        with self.desk.centre.db.read() as reader:
+            (view,) = list_trips(reader, TripFilters()).items
+            told = trip_report(reader, view.id, NOW_MS, "auditor")
+        assert told is not None
+        return told
+
+
+@pytest.fixture
+def morning(tmp_path: Path) -> Iterator[Morning]:
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        desk.enrol("van-1")
+        store = TimedStore("van-1", 1)
+        device = Device("van-1", 1, store)
+        store.state(_scan("P0", Step.LOADED), BEGUN_MS)
+        store.state(_scan("P1", Step.LOADED), BEGUN_MS + 10 * MINUTE_MS)
+        for start in range(0, 180, 30):
+            store.state(_block(start), BEGUN_MS + (start + 29) * MINUTE_MS)
+        store.state(_scan("P1", Step.DELIVERED), BEGUN_MS + 170 * MINUTE_MS)
+        device.feed(Connected())
+        device.feed(Appended())
+        desk.settle(device)
+        # Afterwards, for this device takes no documents.
+        assign = {"profile": "pharma-2-8", "from_ms": BEGUN_MS - MINUTE_MS}
+        desk.centre.decide(Decision("sensor.assign", (), "w.chen", "", BOX, json.encode(assign).decode()))
+        yield Morning(desk)
+
+
+def _scan(parcel: str, step: Step) -> Scan:
+    return Scan(parcel.encode(), "]C0", "plain", parcel, step, "Van 1", "usb")
+
+
+def _block(start: int) -> Readings:
+    told = [Reading(i * MINUTE_MS, 1_100 if 60 <= start + i < 100 else 500, 0) for i in range(30)]
+    base_ms = BEGUN_MS + start * MINUTE_MS
+    packed = pack_readings(told, MINUTE_MS)
+    mono_ms = base_ms - BEGUN_MS + 1_000_000
+    return Readings(BOX, Quantity.TEMPERATURE_C, base_ms, mono_ms, MINUTE_MS, len(told), packed)
+
+
+def test_report_of_a_parcel_is_proved_by_the_facts_inside(morning: Morning) -> None:
+    told = morning.report()
+    checked = check_report(seal_json(told)[1])
+
+    assert (checked.wrong, checked.unproven) == ((), ())
+    # Two scans of it, and every block that touches its way.
+    assert checked.facts == 2 + 6
+    assert [(head.device, head.lane) for head in checked.heads] == [("van-1", "custody"), ("van-1", "telemetry")]
+    assert (told.alarms, told.complete, told.parcels[0].alarmed) == (1, True, True)
+    (way,) = told.ways
+    assert way.judgement.alarmed[0].started_ms == BEGUN_MS + 60 * MINUTE_MS
+
+
+def test_report_of_a_trip_has_its_parcels_sensors_and_findings(morning: Morning) -> None:
+    told = morning.trip()
+
+    assert check_report(seal_json(told)[1]).wrong == ()
+    assert [part.id for part in told.parcels] == ["P0", "P1"]
+    (sensor,) = told.sensors
+    assert (sensor.id, len(sensor.readings)) == (BOX, 180)
+    assert [f.kind for f in sensor.findings] == [FindingKind.EXCURSION]
+    assert [mean.window for mean in sensor.mkt] == ["24h", "30d"]
+
+
+def test_report_says_who_acknowledged_and_proves_it(morning: Morning) -> None:
+    (finding,) = morning.trip().sensors[0].findings
+    seen = {
+        "from_ms": finding.started_ms,
+        "to_ms": finding.ended_ms,
+        "extreme": finding.extreme,
+        "limit": finding.limit,
+        "sensor": BOX,
+    }
+    morning.desk.centre.decide(
+        Decision("excursion.acknowledge", (), "a.jansen", "door was open", finding.id, json.encode(seen).decode())
+    )
+    told = morning.trip()
+    (after,) = told.sensors[0].findings
+    checked = check_report(seal_json(told)[1])
+
+    assert after.acknowledgement is not None
+    assert (after.acknowledgement.who, after.acknowledgement.covers) == ("a.jansen", True)
+    assert (checked.wrong, checked.unproven) == ((), ())
+    assert ("hub", "custody") in [(head.device, head.lane) for head in checked.heads]
+
+
+def test_nothing_is_reported_of_what_is_not_known(morning: Morning) -> None:
+    with morning.desk.centre.db.read() as reader:
+        assert parcel_report(reader, "nobody", NOW_MS, "auditor") is None
+        assert trip_report(reader, "00" * 16, NOW_MS, "auditor") is None
+
+
+def test_report_says_why_it_is_not_complete(morning: Morning) -> None:
+    with morning.desk.centre.db.read() as reader:
+        told = parcel_report(reader, "P0", NOW_MS + 60 * MINUTE_MS, "auditor")
+
+    assert told is not None
+    assert not told.complete
+    assert f"not sent yet by {BOX}" in told.incomplete[0]
