@@ -20,8 +20,10 @@ from hub.coldchain.excursions import (
     sensor_records,
 )
 from hub.coldchain.profiles import find_profile
+from hub.coldchain.queries import sensor
 from hub.coldchain.tables import excursion
-from hub.context import Reader
+from hub.context import Hub, Reader
+from hub.pages.affected import parcels_affected
 from hub.pages.naming import sensor_name, unit_of
 from hub.pages.verdicts import allowed_ms, steps_of, verdict_of
 from hub.problems import NotFound
@@ -90,20 +92,24 @@ def excursions_page(
 
 
 @router.get("/excursions/{excursion_id}")
-def excursion_page(request: Request, reader: Reader, excursion_id: str) -> Response:
+def excursion_page(request: Request, reader: Reader, hub: Hub, excursion_id: str) -> Response:
     """One excursion: what it is found to be, how that came to be known, and who acknowledged it."""
     found = find_excursion(reader, excursion_id)
     if found is None:
         raise NotFound("excursion", excursion_id)
-    changes = excursion_changes(reader, excursion_id)
+    record = sensor_record(reader, found.sensor)
+    view = sensor(reader, found.sensor)
+    place = record.place if record and record.place else view.place if view else ""
+    until_ms = hub.now_ms() if found.found.ended_ms is None else found.found.ended_ms
     return page(
         request,
         "excursion.html",
         e=found,
         verdict=verdict_of(found),
         allowed=allowed_ms(found, find_profile(reader, found.profile)),
-        steps=steps_of(changes),
-        name=sensor_name(found.sensor, found.device, sensor_record(reader, found.sensor)),
+        steps=steps_of(excursion_changes(reader, excursion_id)),
+        name=sensor_name(found.sensor, found.device, record),
+        parcels=parcels_affected(reader, found.device, place, found.found.started_ms, until_ms),
         unit=unit_of(found.sensor),
         around_ms=SHOWN_AROUND_MS,
     )

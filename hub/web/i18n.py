@@ -18,7 +18,7 @@ class Words:
         self.language = language
         self._catalogue = _CATALOGUES[language]
 
-    def __call__(self, text: str, **values: object) -> str:
+    def __call__(self, text: str, /, **values: object) -> str:
         """The sentence, with `{name}` filled in; values are put in as they are."""
         said = self._catalogue.get(text, text)
         return said.format_map(values) if values else said

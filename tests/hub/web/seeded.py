@@ -191,6 +191,19 @@ class Story:
             last = base + (len(part) - 1) * EVERY_MS
             self._add(block, last, known_ms, sensor.partition(".")[0], "")
 
+    def decide(
+        self,
+        action: str,
+        subject: str,
+        detail: str,
+        *,
+        at_ms: int,
+        why: str = "",
+        who: str = "w.chen",
+    ) -> None:
+        """What a person decides at the hub."""
+        self._add(Decision(action, (), who, why, subject, detail), at_ms, None, "hub", who)
+
     def _add(
         self,
         event: Event,
