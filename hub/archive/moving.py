@@ -5,6 +5,7 @@ no row points to is only room. Rows are emptied in small transactions, each with
 run goes on there. What is archived twice by a death in between is in two files, and both are right.
 """
 
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
@@ -27,6 +28,8 @@ EMPTIED_AT_ONCE: Final = 2_000
 """Rows of one transaction: ingest never waits long for the writer."""
 DONE_SETTING: Final = "archived_seq"
 WHO: Final = "retention"
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Two would write the same facts into two files."""
 
 
 class Archived(Struct, frozen=True):
@@ -44,8 +47,9 @@ def archive_facts(db: Database, before_ms: int, now_ms: int) -> Iterator[Archive
         ArchiveDamaged: a file does not read back as it was written; nothing was taken out of the ledger for it.
         OSError: the disk does not take it; likewise.
     """
-    while (made := _archive_some(db, before_ms, now_ms)) is not None:
-        yield made
+    with _ONE_AT_A_TIME:
+        while (made := _archive_some(db, before_ms, now_ms)) is not None:
+            yield made
 
 
 def _archive_some(db: Database, before_ms: int, now_ms: int) -> Archived | None:
