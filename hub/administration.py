@@ -14,6 +14,8 @@ from hub import tables as t
 from hub.accounts.audit import audit
 from hub.accounts.errors import AccountError
 from hub.accounts.service import create_token, create_user, disable_user, list_users
+from hub.archive.moving import list_archives
+from hub.archive.schedule import archive_older
 from hub.backup import make_backup
 from hub.broker.address import parse_bind
 from hub.broker.mosquitto import write_mosquitto_config
@@ -32,11 +34,13 @@ from hub.requests import (
     AddDevices,
     AddDisplay,
     AddUser,
+    ArchiveFacts,
     ConfigureBroker,
     CreateToken,
     DisableUser,
     DropQuarantine,
     FindReport,
+    ListArchives,
     ListDevices,
     ListDisplays,
     ListQuarantine,
@@ -101,11 +105,8 @@ class Administration:
                     ]
             case ReplayQuarantine() | DropQuarantine():
                 return self._quarantine(request)
-            case Verify() | FindReport():
-                return self._check(request)
-            case MakeBackup(path):
-                made = make_backup(self._centre.db, self._centre.blobs, Path(path), self._centre.now_ms())
-                return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
+            case Verify() | FindReport() | MakeBackup() | ArchiveFacts() | ListArchives():
+                return self._of_the_ledger(request)
             case ConfigureBroker(out, listen):
                 registry = self._centre.registry
                 files = write_mosquitto_config(Path(out), parse_bind(listen), registry.active(), registry.displays())
@@ -119,14 +120,30 @@ class Administration:
         with self._centre.db.write() as tx:
             tx.execute(statements.latest(tx.dialect.name, t.setting), {"name": MQTT_SETTING, "value": url})
 
-    def _check(self, request: Verify | FindReport) -> Any:
-        with self._centre.db.read() as tx:
-            match request:
-                case Verify():
-                    return verify_ledger(tx, self._centre.blobs)
-                case FindReport(seal, heads):
-                    unknown = list(unknown_heads(tx, [Head(*head) for head in heads]))
-                    return {"made": made_reports(tx, seal), "unknown_heads": unknown}
+    def _of_the_ledger(self, request: Verify | FindReport | MakeBackup | ArchiveFacts | ListArchives) -> Any:
+        centre = self._centre
+        match request:
+            case MakeBackup(path):
+                made = make_backup(centre.db, centre.blobs, Path(path), centre.now_ms())
+                return {"path": str(made.path), "facts": made.facts, "blobs": made.blobs, "bytes": made.bytes}
+            case ArchiveFacts(keep_days):
+                try:
+                    return list(archive_older(centre, keep_days))
+                except OSError as error:
+                    raise Refused(f"the archive cannot be written: {error}") from error
+            case _:
+                with centre.db.read() as tx:
+                    return self._looked_up(tx, request)
+
+    def _looked_up(self, tx: Connection, request: Verify | FindReport | ListArchives) -> Any:
+        match request:
+            case Verify():
+                return verify_ledger(tx, self._centre.blobs)
+            case ListArchives():
+                return list_archives(tx)
+            case FindReport(seal, heads):
+                unknown = list(unknown_heads(tx, [Head(*head) for head in heads]))
+                return {"made": made_reports(tx, seal), "unknown_heads": unknown}
 
     def _setting(self, name: str) -> str:
         with self._centre.db.read() as tx:

@@ -27,10 +27,12 @@ from hub.requests import (
     AddDevices,
     AddDisplay,
     AddUser,
+    ArchiveFacts,
     ConfigureBroker,
     CreateToken,
     DisableUser,
     DropQuarantine,
+    ListArchives,
     ListDevices,
     ListDisplays,
     ListQuarantine,
@@ -56,11 +58,13 @@ display_app = typer.Typer(help="Screens that may read the wall displays and the 
 user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 token_app = typer.Typer(help="Keys for programs.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What could not be read or folded.", no_args_is_help=True)
+archive_app = typer.Typer(help="Old facts in sealed files.", no_args_is_help=True)
 app.add_typer(device_app, name="device")
 app.add_typer(display_app, name="display")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(archive_app, name="archive")
 
 DEVICES_AT_ONCE = 200
 """Enrolled by one request, whose line is bounded (`hub.control.MAX_REQUEST_BYTES`)."""
@@ -105,6 +109,9 @@ def serve_command(
     database: Annotated[str | None, typer.Option(metavar="URL", help="Only SQLite in DIR for now.")] = None,
     backup_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Make backups there.")] = None,
     backup_every: Annotated[str, typer.Option(metavar="DURATION", help="Such as 6h or 30m.")] = "6h",
+    keep_days: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Move facts older than N days into sealed archive files.")
+    ] = None,
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
     base_map: Annotated[
         str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")
@@ -125,6 +132,7 @@ def serve_command(
         external_credential=read_credential(broker_credential) if broker_credential else None,
         backup_dir=backup_dir,
         backup_every_s=parse_duration_s(backup_every),
+        keep_days=keep_days,
         secure=https,
         map=parse_map(base_map),
     )
@@ -359,6 +367,27 @@ def verify_report(
         _show(found.said, as_json, lambda _: found.words)
     if found.wrong:
         raise Refused("\n".join(found.wrong))
+
+
+@archive_app.command("make", epilog="Example: holdfast-hub archive make --keep-days 400 --data hub")
+def archive_make(
+    data: Data,
+    keep_days: Annotated[int, typer.Option("--keep-days", min=1, metavar="N", help="Leave what is younger.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Move facts older than N days into sealed archive files; reports, verify and rebuild still read them."""
+    _show_all(ask(data, ArchiveFacts(keep_days)), as_json, _archive_line)
+
+
+@archive_app.command("list", epilog="Example: holdfast-hub archive list --data hub --json")
+def archive_list(data: Data, *, as_json: AsJson = False) -> None:
+    """List archive files; whether they are whole is told by verify."""
+    _show_all(ask(data, ListArchives()), as_json, _archive_line)
+
+
+def _archive_line(row: dict[str, Any]) -> str:
+    return f"{row['name']}: {row['facts']} facts, {row['bytes']} bytes"
 
 
 @quarantine_app.command("list", epilog="Example: holdfast-hub quarantine list --data hub --all")

@@ -112,6 +112,16 @@ class FindReport(Struct, frozen=True, tag=True):
     heads: tuple[tuple[str, str, int, str], ...] = ()
 
 
+class ArchiveFacts(Struct, frozen=True, tag=True):
+    """Move what the hub has had for longer than this into archive files; the result is the files that were made."""
+
+    keep_days: int
+
+
+class ListArchives(Struct, frozen=True, tag=True):
+    """All archive files."""
+
+
 class MakeBackup(Struct, frozen=True, tag=True):
     """Write a backup to this absolute path."""
 
@@ -142,6 +152,8 @@ Request = (
     | DropQuarantine
     | Verify
     | FindReport
+    | ArchiveFacts
+    | ListArchives
     | MakeBackup
     | ConfigureBroker
 )

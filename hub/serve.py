@@ -54,6 +54,8 @@ class Settings:
     external_credential: Credential | None = None
     backup_dir: Path | None = None
     backup_every_s: float = 6 * 3600.0
+    keep_days: int | None = None
+    """Facts that the hub has had for longer are archived; None: none are."""
     secure: bool = False
     """Pages are reached over https, through a proxy."""
     map: MapSource = BUILT_IN
@@ -107,7 +109,6 @@ def serve(settings: Settings) -> int:
         # Here, because it is most of the hub, and takes longer to load than all that devices wait for.
         from hub.accounts.room import has_room  # noqa: PLC0415 see above
         from hub.administration import Administration  # noqa: PLC0415 see above
-        from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 see above
         from hub.clock_watch import watching_clock  # noqa: PLC0415 see above
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
@@ -136,9 +137,7 @@ def serve(settings: Settings) -> int:
         stack.enter_context(serving(context, listener, stop.ask))
         stack.enter_context(watching_clock(centre, live.publish))
         stack.enter_context(showing(centre.db, live, link, centre.now_ms))
-        if settings.backup_dir is not None:
-            backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
-            stack.enter_context(backups)
+        _keep_house(settings, centre, live, stack)
         relax_collector()
         sys.setswitchinterval(usual_s)
         _wait_ready(link, caught_up, stop)
@@ -151,6 +150,18 @@ def serve(settings: Settings) -> int:
         sys.stderr.write(f"{stop.failure}\n")
         return 1
     return 0
+
+
+def _keep_house(settings: Settings, centre: Centre, live: LiveBus, stack: ExitStack) -> None:
+    """Backups and archives, where they are wanted."""
+    from hub.archive.schedule import archiving  # noqa: PLC0415 as in `serve`
+    from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 as in `serve`
+
+    if settings.backup_dir is not None:
+        backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
+        stack.enter_context(backups)
+    if settings.keep_days is not None:
+        stack.enter_context(archiving(centre, settings.keep_days))
 
 
 @contextmanager
