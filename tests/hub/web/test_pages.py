@@ -36,7 +36,8 @@ from tests.hub.web.serving import served
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("/", "/tracking", "/temperature", "/devices")
+PAGES = ("/", "/tracking", "/temperature", "/excursions", "/devices")
+TILES = "/temperature?look=tiles"
 MAX_NODES = 5_000
 # It takes half a second on a quiet machine; this one may be running other tests besides.
 ANSWERS_WITHIN_S = 10.0
@@ -136,6 +137,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SeededHub, 
         *PAGES,
         "/tracking?status=in_store",
         "/tracking?status=in_store&wall=1",
+        TILES,
+        "/temperature?by=place",
         "/temperature?wall=1",
         "/temperature?only=trouble",
     ],
@@ -154,7 +157,7 @@ def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sens
 
 def test_all_1_200_sensors_are_on_one_page(browser: Browser, full: tuple[SeededHub, str]) -> None:
     with visit(browser, *full) as opened:
-        page = opened.go("/temperature")
+        page = opened.go(TILES)
         assert page.locator("[data-sensor]").count() == 1_200
         assert page.locator("section").first.get_by_text("no contact for 42 min").count() == 1
 
@@ -191,9 +194,9 @@ def test_silence_is_said_in_words_with_grey_figures_and_is_no_sensor_fault(brows
         story.tell(tx)
     sentence = "no contact for 42 min, readings are kept on the device"
     with site(browser, hub) as opened:
-        for path in PAGES:
+        for path in ("/", "/tracking", TILES, "/devices"):
             assert opened.go(path).get_by_text(sentence).count() == 1, path
-        page = opened.go("/temperature")
+        page = opened.go(TILES)
         states = {n: page.locator(f'[data-sensor="van-{n}.rear.temperature_c"]') for n in range(1, 5)}
         expected = {1: "silent", 2: "fresh", 3: "fault", 4: "lost"}
         assert {n: cell.get_attribute("data-state") for n, cell in states.items()} == expected
@@ -214,7 +217,7 @@ def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, h
         story.readings("van-1.rear.temperature_c", [512], at_ms=almost - 2_000)
         story.tell(tx)
     with site(browser, hub) as opened:
-        page = opened.go("/temperature")
+        page = opened.go(TILES)
         cell = page.locator("[data-sensor]")
         assert cell.get_attribute("data-state") == "fresh"
         expect(cell).to_have_attribute("data-state", "silent", timeout=10_000)
@@ -294,7 +297,7 @@ def test_a_live_change_is_put_in_its_place_and_moves_nothing(browser: Browser, h
         expect(page.locator('tr[data-key="P4"] .state')).to_have_text("needs a decision")
         expect(page.locator("#strip")).to_contain_text("outside this page: 1")
         assert page.locator("tr[data-key]").evaluate_all("rows => rows.map(r => r.dataset.key)") == order
-        page = opened.go("/temperature")
+        page = opened.go(TILES)
         hub.live.publish_ahead("sensor", {"van-1.rear.temperature_c": LiveReading("van-1", NOW_MS + 1, NOW_MS, 912)})
         cell = page.locator("[data-sensor]")
         for _ in ("live", "rendered anew"):
@@ -390,7 +393,7 @@ def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: Se
         caption = page.locator("figcaption")
         expect(caption).to_have_text("600 readings, lowest 5.0\u00a0°C, highest 5.2\u00a0°C, 1 gaps")
         assert page.locator(".u-wrap canvas").count() == 1
-        expect(page.locator("h1")).to_have_text("Van 1 · rear · temperature")
+        expect(page.locator("h1")).to_have_text("Van 1 rear · temperature")
         # 100 minutes and 50 before them: 6 h is the shortest stretch that holds both.
         expect(page.locator('.filters [aria-current="true"]')).to_have_text("6 h")
         over = page.locator(".u-over")
