@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, bindparam, delete, select
 
 from hub.ledger import statements
-from hub.rows import write
+from hub.rows import read, write
 from hub.tracking.custody import CustodyEvent
 from hub.trips.runs import Load, Run, runs_of, until_ms
 from hub.trips.stays import Stay, stays_of
@@ -56,8 +56,7 @@ def retell(tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names
     stored = {(row["parcel"], row["opened_by"]): dict(row) for row in tx.execute(_STORED, {"names": names}).mappings()}
     gone = [row for key, row in stored.items() if rows.get(key) != row]
     fresh = [row for key, row in rows.items() if stored.get(key) != row]
-    if gone:
-        tx.execute(_FORGET_STAY, [{f"old_{key}": row[key] for key in ("parcel", "opened_by")} for row in gone])
+    write(tx, _FORGET_STAY, [{f"old_{key}": row[key] for key in ("parcel", "opened_by")} for row in gone])
     write(tx, statements.sole(stay), fresh)
     changed: defaultdict[str, list[Stretch]] = defaultdict(list)
     for row in (*gone, *fresh):
@@ -75,16 +74,19 @@ def _rows(parcel: str, stays: Iterable[Stay]) -> Iterable[Row]:
 
 def _retell_trips(tx: Connection, device: str, changed: Stretch) -> None:
     """Trips that the change touches are taken apart; what else they hold lies between their ends, so no other can join."""
-    there = {"vehicle": device, "from": changed.from_ms, "until": changed.until_ms}
-    touched = [Stretch(row.from_ms, row.until_ms) for row in tx.execute(_TRIPS, there)]
-    whole = changed.with_(touched)
-    there |= {"from": whole.from_ms, "until": whole.until_ms}
-    tx.execute(_FORGET_TRIPS, there)
+    touched = [Stretch(*row) for row in read(tx, _TRIPS, **_there(device, changed))]
+    there = _there(device, changed.with_(touched))
+    if touched:
+        write(tx, _FORGET_TRIPS, [there])
     loads = [
-        Load(row.from_ms, row.opened_by, row.to_ms, max(row.known_ms, row.closed_known_ms or 0), row.parcel)
-        for row in tx.execute(_LOADS, there)
+        Load(from_ms, opened_by, to_ms, max(known_ms, closed_known_ms or 0), parcel)
+        for from_ms, opened_by, to_ms, known_ms, closed_known_ms, parcel in read(tx, _LOADS, **there)
     ]
     write(tx, statements.sole(trip), [_trip_row(device, run) for run in runs_of(loads)])
+
+
+def _there(device: str, stretch: Stretch) -> Row:
+    return {"vehicle": device, "from": stretch.from_ms, "until": stretch.until_ms}
 
 
 def _trip_row(device: str, run: Run) -> Row:
