@@ -66,7 +66,7 @@ def set_password(
         return _own(request, hub, caller, 429, problem="Too many wrong passwords. Wait a moment and try again.")
     with hub.database.read() as reader:
         kept = password_of_user(reader, caller.name)
-    if not password_fits(old, kept and kept.hash):
+    if not password_fits(old, kept.hash if kept else None):
         throttle.failed(key, hub.now_ms())
         return _own(request, hub, caller, 403, problem="The password you have now is not this one.")
     if refusal := refuse_new(caller.name, old, new, again):

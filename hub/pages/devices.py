@@ -69,7 +69,7 @@ def enrol_page(request: Request, hub: Hub, _: Admin) -> Response:
 @router.post("/enrol")
 def enrol(request: Request, hub: Hub, caller: Admin, *, device: Id = "", place: Line = "", url: Line = "") -> Response:
     """Enrol a device and show its connection file, once."""
-    asked = {"device": device, "place": place, "url": url}
+    asked: dict[str, Any] = {"device": device, "place": place, "url": url}
     try:
         text = enrol_device(hub, device, place, url, caller.name)
     except Refused as error:

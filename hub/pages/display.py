@@ -91,5 +91,5 @@ def _let_in(request: Request, hub: HubContext) -> Response | None:
 
 
 def _wall(request: Request, hub: HubContext, template: str, **told: Any) -> Response:
-    trouble = hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears())
+    trouble = hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears(), changes_ok=hub.changes_ok())
     return page(request, template, trouble=trouble, **told)

@@ -284,7 +284,7 @@ def quarantine_finding(reader: Connection, held: int) -> list[Finding]:
     ]
 
 
-def hub_trouble(*, storage_ok: bool, hears: bool) -> list[Finding]:
+def hub_trouble(*, storage_ok: bool, hears: bool, changes_ok: bool = True) -> list[Finding]:
     """What ails the hub itself; no row can tell it, for then rows cannot be written, or nothing new comes."""
     told = (
         (
@@ -296,6 +296,11 @@ def hub_trouble(*, storage_ok: bool, hears: bool) -> list[Finding]:
             hears,
             "hears no device: the broker is away; devices keep what they have",
             "Start the broker, or check the hub's log",
+        ),
+        (
+            changes_ok or not storage_ok,
+            "takes no changes: its disk is nearly full, and what is left is for facts",
+            "Make room on the hub's disk, or replace it",
         ),
     )
     return [
@@ -331,7 +336,7 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
     past = list_excursions(reader, ExcursionFilters(needs_person=True, open=False), None, MAX_FINDINGS).items
     totals = fleet_totals(reader, roll)
     found = [
-        *hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears()),
+        *hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears(), changes_ok=hub.changes_ok()),
         *excursion_findings(reader, [*lasting[:MAX_FINDINGS], *past], standings, known, now_ms),
         *map(_silence, devices_by_id(reader, hub.ahead, roll.silent[:MAX_FINDINGS])),
         *sensor_trouble(standings)[:MAX_FINDINGS],

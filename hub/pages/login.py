@@ -62,7 +62,7 @@ def login(
         return answer
     with hub.database.read() as reader:
         kept = password_of_user(reader, name)
-    if not password_fits(password, kept and kept.hash):
+    if not password_fits(password, kept.hash if kept else None):
         throttle.failed(keys, hub.now_ms())
         return _form(request, hub, to=to, name=name, status=403, problem="Name or password is wrong.")
     throttle.succeeded(keys[0])

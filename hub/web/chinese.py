@@ -819,6 +819,7 @@ _ACCOUNT: Final = {
 }
 
 _AUDIT: Final = {
+    "takes no changes: its disk is nearly full, and what is left is for facts": "不接受更改：磁盘将满，余下空间留给记录",
     "Who changed what?": "谁更改了什么？",
     "Is the trail as it was written?": "记录是否保持原样？",
     "Who": "谁",
