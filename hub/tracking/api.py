@@ -29,6 +29,7 @@ from hub.tracking.queries import (
     parcels_page,
 )
 from hub.tracking.urls import RawPathRoute, parcel_key
+from hub.trips.now import ColdNow, cold_now
 from hub.web.times import utc
 
 router = APIRouter(
@@ -92,6 +93,23 @@ class Sighting(Moment):
     device_last_contact: datetime | None = Field(description="Any authentic message.")
 
 
+class ColdThere(BaseModel):
+    """The latest reading where a parcel is; of several sensors one with an alarm that lasts, else the warmest."""
+
+    sensor: str
+    celsius: float | None = Field(description="Null: a fault of the sensor.")
+    measured_at: datetime
+    alarmed: bool = Field(description="A limit of the sensor is exceeded for longer than it allows.")
+
+    @classmethod
+    def of(cls, now: ColdNow | None) -> "ColdThere | None":
+        """From the query; none where nothing is measured."""
+        if now is None:
+            return None
+        celsius = None if now.value is None else now.value / 100
+        return cls(sensor=now.sensor, celsius=celsius, measured_at=utc(now.at_ms), alarmed=now.alarmed)
+
+
 class ParcelItem(BaseModel):
     """A parcel as it is now."""
 
@@ -106,6 +124,7 @@ class ParcelItem(BaseModel):
     verdict: str = Field(description="How the last scan compared with the manifest.")
     cold_verdict: str
     cold_budget_s: int | None
+    cold: ColdThere | None = Field(description="Null where it is nowhere, or no sensor is there.")
     route: str
     recipient: str
     events: int
@@ -113,7 +132,7 @@ class ParcelItem(BaseModel):
     after_delivery: int = Field(description="Events later than the delivery that could not undo it.")
 
     @classmethod
-    def fields_of(cls, view: ParcelView, ahead: Ahead) -> dict[str, object]:
+    def fields_of(cls, view: ParcelView, ahead: Ahead, cold: ColdNow | None) -> dict[str, object]:
         """From the query."""
         step = view.stepped and StepState(
             **Moment.of(view.stepped).model_dump(),
@@ -136,6 +155,7 @@ class ParcelItem(BaseModel):
             ),
             "known_at": utc(view.known_ms),
             "location": Location.of(view.lat_e7, view.lon_e7),
+            "cold": ColdThere.of(cold),
             **{
                 name: getattr(view, name)
                 for name in ("verdict", "cold_verdict", "cold_budget_s", "route", "recipient", "events", "corrections")
@@ -241,7 +261,10 @@ def get_parcels(
         page = parcels_page(reader, wanted, cursor or None, limit)
     except BadCursor as error:
         raise BadRequest(str(error)) from error
-    items = [ParcelItem.model_validate(ParcelItem.fields_of(view, hub.ahead)) for view in page.items]
+    cold = cold_now(reader, [view.key for view in page.items])
+    items = [
+        ParcelItem.model_validate(ParcelItem.fields_of(view, hub.ahead, cold.get(view.key))) for view in page.items
+    ]
     return ParcelList(items=items, next_cursor=page.next_cursor, now=utc(hub.now_ms()))
 
 
@@ -252,7 +275,8 @@ def get_parcel(reader: Reader, hub: Hub, parcel_id: str) -> ParcelDetail:
     view = parcel(reader, key)
     if view is None:
         raise NotFound("parcel", key)
-    return ParcelDetail.model_validate({**ParcelItem.fields_of(view, hub.ahead), "now": utc(hub.now_ms())})
+    cold = cold_now(reader, [key]).get(key)
+    return ParcelDetail.model_validate({**ParcelItem.fields_of(view, hub.ahead, cold), "now": utc(hub.now_ms())})
 
 
 @router.get("/parcels/{parcel_id}/events", summary="The chain of custody of a parcel")

@@ -59,6 +59,15 @@ def test_parcel_of_any_name_has_a_history(client: TestClient) -> None:
     assert client.get(f"/api/v1/parcels/{escape_id(GTIN)}/temperature").json()["id"] == GTIN
 
 
+def test_list_says_how_cold_it_is_where_each_parcel_is(client: TestClient) -> None:
+    cold = {item["id"]: item["cold"] for item in client.get("/api/v1/parcels").json()["items"]}
+
+    assert cold[SSCC] is None
+    assert cold["JD0042"] is None
+    assert (cold[GTIN]["sensor"][:6], 4 < cold[GTIN]["celsius"] < 6, cold[GTIN]["alarmed"]) == ("van-1.", True, False)
+    assert client.get(f"/api/v1/parcels/{escape_id(GTIN)}").json()["cold"] == cold[GTIN]
+
+
 def test_trips_are_listed_and_told(client: TestClient, told: SeededHub) -> None:
     (item,) = client.get("/api/v1/trips").json()["items"]
     detail = client.get(f"/api/v1/trips/{item['id']}").json()

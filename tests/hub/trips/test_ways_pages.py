@@ -1,0 +1,115 @@
+"""Pages about ways and trips in a real browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import select
+
+from contract.escape import escape_id
+from hub.accounts.deps import SESSION_COOKIE
+from hub.accounts.roles import Role
+from hub.trips.tables import trip
+from tests.hub.trips.way_story import GTIN, SSCC, tell_ways
+from tests.hub.web.seeded import SeededHub
+from tests.hub.web.serving import served
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str | None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def address(hub: SeededHub) -> Iterator[str]:
+    with hub.database.write() as tx:
+        tell_ways(tx)
+    with served(hub) as at:
+        yield at
+
+
+def open_page(browser: Browser, hub: SeededHub, address: str, **options: Any) -> tuple[Page, list[str]]:
+    """A dispatcher's page, and what goes wrong on it."""
+    context = browser.new_context(**options)
+    context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(Role.DISPATCHER), "url": address}])
+    wrong: list[str] = []
+    context.on("console", lambda m: wrong.append(m.text) if m.type in {"error", "warning"} else None)
+    context.on("weberror", lambda e: wrong.append(str(e.error)))
+    return context.new_page(), wrong
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"viewport": {"width": width, "height": 900}, "locale": locale, "color_scheme": scheme}
+        for width, locale, scheme in ((390, "zh-CN", "dark"), (1280, "en-GB", "light"), (1920, "en-GB", "dark"))
+    ],
+)
+def test_pages_stay_in_their_window_draw_their_charts_and_break_nothing(
+    browser: Browser, hub: SeededHub, address: str, look: dict[str, Any]
+) -> None:
+    with hub.database.read() as reader:
+        run = reader.scalar(select(trip.c.id).where(trip.c.device == "van-1"))
+    page, wrong = open_page(browser, hub, address, **look)
+    for path in (
+        f"/tracking/{SSCC}",
+        "/tracking/JD0042",
+        f"/tracking/{escape_id(GTIN)}",
+        f"/trips/{run}",
+        "/trips",
+        "/tracking",
+    ):
+        page.goto(address + path)
+        if path.count("/") > 1:
+            expect(page.locator("#chart canvas")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.context.close()
+
+    assert wrong == []
+
+
+def test_scanner_that_types_the_separator_opens_the_parcel_from_anywhere_and_from_the_field(
+    browser: Browser, hub: SeededHub, address: str
+) -> None:
+    page, wrong = open_page(browser, hub, address, locale="en-GB")
+    for focus in ("anywhere", "field"):
+        page.goto(address + "/trips")
+        expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        if focus == "field":
+            page.keyboard.press("/")
+        page.keyboard.type("010952123454321310L1", delay=1)
+        page.keyboard.press("Control+]")
+        page.keyboard.type("21ABC-7", delay=1)
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text(GTIN)
+    page.context.close()
+
+    assert wrong == []
+
+
+def test_dispatcher_corrects_a_step_with_the_keyboard_alone(browser: Browser, hub: SeededHub, address: str) -> None:
+    page, wrong = open_page(browser, hub, address, locale="en-GB")
+    page.goto(f"{address}/tracking/{SSCC}")
+    expect(page.locator("#live")).to_have_attribute("data-state", "on")
+    page.locator("#correct summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    page.keyboard.type("attempted")
+    page.keyboard.press("Tab")
+    page.keyboard.type("handed to the wrong door")
+    with page.expect_response(lambda response: "corrections" in response.url) as answered:
+        page.keyboard.press("Enter")
+    page.context.close()
+
+    assert answered.value.status == 204
+    (decision,) = hub.decisions
+    assert (decision.subject, decision.why) == (f"attempted {SSCC}", "handed to the wrong door")
+    assert wrong == []
