@@ -48,7 +48,7 @@ function cell(row, name, text) {
 }
 
 function hearFrom(element, contact) {
-  const said = element.querySelector(".contact");
+  const said = element?.querySelector(".contact");
   if (!said || !contact || Number(said.dataset.contact ?? 0) >= contact) return;
   said.dataset.contact = contact;
 }

@@ -1,0 +1,255 @@
+"""The cold chain's pages in a real browser: what is wrong now, what a person does about it, and what a chart shows."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from contract.event import Decision
+from hub.ahead import LiveReading
+from hub.coldchain.decisions import Described
+from hub.fleet.freshness import SILENT_AFTER_MS
+from hub.projector import Change
+from tests.hub.web.cold import REAR, described, warm_now, was_warm
+from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, Story, add_device, add_incident
+from tests.hub.web.test_pages import site
+
+pytestmark = pytest.mark.slow
+
+PICTURES: Final = Path(os.environ.get("HOLDFAST_PICTURES", "build/pictures"))
+AS_SLOW_AS_A_PERSON_MS: Final = 100
+"""Between two keys; what is faster is a scanner."""
+PAGE: Final = "/temperature/van-1%2Erear%2Etemperature_c"
+
+TOO_WIDE: Final = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str | None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+def trouble(hub: SeededHub) -> None:
+    """One of each finding, with the longest names that come."""
+    with hub.database.write() as tx:
+        warm_now(tx, 41)
+        warm_now(tx, 12, sensor="van-2.rear.temperature_c")
+        was_warm(tx, 50, sensor="van-3.rear.temperature_c", late_ms=3 * HOUR_MS)
+        add_device(
+            tx, "van-4", contact_ms=NOW_MS - 42 * MINUTE_MS, place="Donaudampfschifffahrtsstraße 112b", backlog=7
+        )
+        add_device(tx, "van-5", place="乌鲁木齐市沙依巴克区阿勒泰路北国春小区东区北国春七号冷藏仓库")
+        story = Story()
+        story.readings("van-5.front.temperature_c", [510, None])
+        described(story, "van-5.rear.temperature_c", Described("Rechtsschutzversicherungsgesellschaften Nord"))
+        for n in range(34):
+            story.scan(f"P{n}", at_ms=NOW_MS - 3 * HOUR_MS)
+        story.tell(tx)
+        add_incident(tx, "fork", "van-2", "two heads")
+        add_incident(tx, "gap", "van-3", "12 facts")
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"),
+    [(390, "dark", "en-GB"), (1280, "light", "zh-CN"), (1920, "dark", "zh-CN"), (1920, "light", "en-GB")],
+)
+def test_every_page_fits_its_window_in_both_languages_and_themes(
+    browser: Browser, hub: SeededHub, width: int, scheme: str, locale: str
+) -> None:
+    trouble(hub)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with hub.database.read() as reader:
+        past = reader.exec_driver_sql("SELECT id FROM excursion WHERE ended_ms IS NOT NULL AND alarm_ms > 0").scalar()
+    size = {"width": width, "height": 844 if width < 400 else 1080}
+    with site(browser, hub, viewport=size, color_scheme=scheme, locale=locale) as opened:
+        for name, path in {
+            "home": "/",
+            "temperature": "/temperature",
+            "tiles": "/temperature?look=tiles",
+            "sensor": PAGE,
+            "excursions": "/excursions?show=all",
+            "excursion": f"/excursions/{past}",
+        }.items():
+            page = opened.go(path)
+            if page.locator("#chart").count():
+                expect(page.locator("#chart canvas")).to_have_count(1)
+            too_wide = page.evaluate(TOO_WIDE)
+            page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}-{locale[:2]}.png", full_page=True)
+            assert too_wide == [], path
+
+
+def test_an_incident_is_closed_by_keyboard_with_a_reason_and_leaves_the_list(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        add_incident(tx, "fork", "van-1", "two heads")
+        add_incident(tx, "gap", "van-1", "12 facts")
+    with site(browser, hub) as opened:
+        page = opened.go("/")
+        page.keyboard.press("j")
+        page.wait_for_timeout(AS_SLOW_AS_A_PERSON_MS)
+        page.keyboard.press("a")
+        dialog = page.get_by_role("dialog", name="Close")
+        expect(dialog).to_contain_text("van-1: speaks with two voices")
+        page.keyboard.type("copy found <script>")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        page.wait_for_timeout(AS_SLOW_AS_A_PERSON_MS)
+        page.keyboard.press("a")
+        expect(dialog.get_by_label("Reason")).to_have_value("")
+        page.keyboard.type("copy found")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_hidden()
+        expect(page.locator(".findings li")).to_have_count(1)
+        expect(page.locator(".findings")).not_to_contain_text("two voices")
+    with hub.database.read() as reader:
+        assert (
+            reader.exec_driver_sql("SELECT why FROM audit_trail WHERE action = 'incident.close'").scalar()
+            == "copy found"
+        )
+
+
+def test_what_the_hub_refuses_is_told_in_the_dialog(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        add_incident(tx, "fork", "van-1")
+    with site(browser, hub) as opened:
+        page = opened.go("/")
+        page.get_by_role("button", name="Close").click()
+        with hub.database.write() as tx:
+            tx.exec_driver_sql("UPDATE incident SET closed_ms = 1")
+        page.get_by_label("Reason").fill("seen")
+        page.locator("dialog .main").click()
+        expect(page.get_by_role("alert")).to_contain_text("is not open any more")
+        assert all("409" in line for line in opened.wrong)
+        opened.wrong.clear()
+
+
+def test_a_figure_in_a_finding_and_in_the_table_is_live_and_grows_old(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        warm_now(tx, 41)
+    with site(browser, hub) as opened:
+        page = opened.go("/")
+        expect(page.locator(".findings")).to_contain_text("9.1\u00a0°C, limit 8.0\u00a0°C, for 40 min")
+        hub.live.publish_ahead("sensor", {REAR: LiveReading("van-1", NOW_MS + 1, NOW_MS, 1_234)})
+        expect(page.locator(".findings .now")).to_have_text("12.3\u00a0°C")
+        page = opened.go("/temperature")
+        row = page.locator("tr[data-key]")
+        expect(row).to_contain_text("above the limit")
+        hub.live.publish_ahead("sensor", {REAR: LiveReading("van-1", NOW_MS + 2, NOW_MS, 1_345)})
+        expect(row.locator(".value")).to_have_text("13.5")
+
+
+def test_the_table_says_by_itself_that_a_sensor_s_device_fell_silent(browser: Browser, hub: SeededHub) -> None:
+    almost = NOW_MS - SILENT_AFTER_MS + 5_000
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=almost)
+        story = Story()
+        story.readings(REAR, at_ms=almost - 1_000)
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go("/temperature")
+        state = page.locator(".stands")
+        expect(state).to_contain_text("not judged")
+        expect(state).to_contain_text("device silent", timeout=15_000)
+        expect(state.locator(".sign")).to_have_text("?")
+
+
+def test_a_new_finding_waits_in_its_strip_while_the_list_is_in_use(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-2")
+        add_incident(tx, "fork", "van-2")
+    with site(browser, hub) as opened:
+        page = opened.go("/")
+        page.locator(".findings li").hover()
+        with hub.database.write() as tx:
+            warm_now(tx, 41)
+            excursion = tx.exec_driver_sql("SELECT id FROM excursion").scalar()
+        hub.live.publish([Change("excursion", str(excursion))])
+        strip = page.locator("#strip button")
+        expect(strip).to_have_text("New: 1. Show")
+        expect(page.locator(".findings li")).to_have_count(1)
+        strip.click()
+        expect(page.locator(".findings b").first).to_have_text("Van 1 rear")
+
+
+def test_a_record_is_edited_on_its_page_and_a_wrong_field_is_told_there(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        story = Story()
+        story.readings(REAR)
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go(PAGE)
+        page.get_by_label("Called").fill("Rear box")
+        page.get_by_label("Replaced by").fill("nobody")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("alert")).to_contain_text("There is no other sensor nobody.")
+        expect(page.get_by_label("Called")).to_have_value("Rear box")
+        opened.wrong.clear()
+        page.get_by_label("Replaced by").fill("")
+        page.get_by_label("Profile").select_option("pharma-2-8")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save").click()
+        assert [(type(d), d.action) for d in hub.decisions] == [
+            (Decision, "sensor.describe"),
+            (Decision, "sensor.assign"),
+        ]
+
+
+def test_drawing_over_the_chart_looks_closer(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        was_warm(tx, 50)
+    with site(browser, hub) as opened:
+        page = opened.go(PAGE)
+        expect(page.locator("figcaption")).to_contain_text("highest 9.1\u00a0°C, 0 gaps; 1 excursions")
+        over = page.locator(".u-over").bounding_box()
+        assert over is not None
+        page.mouse.move(over["x"] + over["width"] * 0.6, over["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(over["x"] + over["width"] * 0.9, over["y"] + 60, steps=5)
+        with page.expect_navigation():
+            page.mouse.up()
+        assert "from=" in page.url
+        expect(page.locator("#chart canvas")).to_have_count(1)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export as CSV").click()
+        assert download.value.suggested_filename == f"{REAR}.csv"
+
+
+def test_f076_what_people_type_about_sensors_is_only_text(browser: Browser, hub: SeededHub) -> None:
+    name = "<img src=x onerror=\"document.title='pwned'\">{{7*7}}"
+    with hub.database.write() as tx:
+        warm_now(tx, 41)
+        story = Story()
+        described(story, REAR, Described(name, "<script>document.title='pwned'</script>"))
+        story.tell(tx)
+        add_incident(tx, "fork", "van-1", name)
+    with hub.database.read() as reader:
+        excursion = reader.exec_driver_sql("SELECT id FROM excursion").scalar()
+    with site(browser, hub) as opened:
+        for path in (
+            "/",
+            "/temperature",
+            "/temperature?look=tiles",
+            "/temperature?by=place",
+            PAGE,
+            "/excursions",
+            f"/excursions/{excursion}",
+        ):
+            page = opened.go(path)
+            assert "onerror" in page.locator("main").inner_text() or path.endswith("tiles"), path
+            assert page.locator("main script, main img").count() == 0
+            assert not page.title().startswith("pwned")
+        page = opened.go("/")
+        page.locator("[data-act]").first.click()
+        expect(page.get_by_role("dialog")).to_contain_text("onerror")
+        assert page.locator("dialog img").count() == 0
