@@ -18,6 +18,7 @@ from contract.delivery.hub_actions import IncidentKind, Report
 from contract.limits import MAX_BLOB_RANGES
 from contract.messages import Blob, BlobState
 from hub import tables as t
+from hub.archive.tables import erased_blob
 from hub.db import insert
 from hub.errors import CommitFailed
 from hub.faultpoint import faultpoint
@@ -71,6 +72,9 @@ class BlobStore:
         """Keep one chunk; what is still missing, to be answered after the commit."""
         if self._has(blob.sha256, blob.size):
             self._keep_row(tx, device, blob.sha256, now_ms)
+            return BlobState(blob.sha256, ()), []
+        if tx.execute(select(erased_blob.c.size).where(erased_blob.c.sha256 == blob.sha256)).first() is not None:
+            # Its time was over. Done, so that the device lets it go.
             return BlobState(blob.sha256, ()), []
         part = _Part(self._incoming, device, blob.sha256, blob.size)
         if not part.exists() and (why := self._refusal(tx, device, blob)):

@@ -1,4 +1,4 @@
-"""Which archive files there are. Like the ledger's own tables these are no projection, and `rebuild` leaves them alone."""
+"""Which archive files there are, and what was erased. Only `attachment` is a projection; `rebuild` leaves the others alone."""
 
 from sqlmodel import Field, SQLModel
 
@@ -21,4 +21,29 @@ class ArchiveFile(SQLModel, table=True):
     made_ms: int
 
 
+class ErasedBlob(SQLModel, table=True):
+    """An attachment that was erased because its time was over; it is never taken again, and its device may let it go."""
+
+    __tablename__ = "erased_blob"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    sha256: bytes = Field(primary_key=True)
+    size: int
+    device: str = Field(max_length=64)
+    kept_ms: int
+    erased_ms: int
+
+
+class AttachmentRow(SQLModel, table=True):
+    """Which fact names which attachment. A projection."""
+
+    __tablename__ = "attachment"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    sha256: bytes = Field(primary_key=True)
+    fact_id: bytes = Field(primary_key=True)
+
+
 archive_file = table_of(ArchiveFile)
+erased_blob = table_of(ErasedBlob)
+attachment = table_of(AttachmentRow)

@@ -6,6 +6,7 @@ from sqlalchemy import BindParameter, bindparam, func, select
 
 from contract.messages import MARK_HASH_BYTES
 from hub import tables as t
+from hub.archive.tables import erased_blob
 from hub.ledger.statements import ERASED
 
 _device: BindParameter[str] = bindparam("device")
@@ -40,6 +41,9 @@ FACT: Final = select(
 
 BLOB: Final = select(t.blob.c.sha256, t.blob.c.seq, t.blob.c.kept_ms).where(t.blob.c.sha256.between(_from, _to))
 """The same of an attachment."""
+
+ERASED_BLOB: Final = select(erased_blob.c.sha256).where(erased_blob.c.sha256.between(_from, _to))
+"""An attachment whose time was over."""
 
 DOCUMENTS: Final = (
     select(t.device_document.c.kind, t.device_document.c.version)

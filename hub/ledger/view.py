@@ -89,9 +89,13 @@ class LedgerTransaction:
         """The same for attachments."""
         found: dict[bytes, Audited] = {}
         for p in prefixes:
-            row = read(self._tx, questions.BLOB, **{"from": p, "to": p + _ABOVE_ALL}).first()
+            asked = {"from": p, "to": p + _ABOVE_ALL}
+            row = read(self._tx, questions.BLOB, **asked).first()
             if row is not None:
                 found[p] = Audited(row.sha256, has_content=True, safe=self._safety.blob(row.seq, row.kept_ms))
+            elif (erased := read(self._tx, questions.ERASED_BLOB, **asked).first()) is not None:
+                # It shall be gone, from the device too.
+                found[p] = Audited(erased.sha256, has_content=True, safe=True)
         return [found.get(p, _UNKNOWN) for p in prefixes]
 
     def documents(self, device: str) -> Sequence[DocumentVersion]:

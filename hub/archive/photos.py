@@ -1,0 +1,90 @@
+"""Erases photos whose time is over, but none that an open finding may need.
+
+The row of an attachment becomes one in `erased_blob`, in one transaction with its line in the audit trail; the file goes after
+that. So whatever ends the hub in between leaves at most a file that the next run removes.
+
+A photo is held, however old, while
+- no fact names it: nobody can say what it shows;
+- a parcel of such a fact waits for a person's decision (`exception`);
+- on such a parcel's way an alarm is not acknowledged, or has grown since: of a sensor of the device that carried it, or of one
+  at the place where it was;
+- an incident of the device that took it is open.
+"""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select
+
+from hub import tables as t
+from hub.accounts.audit import audit
+from hub.archive.tables import attachment, erased_blob
+from hub.blobs import BlobStore
+from hub.coldchain.tables import excursion
+from hub.db import Database
+from hub.tracking.custody import ParcelStatus
+from hub.tracking.tables import custody_event, parcel
+from hub.trips.tables import stay
+
+ERASED_AT_ONCE: Final = 200
+"""Of one transaction."""
+WHO: Final = "retention"
+ACTION: Final = "photo.erase"
+
+
+def erase_photos(db: Database, blobs: BlobStore, before_ms: int, now_ms: int) -> int:
+    """Erase photos that the hub took before this instant and that nothing holds; how many.
+
+    Raises:
+        OSError: a file cannot be removed; the next run tries again.
+    """
+    erased = 0
+    while digests := _erase_some(db, before_ms, now_ms):
+        erased += len(digests)
+    _remove_files(db, blobs)
+    return erased
+
+
+def held(tx: Connection, before_ms: int) -> int:
+    """How many photos are kept beyond their time because something holds them."""
+    return tx.execute(select(func.count()).select_from(t.blob).where(_old_photo(before_ms), _held())).scalar_one()
+
+
+def _erase_some(db: Database, before_ms: int, now_ms: int) -> list[bytes]:
+    b = t.blob.c
+    query = select(b.sha256, b.size, b.device, b.kept_ms).where(_old_photo(before_ms), ~_held())
+    with db.write() as tx:
+        rows = [dict(row) for row in tx.execute(query.order_by(b.seq).limit(ERASED_AT_ONCE)).mappings()]
+        if rows:
+            tx.execute(insert(erased_blob), [{**row, "erased_ms": now_ms} for row in rows])
+            tx.execute(delete(t.blob).where(b.sha256.in_([row["sha256"] for row in rows])))
+        for row in rows:
+            audit(tx, at_ms=now_ms, who=WHO, action=ACTION, subject=row["sha256"].hex(), why="its time is over")
+    return [row["sha256"] for row in rows]
+
+
+def _remove_files(db: Database, blobs: BlobStore) -> None:
+    with db.read() as tx:
+        digests = tx.execute(select(erased_blob.c.sha256)).scalars().all()
+    for digest in digests:
+        blobs.path(digest).unlink(missing_ok=True)
+
+
+def _old_photo(before_ms: int) -> ColumnElement[bool]:
+    return and_(t.blob.c.kept_ms < before_ms, t.blob.c.media_type.startswith("image/"))
+
+
+def _held() -> ColumnElement[bool]:
+    b, a, c = t.blob.c, attachment.c, custody_event.c
+    named = a.sha256 == b.sha256
+    about = and_(named, c.fact_id == a.fact_id)
+    undecided = and_(about, parcel.c.parcel == c.parcel, parcel.c.status == ParcelStatus.EXCEPTION.value)
+    e, s, place = excursion.c, stay.c, t.device.c
+    open_alarm = and_(e.alarm_ms.is_not(None), e.withdrawn == 0, e.ack_covers == 0)
+    meanwhile = and_(e.started_ms <= s.until_ms, or_(e.ended_ms.is_(None), e.ended_ms >= s.from_ms))
+    there = or_(e.device == s.device, and_(place.id == e.device, place.place != "", place.place == s.place))
+    return or_(
+        ~exists().where(named),
+        exists().where(undecided),
+        exists().where(about, s.parcel == c.parcel, open_alarm, meanwhile, place.id == e.device, there),
+        exists().where(t.incident.c.device == b.device, t.incident.c.closed_ms.is_(None)),
+    )
