@@ -112,6 +112,9 @@ def serve_command(
     keep_days: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Move facts older than N days into sealed archive files.")
     ] = None,
+    keep_photos_days: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Erase photos older than N days that no open finding needs.")
+    ] = None,
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
     base_map: Annotated[
         str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")
@@ -133,6 +136,7 @@ def serve_command(
         backup_dir=backup_dir,
         backup_every_s=parse_duration_s(backup_every),
         keep_days=keep_days,
+        keep_photos_days=keep_photos_days,
         secure=https,
         map=parse_map(base_map),
     )

@@ -56,6 +56,8 @@ class Settings:
     backup_every_s: float = 6 * 3600.0
     keep_days: int | None = None
     """Facts that the hub has had for longer are archived; None: none are."""
+    keep_photos_days: int | None = None
+    """Photos that the hub has had for longer are erased; None: none are."""
     secure: bool = False
     """Pages are reached over https, through a proxy."""
     map: MapSource = BUILT_IN
@@ -153,15 +155,15 @@ def serve(settings: Settings) -> int:
 
 
 def _keep_house(settings: Settings, centre: Centre, live: LiveBus, stack: ExitStack) -> None:
-    """Backups and archives, where they are wanted."""
+    """Backups, archives and erasure, where they are wanted."""
     from hub.archive.schedule import archiving  # noqa: PLC0415 as in `serve`
     from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 as in `serve`
 
     if settings.backup_dir is not None:
         backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
         stack.enter_context(backups)
-    if settings.keep_days is not None:
-        stack.enter_context(archiving(centre, settings.keep_days))
+    if settings.keep_days is not None or settings.keep_photos_days is not None:
+        stack.enter_context(archiving(centre, settings.keep_days, settings.keep_photos_days))
 
 
 @contextmanager
