@@ -56,7 +56,7 @@ def tracking_page(
     reader: Reader,
     hub: Hub,
     *,
-    q: Annotated[str, Query(max_length=512)] = "",
+    q: Annotated[str, Query(max_length=8_192)] = "",
     status: Annotated[str, Query(max_length=32)] = "",
     step: Annotated[str, Query(max_length=32)] = "",
     place: Text = "",

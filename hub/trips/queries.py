@@ -7,7 +7,6 @@ from typing import Any, Final
 from msgspec import DecodeError, Struct, msgpack
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
-from contract.coldchain.engine import judge
 from contract.coldchain.findings import Judgement
 from contract.coldchain.profile import Profile
 from hub.coldchain.excursions import profile_of, sensor_readings_raw
@@ -19,7 +18,7 @@ from hub.trips.judging import (
     MAX_STAY_MS,
     Leg,
     Watched,
-    exceeded,
+    judge_list,
     judged,
     missing,
     no_data_ms,
@@ -323,7 +322,7 @@ def _trip_row(conn: Connection, trip_id: str) -> Row[Any] | None:
 
 def _trip_sensor(watched: Watched, leg: Leg) -> TripSensor:
     profile = watched.profile
-    verdict = judge(profile, watched.readings, leg.from_ms, leg.to_ms) if profile else None
+    verdict = judge_list(profile, watched.readings, leg.from_ms, leg.to_ms) if profile else None
     return TripSensor(watched.probe.id, watched.probe.name, profile, verdict, tuple(watched.readings))
 
 
@@ -337,7 +336,7 @@ def _verdict_on_board(
         # What the whole trip did not break, no part of it did; budgets of a part are used less.
         if profile is None or whole is None or not whole.alarmed:
             continue
-        if exceeded(profile, part_of(readings, from_ms, to_ms, no_data_ms(profile)), from_ms, to_ms):
+        if judge_list(profile, part_of(readings, from_ms, to_ms, no_data_ms(profile)), from_ms, to_ms).alarmed:
             return ColdVerdict.EXCURSION
     touched = any(gap.from_ms < to_ms and gap.to_ms > from_ms for gap in gaps)
     return ColdVerdict.INCOMPLETE if touched else ColdVerdict.KEPT
