@@ -333,11 +333,11 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
     told = _told_already(roll.silent, standings)
     lasting = [e for several in open_by_sensor(reader).values() for e in several if not told(e)]
     lasting.sort(key=lambda e: (not e.needs_person, -e.found.started_ms))
-    past = list_excursions(reader, ExcursionFilters(needs_person=True, open=False), None, MAX_FINDINGS).items
+    waiting = list_excursions(reader, ExcursionFilters(needs_person=True, open=False), None, MAX_FINDINGS)
     totals = fleet_totals(reader, roll)
     found = [
         *hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears(), changes_ok=hub.changes_ok()),
-        *excursion_findings(reader, [*lasting[:MAX_FINDINGS], *past], standings, known, now_ms),
+        *excursion_findings(reader, [*lasting[:MAX_FINDINGS], *waiting.items], standings, known, now_ms),
         *map(_silence, devices_by_id(reader, hub.ahead, roll.silent[:MAX_FINDINGS])),
         *sensor_trouble(standings)[:MAX_FINDINGS],
         *map(_incident, list_incidents(reader, limit=MAX_FINDINGS)),
@@ -357,4 +357,5 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
         signs=SIGNS,
         hub_well=hub.storage_ok() and hub.hears(),
         shown_of_each=MAX_FINDINGS,
+        more_past=waiting.next_cursor is not None or len(lasting) > MAX_FINDINGS,
     )

@@ -171,6 +171,19 @@ function offer(there, fresh) {
   button.textContent = added ? t("New: {n}. Show", { n: added }) : t("This list has changed. Show it");
 }
 
+// A list whose rows come and go; while it is in use a strip counts what is new, and rows stay where they are.
+function exchangeList(fresh) {
+  const list = document.querySelector("table[data-whole] tbody");
+  const other = fresh.querySelector("table[data-whole] tbody");
+  if (asked && !list !== !other) location.reload();
+  if (!list || !other) return;
+  const known = new Set([...list.rows].map((row) => row.dataset.key));
+  const added = [...other.rows].filter((row) => !known.has(row.dataset.key)).length;
+  if (asked || !inUse(list)) list.innerHTML = other.innerHTML;
+  else if (added) strip().firstElementChild.textContent = t("New: {n}. Show", { n: added });
+  strip().hidden = asked || !inUse(list) || !added;
+}
+
 function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const other = fresh.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
@@ -178,12 +191,15 @@ function exchange(fresh) {
     const list = part.matches(".findings");
     if (list && inUse(part) && !asked) {
       offer(told(part), told(other));
-    } else if (list || !part.contains(document.activeElement)) {
+    } else if (list || asked || !part.contains(document.activeElement)) {
       part.innerHTML = other.innerHTML;
       if (list) offer([], []);
     }
     if ("due" in other.dataset) part.dataset.due = other.dataset.due;
   }
+  exchangeList(fresh);
+  // Whoever decided something goes on with what is left.
+  if (asked) (document.querySelector("main .findings a, main tbody a") ?? main).focus({ preventScroll: true });
   asked = false;
   // A row is exchanged whole, so what it holds needs no turn of its own.
   const moving = "[data-sensor]:not(tr *), tr[data-key]";
