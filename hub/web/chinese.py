@@ -5,6 +5,7 @@
 from typing import Final
 
 from hub.web.chinese_reports import REPORTS
+from hub.web.chinese_ways import WAYS
 
 _AGES: Final = {"{n} s": "{n} 秒", "{n} min": "{n} 分钟", "{n} h": "{n} 小时", "{n} d": "{n} 天"}
 
