@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from hub.errors import CommitFailed
+from hub.errors import CommitFailed, Refused
 from hub.web.render import page
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -84,6 +84,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(OperationalError, _on_storage)
     app.add_exception_handler(CommitFailed, _on_storage)
+    app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(Exception, _on_crash)
 
 
@@ -125,6 +126,10 @@ async def _on_storage(request: Request, error: Exception) -> Response:
         {"Retry-After": str(RETRY_AFTER_S)},
     )
     return _answer(request, problem)
+
+
+async def _on_refused(request: Request, error: Exception) -> Response:
+    return _answer(request, Problem(409, "Refused", str(error)))
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:
