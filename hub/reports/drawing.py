@@ -4,9 +4,10 @@ It must also be read in grey: limits are dashed, excursions are bars with number
 late is a thinner, lighter line.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -114,6 +115,9 @@ def _no_data(part: SensorPart | WayPart, scale: _Scale) -> Iterator[str]:
 
 def _line(part: SensorPart | WayPart, late: Sequence[Late], scale: _Scale) -> Iterator[str]:
     told = [ChartPoint(at_ms, value, 0) for at_ms, value in part.readings]
+    # Stretches may overlap; each end counts from its begin on.
+    in_order = sorted((stretch.from_ms, stretch.to_ms) for stretch in late)
+    begins, ends = [from_ms for from_ms, _ in in_order], list(accumulate((to_ms for _, to_ms in in_order), max))
     silent = sorted(stretch.from_ms for stretch in part.judgement.no_data)
     pieces: list[tuple[bool, list[ChartPoint]]] = []
     before: ChartPoint | None = None
@@ -121,7 +125,8 @@ def _line(part: SensorPart | WayPart, late: Sequence[Late], scale: _Scale) -> It
         if point.value is None:
             before = None
             continue
-        was_late = any(stretch.from_ms <= point.at_ms <= stretch.to_ms for stretch in late)
+        nr = bisect_right(begins, point.at_ms) - 1
+        was_late = nr >= 0 and point.at_ms <= ends[nr]
         # Thinned points are far apart; what was found without data says where the line breaks.
         if before is None or bisect_left(silent, point.at_ms) > bisect_left(silent, before.at_ms):
             pieces.append((was_late, [point]))

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -42,8 +43,9 @@ def chain_runs(conn: Connection, shifts: Mapping[bytes, int]) -> tuple[tuple[Cha
     runs: list[ChainRun] = []
     gaps: list[LedgerGap] = []
     rests = {
-        identity: Rests(whole(conn, row.core, identity), row.received_ms, shifts[identity])
-        for identity, row in facts.items()
+        row.fact_id: Rests(whole(conn, row.core, row.fact_id), row.received_ms, shifts[row.fact_id])
+        # In the order of archives, which are read block by block.
+        for row in sorted(facts.values(), key=attrgetter("stream_id", "n"))
     }
     for (stream_id, branch), needed in sorted(places.items()):
         named = conn.execute(select(stream).where(stream.c.id == stream_id)).one()

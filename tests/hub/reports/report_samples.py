@@ -130,14 +130,15 @@ def small_report(title: str = "Van 12, morning run", reason: str = "door open at
 
 
 def ten_days(sensors: int = 3) -> ReportInput:
-    """Sensors read each minute for ten days, one fact for each reading, as in contact."""
+    """Sensors read each minute for ten days, one fact for each reading, and all of them known late."""
     minutes = 10 * 24 * 60
     to_ms = NOON_MS + minutes * MINUTE_MS
     parts, links, nr = [], list[Link](), 0
     for number in range(sensors):
         name = f"van-12.probe.box-{number}"
         readings: list[tuple[int, int | None]] = [(NOON_MS + m * MINUTE_MS, 500 + m * 37 % 90) for m in range(minutes)]
-        parts.append(sensor_part(name, readings, to_ms))
+        late = tuple(Late(at_ms, at_ms, to_ms) for at_ms, _ in readings)
+        parts.append(sensor_part(name, readings, to_ms, late=late))
         for one in readings:
             nr += 1
             links.append(Rests(block(name, nr, [one]), one[0] + 1_000))
