@@ -293,6 +293,18 @@ def test_sparse_readings_hold_until_the_next_across_short_stays(tx: Connection) 
     assert (told.verdict, told.readings) == (ColdVerdict.KEPT, ((at(3), COLD),))
 
 
+def test_time_at_the_customer_is_no_part_of_the_way_of_what_came_back(tx: Connection) -> None:
+    ledger = Ledger()
+    moved(ledger, *WAY[1:], (200, "dock", Step.RETURNED, "Dock 4"), (220, "dock", Step.DELIVERED, ""))
+    measured(ledger, "van-1.box.temperature_c", [(60, 121, COLD)])
+    measured(ledger, "dock.room.temperature_c", [(200, 230, COLD)])
+    for name in ("dock.room.temperature_c", "van-1.box.temperature_c"):
+        assign(tx, name)
+    told = history(tx, ledger)
+
+    assert (told.missing, told.verdict) == ((), ColdVerdict.KEPT)
+
+
 def test_unknown_parcel_has_no_history(tx: Connection) -> None:
     assert parcel_history(tx, "nobody", NOW) is None
 

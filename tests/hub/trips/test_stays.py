@@ -153,6 +153,27 @@ def test_late_parcel_joins_two_trips_into_one(tx: Connection) -> None:
     assert _trips(tx) == [("van-1", 0, 100, 3, 0)]
 
 
+def test_late_parcel_that_touches_part_of_a_trip_leaves_it_whole(tx: Connection) -> None:
+    ledger = Ledger()
+    for parcel, load, unload in (("A", 0, 50), ("B", 30, 90), ("C", 80, 85)):
+        ledger.add(scan(parcel, place="Van 1"), at_ms=at(load))
+        ledger.add(scan(parcel, Step.DELIVERED), at_ms=at(unload))
+    fold(tx, ledger.facts[:4])
+    fold(tx, ledger.facts[4:])
+
+    assert _trips(tx) == [("van-1", 0, 90, 3, 0)]
+
+
+def test_load_at_the_instant_of_the_last_unloading_belongs_to_the_trip(tx: Connection) -> None:
+    ledger = Ledger()
+    for parcel, load, unload in (("A", 0, 50), ("B", 50, 90)):
+        ledger.add(scan(parcel, place="Van 1"), at_ms=at(load))
+        ledger.add(scan(parcel, Step.DELIVERED), at_ms=at(unload))
+    fold(tx, ledger.facts)
+
+    assert _trips(tx) == [("van-1", 0, 90, 2, 0)]
+
+
 def test_forgotten_parcel_holds_no_trip_open_for_more_than_a_day(tx: Connection) -> None:
     ledger = Ledger()
     ledger.add(scan("lost"), at_ms=at(0))
