@@ -30,6 +30,8 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/sensors/{sensor_id}
         GET /api/v1/sensors/{sensor_id}/readings
         GET /api/v1/sensors/{sensor_id}/readings.csv
+        GET /api/v1/excursions
+        GET /api/v1/excursions/{excursion_id}
         GET /api/v1/trips
         GET /api/v1/trips/{trip_id}
         GET /api/v1/trips/{trip_id}/report.pdf
@@ -66,6 +68,7 @@ MATRIX: dict[frozenset[Role], str] = {
     """,
     OPERATORS: """
         POST /api/v1/incidents/{key:path}/close
+        POST /api/v1/excursions/{excursion_id}/acknowledge
         POST /temperature/{sensor_id}/record
         GET /notices
     """,
