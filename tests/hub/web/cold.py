@@ -3,8 +3,9 @@
 import msgspec
 from sqlalchemy import Connection
 
+from contract.event import Decision
 from hub.coldchain.decisions import ASSIGN_PROFILE, DESCRIBE_SENSOR, Assigned, Described
-from tests.hub.web.seeded import EVERY_MS, HOUR_MS, NOW_MS, Story, add_device
+from tests.hub.web.seeded import EVERY_MS, HOUR_MS, NOW_MS, SeededHub, Story, add_device
 
 PHARMA = "pharma-2-8"
 """2 to 8 °C, half an hour beyond is allowed."""
@@ -19,6 +20,16 @@ def judged(story: Story, sensor: str, profile: str = PHARMA, *, since_ms: int = 
 
 def described(story: Story, sensor: str, what: Described) -> None:
     story.decide(DESCRIBE_SENSOR, sensor, msgspec.json.encode(what).decode(), at_ms=NOW_MS - HOUR_MS)
+
+
+def folded(hub: SeededHub, decision: Decision) -> None:
+    """As a served hub does with a decision before it answers."""
+    story = Story()
+    with hub.database.write() as tx:
+        story.decide(
+            decision.action, decision.subject, decision.detail, at_ms=NOW_MS, why=decision.why, who=decision.who
+        )
+        story.tell(tx)
 
 
 def warm_now(tx: Connection, minutes: int, *, sensor: str = REAR) -> None:

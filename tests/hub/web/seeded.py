@@ -1,7 +1,7 @@
 """Hubs with people, devices, parcels and sensors for tests of the web side, on real SQLite."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +63,13 @@ class SeededHub:
     live: LiveBus
     decisions: list[Decision] = field(default_factory=list)
     ready: bool = True
+    on_decide: Callable[[Decision], None] = lambda _: None
+    """What follows from a decision; a served hub folds it before it answers."""
 
     def context(self) -> HubContext:
         def decide(decision: Decision) -> bytes:
             self.decisions.append(decision)
+            self.on_decide(decision)
             return bytes(32)
 
         return HubContext(

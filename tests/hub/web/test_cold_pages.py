@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from hub.ahead import LiveReading
 from hub.coldchain.decisions import Described
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.projector import Change
-from tests.hub.web.cold import REAR, described, warm_now, was_warm
+from tests.hub.web.cold import REAR, described, folded, warm_now, was_warm
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, Story, add_device, add_incident
 from tests.hub.web.test_pages import site
 
@@ -25,7 +26,8 @@ AS_SLOW_AS_A_PERSON_MS: Final = 100
 PAGE: Final = "/temperature/van-1%2Erear%2Etemperature_c"
 
 TOO_WIDE: Final = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-  [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
+  [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+    .map((e) => e.outerHTML.slice(0, 120))"""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,29 @@ def test_an_incident_is_closed_by_keyboard_with_a_reason_and_leaves_the_list(bro
             reader.exec_driver_sql("SELECT why FROM audit_trail WHERE action = 'incident.close'").scalar()
             == "copy found"
         )
+
+
+def test_an_alarm_is_acknowledged_by_keyboard_and_keeps_its_sign(browser: Browser, hub: SeededHub) -> None:
+    hub.on_decide = partial(folded, hub)
+    with hub.database.write() as tx:
+        warm_now(tx, 41)
+        was_warm(tx, 50, sensor="van-2.rear.temperature_c")
+    with site(browser, hub) as opened:
+        for path in ("/", "/excursions"):
+            page = opened.go(path)
+            page.keyboard.press("j")
+            page.wait_for_timeout(AS_SLOW_AS_A_PERSON_MS)
+            page.keyboard.press("a")
+            expect(page.get_by_role("dialog", name="Acknowledge")).to_be_visible()
+            page.get_by_label("Reason").fill("moved to van 3")
+            page.locator("dialog .main").press("Enter")
+            expect(page.get_by_role("dialog")).to_be_hidden()
+            if path == "/":
+                expect(page.locator(".findings [data-acknowledged]")).to_contain_text("has it “moved to van 3”")
+        expect(page.locator(".empty")).to_have_text("Nothing waits for an acknowledgement.")
+        page = opened.go("/excursions?show=all")
+        expect(page.locator("tr[data-key]")).to_have_count(2)
+        expect(page.locator(".ack")).to_have_count(2)
 
 
 def test_what_the_hub_refuses_is_told_in_the_dialog(browser: Browser, hub: SeededHub) -> None:
