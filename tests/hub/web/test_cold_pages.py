@@ -135,7 +135,7 @@ def test_an_alarm_is_acknowledged_by_keyboard_and_keeps_its_sign(browser: Browse
             page.locator("dialog .main").press("Enter")
             expect(page.get_by_role("dialog")).to_be_hidden()
             if path == "/":
-                expect(page.locator(".findings [data-acknowledged]")).to_contain_text("has it “moved to van 3”")
+                expect(page.locator(".findings [data-acknowledged]")).to_contain_text("has it moved to van 3")
         expect(page.locator(".empty")).to_have_text("Nothing waits for an acknowledgement.")
         page = opened.go("/excursions?show=all")
         expect(page.locator("tr[data-key]")).to_have_count(2)
