@@ -9,7 +9,7 @@ const pausedMs = 120_000;
 const wideEm = 44;
 
 const words = JSON.parse(document.getElementById("words").textContent);
-const t = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const t = (text, values = {}) => [words[text] ?? text].flat().at(values.n === 1 ? 0 : -1).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const byId = (id) => document.getElementById(id);
 
 let offset = Number(document.body.dataset.now) - performance.now();

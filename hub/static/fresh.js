@@ -2,7 +2,7 @@
 // wall clock is wrong still tells the truth. The rules are those of hub/coldchain/freshness.py, the forms those of hub/web/formats.py.
 
 const words = JSON.parse(document.getElementById("words").textContent);
-export const t = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+export const t = (text, values = {}) => [words[text] ?? text].flat().at(values.n === 1 ? 0 : -1).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 const silentAfterMs = Number(document.body.dataset.silentAfter);
 const missedReadings = Number(document.body.dataset.missedReadings);

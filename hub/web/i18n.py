@@ -1,14 +1,56 @@
-"""Languages of the pages. English is the key; `hub/web/chinese.py` holds the other side."""
+"""Languages of the pages. English is the key; `hub/locale` holds what other languages say, and English for codes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
+from babel.messages.pofile import read_po
 from fastapi import Request
-
-from hub.web.chinese import CHINESE, CODES_ENGLISH
 
 LANGUAGE_COOKIE: Final = "hf_lang"
 LANGUAGES: Final = {"en": "English", "zh": "简体中文"}
-_CATALOGUES: Final[dict[str, dict[str, str]]] = {"en": CODES_ENGLISH, "zh": CHINESE}
+LOCALES: Final = {"en": "en", "zh": "zh_Hans"}
+"""Folders of the catalogues."""
+SCRIPT: Final = ".js"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What one language says.
+
+    Attributes:
+        texts: by the key, which is the English sentence or a code.
+        ones: the same where the place `{n}` is filled with 1 and the language says that differently.
+        browser: keys that scripts say, as the references of the catalogue tell.
+    """
+
+    texts: Mapping[str, str]
+    ones: Mapping[str, str]
+    browser: tuple[str, ...]
+
+
+@cache
+def catalogue(language: str) -> Catalogue:
+    """A language's catalogue; one with plural forms has the plural as its key.
+
+    Raises:
+        babel.messages.pofile.PoFileError: the file is not well formed.
+    """
+    texts, ones, browser = {}, {}, []
+    with (files("hub") / "locale" / LOCALES[language] / "LC_MESSAGES" / "hub.po").open("rb") as file:
+        for message in read_po(file, abort_invalid=True):
+            if not message.id or not message.string or message.fuzzy:
+                continue
+            key, said = message.id, message.string
+            if not isinstance(key, str):
+                key = key[1]
+                ones[key], said = said
+            texts[key] = said
+            if any(name.endswith(SCRIPT) for name, _ in message.locations):
+                browser.append(key)
+    return Catalogue(texts, ones, tuple(browser))
 
 
 class Words:
@@ -16,16 +58,19 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._catalogue = _CATALOGUES[language]
+        self._catalogue = catalogue(language)
 
     def __call__(self, text: str, /, **values: object) -> str:
         """The sentence, with `{name}` filled in; values are put in as they are."""
-        said = self._catalogue.get(text, text)
+        said = self._catalogue.texts.get(text, text)
+        if str(values.get("n")) == "1":
+            said = self._catalogue.ones.get(text, said)
         return said.format_map(values) if values else said
 
-    def several(self, texts: tuple[str, ...]) -> dict[str, str]:
-        """Sentences for the browser, by their English."""
-        return {text: self(text) for text in texts}
+    def for_browser(self) -> Mapping[str, str | tuple[str, str]]:
+        """What scripts say, by its key: a sentence, or the one for 1 and the one for other numbers."""
+        told = self._catalogue
+        return {key: (told.ones[key], told.texts[key]) if key in told.ones else told.texts[key] for key in told.browser}
 
 
 def language_of(request: Request) -> str:

@@ -15,7 +15,6 @@ from hub.coldchain.freshness import MISSED_READINGS, ON_ITS_WAY_MS
 from hub.context import hub_context
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.web import formats
-from hub.web.chinese import BROWSER_WORDS
 from hub.web.i18n import LANGUAGE_COOKIE, LANGUAGES, Words, language_of
 
 LANGUAGE_S: Final = 31_536_000
@@ -44,7 +43,7 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
     now_ms = hub.now_ms()
     html = _templates.get_template(template).render(
         t=words,
-        words_json=json.dumps(words.several(BROWSER_WORDS), ensure_ascii=True).replace("<", "\\u003c"),
+        words_json=json.dumps(words.for_browser(), ensure_ascii=True).replace("<", "\\u003c"),
         languages=LANGUAGES,
         caller=caller,
         nav=[(path, name) for path, name, role in PAGES if caller and caller.may(role)],

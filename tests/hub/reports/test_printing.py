@@ -17,8 +17,7 @@ from hub.reports.drawing import POINTS, draw
 from hub.reports.layout import MOST_CHARS, MOST_ROWS, Grid, Line, lay_out
 from hub.reports.printing import chinese_font, print_report
 from hub.reports.seal import seal_json
-from hub.web.chinese import CHINESE
-from hub.web.i18n import Words
+from hub.web.i18n import Words, catalogue
 from tests.hub.reports.report_samples import NOON_MS, PROFILE, sensor_part, small_report, ten_days
 
 HOSTILE = '#eval("1+1") #image("/etc/passwd") $x$ \\u{41} *b* <a> [c] "; #let f() = f()'
@@ -173,7 +172,7 @@ def test_every_sentence_of_a_report_is_translated() -> None:
         lay_out(report, "0" * 64, Words("zh"))
     said = set(re.findall(r'words\(\s*"([^"]+)"[,)]', source))
     assert len(said) > 40
-    assert said - set(CHINESE) == set()
+    assert said - set(catalogue("zh").texts) == set()
 
 
 def test_every_name_of_a_column_is_translated() -> None:
@@ -181,7 +180,7 @@ def test_every_name_of_a_column_is_translated() -> None:
         """Words that remember what was not translated."""
 
         def __call__(self, text: str, **values: object) -> str:
-            if text not in CHINESE:
+            if text not in catalogue("zh").texts:
                 missing.add(text)
             return super().__call__(text, **values)
 

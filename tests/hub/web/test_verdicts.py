@@ -9,7 +9,7 @@ from contract.coldchain.presets import PRESETS
 from contract.coldchain.profile import Side
 from hub.coldchain.excursions import Acknowledgement, ChangeView, ExcursionKind, ExcursionView, Found
 from hub.pages.verdicts import SIGNS, allowed_ms, steps_of, verdict_of
-from hub.web.chinese import CHINESE, CODES_ENGLISH
+from hub.web.i18n import catalogue
 
 FOUND = Found(1_000, 2_000, None, 910, 900, 2_500, None, withdrawn=False)
 SEEN = Acknowledgement("w.chen", "door", 9_000, covers=True)
@@ -41,7 +41,7 @@ def test_each_kind_of_finding_has_a_colour_a_sign_and_a_word(
 ) -> None:
     verdict = verdict_of(seen)
     assert (verdict.level, verdict.sign, verdict.word, verdict.acknowledged) == (level, sign, word, False)
-    assert word in CHINESE
+    assert word in catalogue("zh").texts
 
 
 def test_what_is_acknowledged_keeps_its_sign_until_it_grows() -> None:
@@ -80,5 +80,5 @@ def test_the_history_tells_of_each_change_what_was_new() -> None:
     ]
     for step in steps:
         for word, _ in step.news:
-            assert f"found {word}" in CODES_ENGLISH
-            assert f"found {word}" in CHINESE
+            assert f"found {word}" in catalogue("en").texts
+            assert f"found {word}" in catalogue("zh").texts
