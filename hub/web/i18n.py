@@ -38,16 +38,18 @@ def catalogue(language: str) -> Catalogue:
     Raises:
         babel.messages.pofile.PoFileError: the file is not well formed.
     """
-    texts, ones, browser = {}, {}, []
+    texts: dict[str, str] = {}
+    ones: dict[str, str] = {}
+    browser: list[str] = []
     with (files("hub") / "locale" / LOCALES[language] / "LC_MESSAGES" / "hub.po").open("rb") as file:
         for message in read_po(file, abort_invalid=True):
-            if not message.id or not message.string or message.fuzzy:
-                continue
-            key, said = message.id, message.string
-            if not isinstance(key, str):
-                key = key[1]
-                ones[key], said = said
-            texts[key] = said
+            match message.id, message.string:
+                case str(key), str(said) if key and said and not message.fuzzy:
+                    texts[key] = said
+                case (_, key), (one, said) if said and not message.fuzzy:
+                    texts[key], ones[key] = said, one
+                case _:
+                    continue
             if any(name.endswith(SCRIPT) for name, _ in message.locations):
                 browser.append(key)
     return Catalogue(texts, ones, tuple(browser))
