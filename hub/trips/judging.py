@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from contract.coldchain.engine import advance_block, begin, conclude
 from contract.coldchain.findings import Excursion, Judgement, NoData
@@ -71,7 +71,7 @@ def _at_ms(reading: Reading) -> int:
 def worst(leg: Leg) -> Mapping[str, Watched]:
     """By the names of profiles, the sensor that counts; under the empty name one without a profile."""
     counts: dict[str, Watched] = {}
-    badness: dict[str, tuple[int, int, int]] = {}
+    badness: dict[str, tuple[bool, float, int, int]] = {}
     for watched in leg.watched:
         name = watched.profile.name if watched.profile else ""
         bad = _badness(watched, leg)
@@ -80,26 +80,32 @@ def worst(leg: Leg) -> Mapping[str, Watched]:
     return counts
 
 
-def _badness(watched: Watched, leg: Leg) -> tuple[int, int, int]:
-    """Longest beyond any limit, then fewest time without data, then nearest to a limit."""
+def _badness(watched: Watched, leg: Leg) -> tuple[bool, float, int, int]:
+    """An alarm first, then most of any allowed time used, then fewest time without data, then nearest to a limit.
+
+    Time beyond one limit says nothing about another: a minute of frost is worse than twenty of an open door.
+    """
     known = [(at_ms, value) for at_ms, value in watched.readings if value is not None]
     if not known:
-        return 0, leg.from_ms - leg.to_ms, 0
+        return False, 0.0, leg.from_ms - leg.to_ms, 0
     limits = watched.profile.limits if watched.profile else ()
     low, high = min(value for _, value in known), max(value for _, value in known)
     allowed_ms = no_data_ms(watched.profile)
     times = [leg.from_ms, *(at_ms for at_ms, _ in known), leg.judged_until_ms]
     blind_ms = sum(b - a for a, b in pairwise(times) if b - a > allowed_ms)
-    beyond_ms = 0
-    if any(limit.broken_by(value) for limit in limits for value in (low, high)):
-        known.append((leg.judged_until_ms, 0))
-        beyond_ms = sum(
-            b - a
-            for (a, value), (b, _) in pairwise(known)
-            if b - a <= allowed_ms and any(limit.broken_by(value) for limit in limits)
-        )
+    alarmed, used = False, 0.0
+    if watched.profile and any(limit.broken_by(value) for limit in limits for value in (low, high)):
+        alarmed, used = _used(judge_list(watched.profile, watched.readings, leg.from_ms, leg.judged_until_ms))
     near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
-    return beyond_ms, -blind_ms, max(near, default=high)
+    return alarmed, used, -blind_ms, max(near, default=high)
+
+
+def _used(told: Judgement) -> tuple[bool, float]:
+    """Whether there was an alarm, and the largest share of what a limit allows."""
+    allowed_ms = {budget.limit: max(budget.allowed_ms, 1) for budget in told.budgets}
+    shares = [budget.used_ms / allowed_ms[budget.limit] for budget in told.budgets]
+    shares += [found.beyond_ms / allowed_ms[found.limit] for found in told.excursions]
+    return bool(told.alarmed), max(shares, default=0.0)
 
 
 def judged(legs: Sequence[Leg], counts: Sequence[Mapping[str, Watched]]) -> tuple[Judged, ...]:
@@ -128,17 +134,26 @@ def judge_list(profile: Profile, readings: Sequence[Reading], from_ms: int, to_m
 
 
 def missing(legs: Sequence[Leg]) -> tuple[Missing, ...]:
-    """What is not known of the way, in order of time."""
-    found: list[Missing] = []
+    """What is not known of the way, in order of time. Each profile must know all of it, as each judges all of it."""
+    found: set[Missing] = set()
     for run in _without_breaks(legs):
-        found += _unwatched(run)
+        names = {watched.profile.name for leg in run for watched in leg.watched if watched.profile}
+        for name in sorted(names) or [""]:
+            found.update(_unwatched([_as_known_to(name, leg) for leg in run]))
     some_judged = any(watched.profile for leg in legs for watched in leg.watched)
     for leg in legs:
         if some_judged and leg.watched and not any(watched.profile for watched in leg.watched):
-            found.append(Missing(Cause.NO_PROFILE, leg.where, leg.from_ms, leg.to_ms, leg.watched[0].probe.id))
+            found.add(Missing(Cause.NO_PROFILE, leg.where, leg.from_ms, leg.to_ms, leg.watched[0].probe.id))
         if leg.judged_until_ms < leg.to_ms:
-            found.append(Missing(Cause.TOO_LONG, leg.where, leg.judged_until_ms, leg.to_ms))
-    return tuple(sorted(found, key=lambda gap: (gap.from_ms, gap.to_ms)))
+            found.add(Missing(Cause.TOO_LONG, leg.where, leg.judged_until_ms, leg.to_ms))
+    return tuple(sorted(found, key=lambda gap: (gap.from_ms, gap.to_ms, gap.where, gap.sensor, gap.cause)))
+
+
+def _as_known_to(name: str, leg: Leg) -> Leg:
+    """The stay with the sensors of one profile; where it has none of them, with those of any, or with all."""
+    profiled = tuple(watched for watched in leg.watched if watched.profile)
+    own = tuple(watched for watched in profiled if watched.profile and watched.profile.name == name)
+    return structs.replace(leg, watched=own or profiled or leg.watched)
 
 
 def _without_breaks(legs: Sequence[Leg]) -> Iterator[list[Leg]]:

@@ -105,7 +105,9 @@ class Trip(Struct, frozen=True):
 
 def parcel_history(conn: Connection, parcel: str, now_ms: int) -> ParcelHistory | None:
     """The way of a parcel, with all that is known of its temperature; None for one that never stayed anywhere."""
-    rows = conn.execute(select(stay).where(_stay.parcel == parcel).order_by(_stay.from_ms)).all()
+    # What began and ended at one instant was before what began then and lasted.
+    in_turn = (_stay.from_ms, _stay.until_ms, _stay.opened_by)
+    rows = conn.execute(select(stay).where(_stay.parcel == parcel).order_by(*in_turn)).all()
     if not rows:
         return None
     known = probes(conn, {row.device for row in rows}, {row.place for row in rows})
@@ -132,9 +134,7 @@ def parcel_history(conn: Connection, parcel: str, now_ms: int) -> ParcelHistory 
 
 def _leg(conn: Connection, row: Row[Any], known: Sequence[Probe], now_ms: int) -> Leg:
     to_ms = max(row.from_ms, now_ms if row.to_ms is None else row.to_ms)
-    watched = tuple(
-        _watched(conn, probe, row.from_ms, to_ms) for probe in watching(known, row.device, row.place, aboard=row.aboard)
-    )
+    watched = _all_watched(conn, watching(known, row.device, row.place, aboard=row.aboard), row.from_ms, to_ms)
     return Leg(
         where_in_words(row.device, row.place, aboard=row.aboard),
         row.from_ms,
@@ -147,6 +147,12 @@ def _leg(conn: Connection, row: Row[Any], known: Sequence[Probe], now_ms: int) -
 def where_in_words(device: str, place: str, *, aboard: bool) -> str:
     """The vehicle of a stay, or its place."""
     return device if aboard else place or device
+
+
+def _all_watched(conn: Connection, seen: Sequence[Probe], from_ms: int, to_ms: int) -> tuple[Watched, ...]:
+    """All sensors of a stay, but for those that were replaced and measured nothing there."""
+    told = [_watched(conn, probe, from_ms, to_ms) for probe in seen]
+    return tuple(one for one in told if one.readings or not one.probe.replaced)
 
 
 def _watched(conn: Connection, probe: Probe, from_ms: int, to_ms: int) -> Watched:
@@ -273,7 +279,7 @@ def find_trip(conn: Connection, trip_id: str, now_ms: int) -> Trip | None:
     to_ms = max(view.from_ms, min(now_ms if view.to_ms is None else view.to_ms, view.from_ms + MAX_STAY_MS))
     places = {load.place for load in aboard}
     seen = watching(probes(conn, {view.device}, places), view.device, next(iter(sorted(places)), ""), aboard=True)
-    watched = tuple(_watched(conn, probe, view.from_ms, to_ms) for probe in seen)
+    watched = _all_watched(conn, seen, view.from_ms, to_ms)
     leg = Leg(view.device, view.from_ms, to_ms, watched)
     gaps = missing([leg])
     sensors = tuple(_trip_sensor(one, leg) for one in watched)

@@ -18,6 +18,7 @@ class Probe(Struct, frozen=True):
         place: as its record says, else its device's.
         contact_ms: last hello; None: never.
         waiting_since_ms: of the oldest fact that its device announced as not sent; None: nothing waits.
+        replaced: another sensor hangs in its place, so that it need not measure any more.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Probe(Struct, frozen=True):
     place: str
     contact_ms: int | None
     waiting_since_ms: int | None
+    replaced: bool = False
 
     def may_send(self, until_ms: int) -> bool:
         """Whether readings from before an instant may still come: its device was silent then, or announced what waits."""
@@ -49,6 +51,7 @@ def probes(conn: Connection, devices: Collection[str], places: Collection[str]) 
             device_contact.c.contact_ms,
             device_contact.c.backlog_facts,
             device_contact.c.oldest_at_ms,
+            func.coalesce(record.replaced_by, ""),
         )
         .outerjoin(sensor_record, record.sensor == sensor.c.sensor)
         .outerjoin(device, device.c.id == sensor.c.device)
@@ -58,8 +61,8 @@ def probes(conn: Connection, devices: Collection[str], places: Collection[str]) 
         .order_by(sensor.c.sensor)
     )
     return tuple(
-        Probe(id_, number, of, name, where, contact_ms, oldest_ms if backlog else None)
-        for id_, number, of, name, where, contact_ms, backlog, oldest_ms in conn.execute(query)
+        Probe(id_, number, of, name, where, contact_ms, oldest_ms if backlog else None, bool(replaced_by))
+        for id_, number, of, name, where, contact_ms, backlog, oldest_ms, replaced_by in conn.execute(query)
     )
 
 

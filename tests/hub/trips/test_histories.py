@@ -338,6 +338,75 @@ def test_parcel_that_nobody_scanned_off_is_judged_for_a_bounded_time(tx: Connect
     assert told.missing[-1] == Missing(Cause.TOO_LONG, "van-1", at(0) + 31 * 86_400_000, at(0) + 400 * 86_400_000)
 
 
+def test_frost_in_one_corner_is_not_hidden_by_a_longer_open_door_in_another(tx: Connection) -> None:
+    ledger = Ledger()
+    moved(ledger, *WAY[1:])
+    measured(ledger, "van-1.front.temperature_c", [(60, 80, COLD), (80, 82, FREEZING), (82, 121, COLD)])
+    measured(ledger, "van-1.rear.temperature_c", [(60, 80, COLD), (80, 100, WARM), (100, 121, COLD)])
+    for name in ("van-1.front.temperature_c", "van-1.rear.temperature_c"):
+        assign(tx, name)
+    told = history(tx, ledger)
+
+    assert told.verdict is ColdVerdict.EXCURSION
+    assert [one.sensor for one in told.stays[0].sensors if one.worst] == ["van-1.front.temperature_c"]
+
+
+def test_of_two_sensors_without_an_alarm_the_one_that_used_most_of_its_allowed_time_counts(tx: Connection) -> None:
+    ledger = Ledger()
+    moved(ledger, *WAY[1:])
+    measured(ledger, "van-1.front.temperature_c", [(60, 75, -100), (75, 121, COLD)])
+    measured(ledger, "van-1.rear.temperature_c", [(60, 100, WARM), (100, 121, COLD)])
+    for name in ("van-1.front.temperature_c", "van-1.rear.temperature_c"):
+        assign(tx, name, "fridge-tag")
+    told = history(tx, ledger)
+
+    assert [one.sensor for one in told.stays[0].sensors if one.worst] == ["van-1.front.temperature_c"]
+
+
+@pytest.mark.parametrize("other", ["frozen-18", None])
+def test_sensor_of_another_profile_or_none_does_not_stand_in_for_a_silent_one(
+    tx: Connection, other: str | None
+) -> None:
+    ledger = Ledger()
+    moved(ledger, *WAY[1:])
+    measured(ledger, "van-1.cool.temperature_c", [(60, 70, COLD), (200, 210, COLD)])
+    measured(ledger, "van-1.deep.temperature_c", [(60, 121, -2_100)])
+    assign(tx, "van-1.cool.temperature_c")
+    if other:
+        assign(tx, "van-1.deep.temperature_c", other)
+    told = history(tx, ledger)
+
+    assert told.verdict is ColdVerdict.INCOMPLETE
+    assert gaps(told) == [(Cause.NO_DATA, "van-1", 69, 120)]
+    assert told.missing[0].sensor == "van-1.cool.temperature_c"
+
+
+def test_sensor_that_was_replaced_before_is_not_missed(tx: Connection) -> None:
+    ledger = Ledger()
+    moved(ledger, *WAY[1:])
+    measured(ledger, "van-1.old.temperature_c", [(-600, -590, -2_100)])
+    measured(ledger, "van-1.new.temperature_c", [(60, 121, COLD)])
+    assign(tx, "van-1.old.temperature_c", "frozen-18")
+    assign(tx, "van-1.new.temperature_c")
+    old = sensor_record.c.sensor == "van-1.old.temperature_c"
+    tx.execute(sensor_record.update().where(old).values(replaced_by="van-1.new.temperature_c"))
+    told = history(tx, ledger)
+
+    assert (told.verdict, told.missing) == (ColdVerdict.KEPT, ())
+    assert [one.sensor for one in told.stays[0].sensors] == ["van-1.new.temperature_c"]
+
+
+@pytest.mark.parametrize("parcel", ["P1", "P2", "P3", "P4"])
+def test_stay_of_no_length_comes_before_the_one_that_lasts(tx: Connection, parcel: str) -> None:
+    ledger = Ledger()
+    moved(ledger, (60, "dock", Step.RECEIVED, "Dock 4"), (60, "van-1", Step.LOADED, "Van 1"), parcel=parcel)
+    fold(tx, ledger.facts)
+    told = parcel_history(tx, parcel, NOW)
+
+    assert told is not None
+    assert ([stay.where for stay in told.stays], told.running, told.to_ms) == (["Dock 4", "van-1"], True, NOW)
+
+
 # -- trips -------------------------------------------------------------------------------------------------------------
 
 
