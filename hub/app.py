@@ -14,7 +14,7 @@ from hub.accounts import api as accounts_api
 from hub.accounts import audit_api
 from hub.accounts.throttle import LoginThrottle
 from hub.coldchain import api as coldchain_api
-from hub.coldchain import excursion_api
+from hub.coldchain import excursion_api, record_api
 from hub.context import HubContext
 from hub.display import api as display_api
 from hub.fleet import api as fleet_api
@@ -84,6 +84,7 @@ def create_app(context: HubContext) -> FastAPI:
         tracking_api.router,
         coldchain_api.router,
         excursion_api.router,
+        record_api.router,
         fleet_api.router,
         closing.router,
         enrolling.router,

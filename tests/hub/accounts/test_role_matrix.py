@@ -30,6 +30,8 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/sensors/{sensor_id}
         GET /api/v1/sensors/{sensor_id}/readings
         GET /api/v1/sensors/{sensor_id}/readings.csv
+        GET /api/v1/sensors/{sensor_id}/record
+        GET /api/v1/profiles
         GET /api/v1/excursions
         GET /api/v1/excursions/{excursion_id}
         GET /api/v1/trips
@@ -69,6 +71,9 @@ MATRIX: dict[frozenset[Role], str] = {
     OPERATORS: """
         POST /api/v1/incidents/{key:path}/close
         POST /api/v1/excursions/{excursion_id}/acknowledge
+        PUT /api/v1/profiles
+        PUT /api/v1/sensors/{sensor_id}/record
+        PUT /api/v1/sensors/{sensor_id}/profile
         POST /temperature/{sensor_id}/record
         GET /notices
     """,
