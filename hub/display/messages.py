@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from hub.coldchain.excursions import ExcursionFilters, ExcursionKind, ExcursionView, list_excursions, sensor_record
 from hub.coldchain.freshness import allowed_ms
 from hub.coldchain.queries import sensor
-from hub.tracking.custody import ParcelStatus
+from hub.tracking.custody import Deed, ParcelStatus
 from hub.tracking.queries import ParcelView, parcel
 from hub.web.times import utc
 
@@ -21,8 +21,8 @@ SHOWN_AFTER_END_MS: Final = 24 * 3_600_000
 SHOWN_UNSEEN_MS: Final = 30 * 24 * 3_600_000
 """A parcel of which nothing was heard for so long is no news."""
 OVER: Final = frozenset({ParcelStatus.DELIVERED, ParcelStatus.RETURNED})
-_OUTDOORS: Final = frozenset({*OVER, ParcelStatus.EXCEPTION, ParcelStatus.OUT_FOR_DELIVERY})
-"""The place of such a parcel may be somebody's door."""
+_INDOORS: Final = frozenset({Deed.RECEIVED, Deed.LOADED, Deed.DEPARTED, Deed.ARRIVED})
+"""After any other step the place may be somebody's door, or name who took the parcel."""
 OPEN_EXCURSIONS: Final = 20
 
 
@@ -72,12 +72,17 @@ def parcel_message(tx: Connection, key: str, now_ms: int) -> bytes:
             parcel=key,
             status=view.status.value,
             step=view.step,
-            place="" if view.status in _OUTDOORS else view.step_place,
+            place=public_place(view),
             happened_at=utc(last.at_ms),
             known_at=utc(last.known_ms),
             cold_verdict=view.cold_verdict,
         )
     )
+
+
+def public_place(view: ParcelView) -> str:
+    """Where a parcel is, as far as anybody may read it; empty where that may be about people."""
+    return view.step_place if view.step in _INDOORS else ""
 
 
 def is_past(view: ParcelView, now_ms: int) -> bool:

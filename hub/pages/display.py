@@ -17,6 +17,7 @@ from hub.accounts.deps import SESSION_COOKIE, bearer_of, require
 from hub.accounts.roles import Role
 from hub.context import Hub, HubContext, Reader
 from hub.display.credentials import SEEN_NOTED_MS, display_of, note_seen
+from hub.display.messages import public_place
 from hub.display.walls import temperature_wall, tracking_wall
 from hub.errors import CommitFailed
 from hub.pages.home import hub_trouble
@@ -68,7 +69,8 @@ router = APIRouter(prefix=DISPLAY_PATH, dependencies=[Depends(look)])
 @router.get("/tracking")
 def tracking(request: Request, reader: Reader, hub: Hub) -> Response:
     """Where is everything?"""
-    return _let_in(request, hub) or _wall(request, hub, "display_tracking.html", board=tracking_wall(reader))
+    board = tracking_wall(reader)
+    return _let_in(request, hub) or _wall(request, hub, "display_tracking.html", board=board, public_place=public_place)
 
 
 @router.get("/temperature")

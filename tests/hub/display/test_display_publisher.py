@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contract.event import Outcome, Step
+from contract.event import Outcome, Proof, Step
 from hub.display.messages import SHOWN_AFTER_END_MS, SHOWN_UNSEEN_MS
 from hub.display.publisher import MAX_WAITING, ROUND_MESSAGES, DisplayPublisher
 from hub.display.topics import parcel_topic, sensor_topic
@@ -81,11 +81,14 @@ def test_nothing_about_people_is_said(hub: SeededHub, wall: Wall, publisher: Dis
     story.scan("P1", Step.LOADED, place="dock-4", actor="w.chen")
     story.scan("P2", Step.OUT_FOR_DELIVERY, place="Zhongshan N. Rd 275", actor="w.chen")
     story.proof("P1", at_ms=NOW_MS - 1_000, recipient="Wang Xiaoming")
+    story.scan("P3", Step.HANDED_OVER, place="Ms Zhou", actor="w.chen")
+    story.ledger.add(Proof("stop-17", Outcome.PICKED_UP, ("P4",)), at_ms=NOW_MS - 1_000, device="van-1")
     publisher.offer(tell(hub, story))
     publisher.round()
     said = json.dumps(wall.retained)
     assert wall.retained[parcel_topic("P1")]["status"] == "delivered"
-    for word in ("chen", "Wang", "Zhongshan", "stop-17"):
+    assert wall.retained[parcel_topic("P4")]["step"] == "picked_up"
+    for word in ("chen", "Wang", "Zhongshan", "stop-17", "Zhou"):
         assert word not in said
 
 

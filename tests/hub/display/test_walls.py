@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from contract.event import Outcome, Step
+from contract.event import Outcome, Proof, Step
 from hub.accounts.roles import Role
 from hub.coldchain.tables import excursion
 from hub.pages.display import DISPLAY_COOKIE
@@ -80,10 +80,13 @@ def test_walls_say_nothing_about_people_and_nothing_of_who_looks(hub: StaffedHub
         story.scan("P1", Step.OUT_FOR_DELIVERY, place="Zhongshan N. Rd 275", actor="w.chen")
         story.scan("P2", actor="w.chen")
         story.proof("P3", Outcome.REFUSED, at_ms=NOW_MS - 1_000, recipient="Wang Xiaoming")
+        story.scan("P4", Step.HANDED_OVER, place="Ms Zhou", actor="w.chen")
+        story.ledger.add(Proof("stop-17", Outcome.PICKED_UP, ("P5",)), at_ms=NOW_MS - 1_000, device="van-1")
         story.tell(tx)
     said = let_in(hub).get(WALLS[0], headers=HTML).text + hub.signed_in().get(WALLS[0], headers=HTML).text
-    assert "P2" in said
-    for word in ("chen", "Wang", "Zhongshan", "stop-17", "viewer-"):
+    for parcel in ("P2", "P4", "P5"):
+        assert parcel in said
+    for word in ("chen", "Wang", "Zhongshan", "stop-17", "Zhou", "viewer-"):
         assert word not in said
 
 
