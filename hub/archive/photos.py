@@ -19,7 +19,7 @@ from hub import tables as t
 from hub.accounts.audit import audit
 from hub.archive.tables import attachment, erased_blob
 from hub.blobs import BlobStore
-from hub.coldchain.tables import excursion
+from hub.coldchain.tables import excursion, sensor_record
 from hub.db import Database
 from hub.tracking.custody import ParcelStatus
 from hub.tracking.tables import custody_event, parcel
@@ -78,13 +78,16 @@ def _held() -> ColumnElement[bool]:
     named = a.sha256 == b.sha256
     about = and_(named, c.fact_id == a.fact_id)
     undecided = and_(about, parcel.c.parcel == c.parcel, parcel.c.status == ParcelStatus.EXCEPTION.value)
-    e, s, place = excursion.c, stay.c, t.device.c
+    e, s, of = excursion.c, stay.c, t.device.c
     open_alarm = and_(e.alarm_ms.is_not(None), e.withdrawn == 0, e.ack_covers == 0)
     meanwhile = and_(e.started_ms <= s.until_ms, or_(e.ended_ms.is_(None), e.ended_ms >= s.from_ms))
-    there = or_(e.device == s.device, and_(place.id == e.device, place.place != "", place.place == s.place))
+    # As `hub.trips.sensors` ties sensors to parcels: a sensor's own record says where it hangs, else its device does.
+    record = select(sensor_record.c.place).where(sensor_record.c.sensor == e.sensor).scalar_subquery()
+    hangs = func.coalesce(func.nullif(record, ""), of.place)
+    there = or_(e.device == s.device, and_(s.place != "", or_(s.place == e.device, s.place == hangs)))
     return or_(
         ~exists().where(named),
         exists().where(undecided),
-        exists().where(about, s.parcel == c.parcel, open_alarm, meanwhile, place.id == e.device, there),
+        exists().where(about, s.parcel == c.parcel, open_alarm, meanwhile, of.id == e.device, there),
         exists().where(t.incident.c.device == b.device, t.incident.c.closed_ms.is_(None)),
     )

@@ -15,7 +15,7 @@ from hub.accounts.audit import AuditFilters, list_audit
 from hub.archive.moving import archive_facts
 from hub.archive.photos import erase_photos, held
 from hub.archive.tables import attachment, erased_blob
-from hub.coldchain.tables import excursion
+from hub.coldchain.tables import excursion, sensor_record
 from hub.ledger.safety import Safety
 from hub.ledger.view import LedgerTransaction
 from hub.projections import all_projections
@@ -136,6 +136,8 @@ def test_a_photo_that_no_fact_names_is_held(desk: Desk) -> None:
         ("van-1.box.t", {"started_ms": 3_001}, False),
         ("dock.room.t", {}, True),
         ("other.room.t", {}, False),
+        ("other.hung_here.t", {}, True),
+        ("dock.hung_away.t", {}, False),
     ],
 )
 def test_a_photo_is_held_while_an_alarm_on_its_parcel_s_way_is_not_acknowledged(
@@ -146,6 +148,8 @@ def test_a_photo_is_held_while_an_alarm_on_its_parcel_s_way_is_not_acknowledged(
     with desk.centre.db.write() as tx:
         for name, place in (("dock", "Dock 4"), ("other", "Elsewhere")):
             tx.execute(insert(t.device), {"id": name, "key": bytes(32), "place": place, "enrolled_ms": 1})
+        for name, place in (("other.hung_here.t", "Dock 4"), ("dock.hung_away.t", "Freezer")):
+            tx.execute(insert(sensor_record), {"sensor": name, "device": name.partition(".")[0], "place": place})
         tx.execute(stay.delete())
         way = {"parcel": "P1", "opened_by": bytes(32), "opened_step": "loaded", "device": "van-1", "place": "Dock 4"}
         times = {"from_ms": 1_000, "to_ms": 3_000, "until_ms": 3_000, "known_ms": 1_000}
