@@ -1,7 +1,7 @@
 """Devices, the ledger itself, and what is wrong, for programs."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -33,6 +33,8 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, dependencies=[
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
 DeviceName = Annotated[str, Query(max_length=64, description="Only this device.")]
+MAX_MS_DIGITS: Final = 15
+"""Of the last instant of the year 9999 in epoch ms; a database compares no number of any length."""
 Cursor = Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")]
 
 
@@ -308,7 +310,7 @@ def get_incidents(
 
 def _incident_cursor(cursor: str) -> tuple[int, str]:
     last_ms, _, key = cursor.partition(".")
-    if not (last_ms.isdecimal() and last_ms.isascii()):
+    if not (last_ms.isdecimal() and last_ms.isascii() and len(last_ms) <= MAX_MS_DIGITS):
         raise BadRequest(f"The cursor {cursor!r} is not a `next_cursor` of this list.")
     return int(last_ms), key
 

@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import DecodeError, Struct, msgpack
+from msgspec import DecodeError, Meta, Struct, msgpack
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
 
 from contract.identity import identify
@@ -158,8 +158,12 @@ class BadCursor(ValueError):
     """A cursor that no page gave."""
 
 
+KeptInt = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a database can compare with; a cursor may come from anybody."""
+
+
 class _Cursor(Struct, frozen=True, array_like=True):
-    seen_ms: int
+    seen_ms: KeptInt
     key: str
 
 

@@ -11,7 +11,7 @@ from contract.coldchain.findings import Judgement
 from contract.coldchain.profile import Profile
 from hub.coldchain.excursions import profile_of, sensor_readings_raw
 from hub.tables import device as device_table
-from hub.tracking.queries import BadCursor
+from hub.tracking.queries import BadCursor, KeptInt
 from hub.tracking.tables import custody_event
 from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading, StayHistory, WatchedBy
 from hub.trips.judging import (
@@ -215,7 +215,7 @@ def _trip_at(device: str, at_ms: int) -> Select[Any]:
 
 
 class _Cursor(Struct, frozen=True, array_like=True):
-    from_ms: int
+    from_ms: KeptInt
     id: str
 
 

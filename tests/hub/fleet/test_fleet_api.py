@@ -161,7 +161,8 @@ def test_incidents_come_latest_first_in_pages_that_fit_together(hub: SeededHub) 
         cursor = page["next_cursor"]
     assert seen == ["van-1", "van-0", "van-3", "van-2", "van-4", "van-9"]
     assert [i["device"] for i in client.get("/api/v1/incidents?kind=fork").json()["items"]] == ["van-9"]
-    assert client.get("/api/v1/incidents?cursor=nonsense").status_code == 400
+    for odd in ("nonsense", f"{'9' * 30}.key"):
+        assert client.get(f"/api/v1/incidents?cursor={odd}").status_code == 400
     assert client.get("/api/v1/incidents?kind=nonsense").status_code == 422
 
 

@@ -1,9 +1,11 @@
 """Ways and trips over the interface, corrections by people, and reports of them."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from msgspec import msgpack
 from sqlalchemy import select
 
 from contract.escape import escape_id
@@ -80,11 +82,17 @@ def test_trips_are_listed_and_told(client: TestClient, told: SeededHub) -> None:
     assert [one["judgement"]["profile"] for one in detail["sensors"]] == ["pharma-2-8", "pharma-2-8"]
 
 
+HUGE = urlsafe_b64encode(msgpack.encode((2**64 - 1, "P1"))).decode().rstrip("=")
+"""A cursor with a number that no database compares with."""
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/api/v1/trips/none", 404),
         ("/api/v1/trips?cursor=odd", 400),
+        (f"/api/v1/trips?cursor={HUGE}", 400),
+        (f"/api/v1/parcels?cursor={HUGE}", 400),
         ("/api/v1/trips?limit=100000000", 422),
         ("/api/v1/trips?since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", 200),
         ("/api/v1/parcels/none/temperature", 404),
