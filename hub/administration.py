@@ -26,6 +26,7 @@ from hub.errors import Refused
 from hub.ingest import Ingest, Outlets
 from hub.intake import Incoming
 from hub.ledger import statements
+from hub.notices.administration import administer_notices
 from hub.quarantine import drop, list_quarantine, replay
 from hub.reports.check import Head
 from hub.reports.record import made_reports, unknown_heads
@@ -46,6 +47,7 @@ from hub.requests import (
     ListQuarantine,
     ListUsers,
     MakeBackup,
+    NoticeRequest,
     ReplayQuarantine,
     Request,
     RevokeDevice,
@@ -73,6 +75,8 @@ class Administration:
         Raises:
             Refused: it cannot be done; nothing was changed.
         """
+        if isinstance(request, NoticeRequest):
+            return administer_notices(self._centre.db, request, self._centre.now_ms())
         try:
             return self._answer(request)
         except AccountError as error:

@@ -23,6 +23,7 @@ from hub.errors import HubError, Refused
 from hub.folders import data_folder, make_folder
 from hub.log import configure_logging
 from hub.map.source import parse_map
+from hub.notices.commands import notices_app
 from hub.requests import (
     AddDevices,
     AddDisplay,
@@ -65,6 +66,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(archive_app, name="archive")
+app.add_typer(notices_app, name="notices")
 
 DEVICES_AT_ONCE = 200
 """Enrolled by one request, whose line is bounded (`hub.control.MAX_REQUEST_BYTES`)."""

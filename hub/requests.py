@@ -135,6 +135,40 @@ class ConfigureBroker(Struct, frozen=True, tag=True):
     listen: str
 
 
+class AddNoticeTarget(Struct, frozen=True, tag=True):
+    """Tell somebody of what needs a person; `url` is a secret."""
+
+    name: str
+    url: str
+    kinds: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    language: str = "en"
+
+
+class RemoveNoticeTarget(Struct, frozen=True, tag=True):
+    """Tell somebody no more."""
+
+    name: str
+
+
+class ListNoticeTargets(Struct, frozen=True, tag=True):
+    """Who is told, and how that went."""
+
+
+class SendTestNotice(Struct, frozen=True, tag=True):
+    """Send a test to a target."""
+
+    name: str
+    who: str = AT_THE_MACHINE
+    why: str = ""
+
+
+class ReleaseNotices(Struct, frozen=True, tag=True):
+    """Let notices go out that wait since the hub was set back."""
+
+
+NoticeRequest = AddNoticeTarget | RemoveNoticeTarget | ListNoticeTargets | SendTestNotice | ReleaseNotices
+
 Request = (
     WhereIsMqtt
     | AddDevices
@@ -156,4 +190,9 @@ Request = (
     | ListArchives
     | MakeBackup
     | ConfigureBroker
+    | AddNoticeTarget
+    | RemoveNoticeTarget
+    | ListNoticeTargets
+    | SendTestNotice
+    | ReleaseNotices
 )

@@ -115,6 +115,7 @@ def serve(settings: Settings) -> int:
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
         from hub.display.publisher import showing  # noqa: PLC0415 see above
+        from hub.notices.job import Place, telling  # noqa: PLC0415 see above
         from hub.web.server import serving  # noqa: PLC0415 see above
 
         administration = Administration(centre, lambda: _tell_broker(broker, centre.registry))
@@ -138,13 +139,14 @@ def serve(settings: Settings) -> int:
         )
         stack.enter_context(serving(context, listener, stop.ask))
         stack.enter_context(watching_clock(centre, live.publish))
+        http_url = Address(settings.http.host, listener.getsockname()[1]).url("http")
+        stack.enter_context(telling(Place(centre.db, live.ahead, centre.now_ms, http_url)))
         stack.enter_context(showing(centre.db, live, link, centre.now_ms))
         _keep_house(settings, centre, live, stack)
         relax_collector()
         sys.setswitchinterval(usual_s)
         _wait_ready(link, caught_up, stop)
         if not stop.asked:
-            http_url = Address(settings.http.host, listener.getsockname()[1]).url("http")
             sys.stdout.write(json.dumps({"event": "ready", "http": http_url, "mqtt": mqtt_url}) + "\n")
             sys.stdout.flush()
         stop.wait()

@@ -1,0 +1,1 @@
+"""Notices to operators: what needs a person is told by e-mail, SMS or chat, from an outbox that survives restarts."""

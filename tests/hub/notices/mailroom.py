@@ -1,0 +1,61 @@
+"""A real SMTP server that keeps what it is given, and can be slow, refuse, or go away."""
+
+import asyncio
+import email
+import email.policy
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiosmtpd.controller import Controller
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+
+class MailRoom:
+    """The server's handler, and what came."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.came: list[EmailMessage] = []
+        self.refuses = ""
+        self.slow_s = 0.0
+
+    @property
+    def url(self) -> str:
+        """As a target has it."""
+        return f"mailto://127.0.0.1:{self.port}?from=hub@example.com&to=duty@example.com&mode=insecure"
+
+    @property
+    def titles(self) -> list[str]:
+        return [str(mail["subject"]) for mail in self.came]
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(mail["message-id"]) for mail in self.came]
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 aiosmtpd's name
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
+        if self.refuses:
+            return self.refuses
+        self.came.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]  # typeshed's default
+        return "250 taken"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def opened(room: MailRoom) -> Iterator[MailRoom]:
+    """The server while the block runs."""
+    controller = Controller(room, hostname="127.0.0.1", port=room.port)
+    controller.start()
+    try:
+        yield room
+    finally:
+        controller.stop()
