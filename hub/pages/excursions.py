@@ -32,8 +32,8 @@ from hub.web.render import page, without
 router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
 
 ROWS: Final = 100
-SHOWN_AROUND_MS: Final = 1_800_000
-"""Of the chart, before and behind an excursion."""
+SHOWN_AROUND_MS: Final = (120_000, 1_800_000)
+"""Of the chart, before and behind an excursion: three times what it lasts, but so much at least and at most."""
 
 
 class Shown(StrEnum):
@@ -111,8 +111,13 @@ def excursion_page(request: Request, reader: Reader, hub: Hub, excursion_id: str
         name=sensor_name(found.sensor, found.device, record),
         parcels=parcels_affected(reader, found.device, place, found.found.started_ms, until_ms),
         unit=unit_of(found.sensor),
-        around_ms=SHOWN_AROUND_MS,
+        around_ms=_around_ms(until_ms - found.found.started_ms),
     )
+
+
+def _around_ms(lasts_ms: int) -> int:
+    least_ms, most_ms = SHOWN_AROUND_MS
+    return min(max(3 * lasts_ms, least_ms), most_ms)
 
 
 def _totals(reader: Connection) -> dict[Shown, int]:

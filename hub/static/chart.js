@@ -138,8 +138,9 @@ function columns() {
 }
 
 function times(plot, splits) {
-  const wide = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
-  const form = new Intl.DateTimeFormat(document.documentElement.lang, wide ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const shownFor = plot.scales.x.max - plot.scales.x.min;
+  const clock = { hour: "2-digit", minute: "2-digit", second: shownFor < 600 ? "2-digit" : undefined, hourCycle: "h23" };
+  const form = new Intl.DateTimeFormat(document.documentElement.lang, shownFor > 2 * 86400 ? { day: "numeric", month: "short" } : clock);
   return splits.map((s) => form.format(s * 1000));
 }
 

@@ -116,12 +116,13 @@ export function paintReading(element) {
 const clockForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const secondsForm = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const dayForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const exactForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
 
 function paintMoment(element) {
   const ms = Number(element.dataset.moment);
   const today = now() - ms < 12 * 3_600_000;
-  const form = "seconds" in element.dataset ? secondsForm : "time" in element.dataset ? clockForm : "clock" in element.dataset && today ? clockForm : dayForm;
+  const form = "exact" in element.dataset ? exactForm : "seconds" in element.dataset ? secondsForm : "time" in element.dataset ? clockForm : "clock" in element.dataset && today ? clockForm : dayForm;
   setText(element, form.format(ms));
   element.dateTime = new Date(ms).toISOString();
   element.title = fullForm.format(ms);
