@@ -5,7 +5,7 @@ is called) rests on the seal, and on the hub's word that it gave this seal (`hub
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from contract.columns import unpack_readings
 from contract.errors import ContractError
 from contract.event import Decision, Readings
 from contract.fact import Fact, decode_core
-from hub.reports.content import Finding, ReportInput, SensorPart, WayPart
+from hub.reports.content import Finding, ParcelPart, ReportInput, SensorPart, SubjectKind, WayPart
 from hub.reports.evidence import Placed, unpack_run
 from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json, pdf_seal
 
@@ -103,10 +103,12 @@ def check_report(data: bytes) -> Checked:
         known = _decoded(placed)
         stated = _stated(known)
         broken += [Wrong("readings", why) for part in report.sensors for why in _readings(part, stated)]
-        broken += [Wrong("readings", why) for way in report.ways for why in _readings_of_way(way, stated)]
+        begins = {stay.from_ms for parcel in report.parcels for stay in parcel.stays}
+        broken += [Wrong("readings", why) for way in report.ways for why in _readings_of_way(way, stated, begins)]
         unproven = tuple(_unproven(report, known))
     judged: list[SensorPart | WayPart] = [*report.sensors, *report.ways]
     broken += [Wrong("judgement", why) for part in judged for why in _judgement(part)]
+    broken += [Wrong("judgement", why) for parcel in report.parcels for why in _verdict(report, parcel)]
     return Checked(
         kind=kind,
         bytes=len(data),
@@ -184,10 +186,22 @@ def _readings(part: SensorPart, stated: Stated) -> Iterator[str]:
         yield f"{part.id}: {len(left_out)} readings are left out, the first at {min(left_out)} ms"
 
 
-def _readings_of_way(way: WayPart, stated: Stated) -> Iterator[str]:
-    """Every reading is stated by a fact of some sensor."""
-    strange = [at for at, value in way.readings if all(value not in told.get(at, ()) for told in stated.values())]
+def _readings_of_way(way: WayPart, stated: Stated, begins: Container[int]) -> Iterator[str]:
+    """Every reading is stated by a fact of some sensor, or held at a stay's begin."""
+    allowed_ms = way.profile.no_data_s * 1000
+    strange = [
+        at_ms
+        for at_ms, value in way.readings
+        if all(value not in told.get(at_ms, ()) for told in stated.values())
+        and not (at_ms in begins and any(value in _held(told, at_ms, allowed_ms) for told in stated.values()))
+    ]
     yield from _strange(f"way by {way.profile.name}", strange)
+
+
+def _held(told: Mapping[int, set[int | None]], at_ms: int, allowed_ms: int) -> set[int | None]:
+    """What the last value before an instant was, if it may hold so long; a fault says nothing."""
+    known = {when: values - {None} for when, values in told.items() if at_ms - allowed_ms <= when < at_ms}
+    return known[max(whens)] if (whens := [when for when, values in known.items() if values]) else set()
 
 
 def _strange(whose: str, strange: Sequence[int]) -> Iterator[str]:
@@ -215,6 +229,15 @@ def _judgement(part: SensorPart | WayPart) -> Iterator[str]:
         yield f"{whose}: judging its readings again by {part.profile.name} gives another result"
     if not all(_same_mean(told, mean) for told, mean in means):
         yield f"{whose}: another mean kinetic temperature follows from its readings"
+
+
+def _verdict(report: ReportInput, parcel: ParcelPart) -> Iterator[str]:
+    """A parcel's word is what its way says; of a trip, where its part of the readings is not told, no more than the trip's."""
+    alarmed = any(part.judgement.alarmed for part in report.ways or report.sensors)
+    if parcel.alarmed != alarmed if report.kind is SubjectKind.PARCEL else parcel.alarmed > alarmed:
+        yield f"{parcel.id}: {'an' if parcel.alarmed else 'no'} alarm is stated, and another verdict follows from its readings"
+    if report.kind is SubjectKind.PARCEL and parcel.complete and report.incomplete:
+        yield f"{parcel.id}: it is stated to be complete, and the report says what is missing"
 
 
 def _mean_again(part: SensorPart | WayPart, told: Mkt) -> Mkt:

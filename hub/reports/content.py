@@ -125,7 +125,8 @@ class WayPart(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole way of a parcel as one profile judges it: budgets run on from stay to stay.
 
     Attributes:
-        readings: of several sensors at once those of the worst; each is stated by a fact of some sensor.
+        readings: of several sensors at once those of the worst; each is stated by a fact of some sensor, or is at a stay's
+            begin the value that held there since the reading before.
         judgement: by `profile`, of exactly these readings.
     """
 

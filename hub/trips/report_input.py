@@ -1,9 +1,11 @@
 """What a report of a trip or of a parcel contains (`hub.reports.content`), gathered from the hub."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, Select, select
 
 from contract.coldchain.engine import judge
@@ -36,6 +38,7 @@ from hub.tables import device_contact
 from hub.tracking.tables import custody_correction, custody_event
 from hub.trips.chains import chain_runs
 from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory, Reading
+from hub.trips.judging import no_data_ms
 from hub.trips.queries import Trip, find_trip, parcel_history
 from hub.web.formats import LATE_KNOWN_MS, clock
 
@@ -85,7 +88,7 @@ def parcel_report(conn: Connection, parcel: str, now_ms: int, who: str) -> Repor
             made_by=who,
             parcels=(part,),
             sensors=(),
-            ways=tuple(_ways(conn, told)),
+            ways=tuple(_ways(told)),
             incomplete=_incomplete(told.missing),
         ),
         stretches,
@@ -155,7 +158,7 @@ def _sensor_part(conn: Connection, stretch: Stretch) -> SensorPart | None:
         return None
     record = sensor_record(conn, stretch.sensor)
     device_id = stretch.sensor.partition(".")[0]
-    readings = tuple(sensor_readings_raw(conn, stretch.sensor, stretch.from_ms, stretch.to_ms))
+    readings = _from_what_held(conn, stretch, no_data_ms(profile))
     offset_ms = conn.scalar(select(device_contact.c.clock_offset_ms).where(device_contact.c.device == device_id))
     return SensorPart(
         id=stretch.sensor,
@@ -176,25 +179,17 @@ def _sensor_part(conn: Connection, stretch: Stretch) -> SensorPart | None:
     )
 
 
-def _ways(conn: Connection, told: ParcelHistory) -> Iterator[WayPart]:
+def _from_what_held(conn: Connection, stretch: Stretch, allowed_ms: int) -> tuple[Reading, ...]:
+    """The readings of a stretch, behind the last value before it that may still hold at its begin."""
+    told = tuple(sensor_readings_raw(conn, stretch.sensor, stretch.from_ms - allowed_ms, stretch.to_ms))
+    before = bisect_left(told, stretch.from_ms, key=itemgetter(0))
+    return told[next((nr for nr in reversed(range(before)) if told[nr][1] is not None), before) :]
+
+
+def _ways(told: ParcelHistory) -> Iterator[WayPart]:
     for way in told.judged:
-        profile, judgement = way.profile, way.judgement
-        # A value that held over a stay without a reading of its own was measured before: it is no reading of the way.
-        measured = _measured(conn, told, way.readings)
-        if len(measured) != len(way.readings):
-            judgement = judge(profile, measured, judgement.from_ms, judgement.to_ms)
-        means = _means(profile, measured, judgement.from_ms, judgement.to_ms)
-        yield WayPart(profile, judgement.from_ms, judgement.to_ms, measured, judgement, means)
-
-
-def _measured(conn: Connection, told: ParcelHistory, readings: Sequence[Reading]) -> tuple[Reading, ...]:
-    begins = {stay.from_ms for stay in told.stays}
-    numbers = select(cold.sensor.c.number).where(
-        cold.sensor.c.sensor.in_({one.sensor for stay in told.stays for one in stay.sensors})
-    )
-    row = cold.reading.c
-    there = set(conn.scalars(select(row.at_ms).where(row.sensor.in_(numbers), row.at_ms.in_(begins))))
-    return tuple(one for one in readings if one[0] not in begins or one[0] in there)
+        means = _means(way.profile, way.readings, way.judgement.from_ms, way.judgement.to_ms)
+        yield WayPart(way.profile, way.judgement.from_ms, way.judgement.to_ms, way.readings, way.judgement, means)
 
 
 def _means(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> tuple[MeanKinetic, ...]:
@@ -217,7 +212,14 @@ def _blocks(conn: Connection, stretch: Stretch) -> Sequence[Row[Any]]:
 
 
 def _shifts_of_blocks(conn: Connection, stretches: Iterable[Stretch]) -> dict[bytes, int]:
-    return {row.fact_id: row.happened_ms - row.at_ms for stretch in stretches for row in _blocks(conn, stretch)}
+    """Of the blocks of these stretches, and of those that tell what still held when one began."""
+    held = (_with_what_held(conn, stretch) for stretch in stretches)
+    return {row.fact_id: row.happened_ms - row.at_ms for stretch in held for row in _blocks(conn, stretch)}
+
+
+def _with_what_held(conn: Connection, stretch: Stretch) -> Stretch:
+    allowed_ms = no_data_ms(profile_of(conn, stretch.sensor, stretch.from_ms))
+    return structs.replace(stretch, from_ms=stretch.from_ms - allowed_ms)
 
 
 def _late(conn: Connection, stretch: Stretch) -> Iterator[Late]:

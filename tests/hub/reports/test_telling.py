@@ -72,7 +72,7 @@ def test_words_of_a_stranger_s_file_do_nothing_to_the_terminal(tmp_path: Path) -
 def test_the_hub_tells_its_own_report_from_one_that_somebody_made_up(report_file: Path, tmp_path: Path) -> None:
     data = tmp_path / "hub"
     data.mkdir()
-    report = replace(small_report(), runs=(), sensors=())
+    report = replace(small_report(), runs=(), sensors=(), parcels=())
     seal, printed = print_report(report, "en")
     with open_centre(data) as centre, centre.db.write() as tx:
         record_report(tx, report, seal, pdf_seal(printed))

@@ -1,12 +1,13 @@
 """Reports of trips and parcels rest on the facts that the ledger holds, and verify without it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from msgspec import json
+from msgspec import json, structs
 
+from contract.coldchain.engine import judge
 from contract.columns import Reading, pack_readings
 from contract.delivery.device_states import Appended, Connected
 from contract.event import Decision, Event, Quantity, Readings, Scan, Step
@@ -14,6 +15,7 @@ from contract.fact import CORE_VERSION, Clock, Fact, encode_core, fact_id
 from hub.projections import all_projections
 from hub.reports.check import check_report
 from hub.reports.content import FindingKind, ReportInput
+from hub.reports.printing import print_report
 from hub.reports.seal import seal_json
 from hub.trips.queries import TripFilters, list_trips
 from hub.trips.report_input import parcel_report, trip_report
@@ -73,21 +75,26 @@ class Morning:
 @pytest.fixture
 def morning(tmp_path: Path) -> Iterator[Morning]:
     with open_desk(tmp_path, projections=all_projections()) as desk:
-        desk.enrol("van-1")
-        store = TimedStore("van-1", 1)
-        device = Device("van-1", 1, store)
-        store.state(_scan("P0", Step.LOADED), BEGUN_MS)
-        store.state(_scan("P1", Step.LOADED), BEGUN_MS + 10 * MINUTE_MS)
-        for start in range(0, 180, 30):
-            store.state(_block(start), BEGUN_MS + (start + 29) * MINUTE_MS)
-        store.state(_scan("P1", Step.DELIVERED), BEGUN_MS + 170 * MINUTE_MS)
-        device.feed(Connected())
-        device.feed(Appended())
-        desk.settle(device)
-        # Afterwards, for this device takes no documents.
-        assign = {"profile": "pharma-2-8", "from_ms": BEGUN_MS - MINUTE_MS}
-        desk.centre.decide(Decision("sensor.assign", (), "w.chen", "", BOX, json.encode(assign).decode()))
-        yield Morning(desk)
+        way = (("P0", Step.LOADED, 0.0), ("P1", Step.LOADED, 10.0), ("P1", Step.DELIVERED, 170.0))
+        yield drive(desk, way, "pharma-2-8")
+
+
+def drive(desk: Desk, way: Iterable[tuple[str, Step, float]], profile: str) -> Morning:
+    """What was scanned, and in which minute."""
+    desk.enrol("van-1")
+    store = TimedStore("van-1", 1)
+    device = Device("van-1", 1, store)
+    for parcel, step, minute in way:
+        store.state(_scan(parcel, step), BEGUN_MS + int(minute * MINUTE_MS))
+    for start in range(0, 180, 30):
+        store.state(_block(start), BEGUN_MS + (start + 29) * MINUTE_MS)
+    device.feed(Connected())
+    device.feed(Appended())
+    desk.settle(device)
+    # Afterwards, for this device takes no documents.
+    assign = {"profile": profile, "from_ms": BEGUN_MS - MINUTE_MS}
+    desk.centre.decide(Decision("sensor.assign", (), "w.chen", "", BOX, json.encode(assign).decode()))
+    return Morning(desk)
 
 
 def _scan(parcel: str, step: Step) -> Scan:
@@ -113,6 +120,46 @@ def test_report_of_a_parcel_is_proved_by_the_facts_inside(morning: Morning) -> N
     assert (told.alarms, told.complete, told.parcels[0].alarmed) == (1, True, True)
     (way,) = told.ways
     assert way.judgement.alarmed[0].started_ms == BEGUN_MS + 60 * MINUTE_MS
+
+
+def test_alarm_by_a_value_that_held_over_a_short_stay_is_reported_and_proved(tmp_path: Path) -> None:
+    # Between the last reading of one block and the first of the next.
+    way = (("P2", Step.LOADED, 119.2), ("P2", Step.DELIVERED, 119.8))
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        morning = drive(desk, way, "frozen-18")
+        told, trip = morning.report("P2"), morning.trip()
+
+    for report in (told, trip):
+        checked = check_report(seal_json(report)[1])
+        assert (checked.wrong, checked.unproven) == ((), ())
+        assert (report.parcels[0].alarmed, report.alarms) == (True, 1)
+        assert report.sensors[0].readings == ((BEGUN_MS + 119 * MINUTE_MS, 500),)
+        assert print_report(report, "en")[0] == checked.seal
+    assert told.ways[0].readings == ((BEGUN_MS + int(119.2 * MINUTE_MS), 500),)
+
+
+def test_value_that_nobody_measured_does_not_hold_at_the_begin_of_a_stay(tmp_path: Path) -> None:
+    way = (("P2", Step.LOADED, 119.2), ("P2", Step.DELIVERED, 119.8))
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        told = drive(desk, way, "frozen-18").report("P2")
+    (part,) = told.ways
+    colder = tuple((at_ms, -2_000) for at_ms, _ in part.readings)
+    forged = judge(part.profile, colder, part.from_ms, part.to_ms)
+    ways = (structs.replace(part, readings=colder, judgement=forged, mkt=()),)
+
+    assert [wrong.part for wrong in check_report(seal_json(structs.replace(told, ways=ways))[1]).wrong] == [
+        "readings",
+        "judgement",
+    ]
+
+
+def test_verdict_of_a_parcel_is_what_its_way_says(morning: Morning) -> None:
+    told = morning.report()
+    kept = (structs.replace(told.parcels[0], alarmed=False),)
+    whole = structs.replace(told, incomplete=("no data from it",))
+
+    for forged in (structs.replace(told, parcels=kept), whole):
+        assert [wrong.part for wrong in check_report(seal_json(forged)[1]).wrong] == ["judgement"]
 
 
 def test_report_of_a_trip_has_its_parcels_sensors_and_findings(morning: Morning) -> None:
