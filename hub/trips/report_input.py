@@ -37,8 +37,8 @@ from hub.reports.content import (
 from hub.tables import device_contact
 from hub.tracking.tables import custody_correction, custody_event
 from hub.trips.chains import chain_runs
-from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory, Reading
-from hub.trips.judging import no_data_ms
+from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory, Reading, StayHistory
+from hub.trips.judging import MAX_STAY_MS, no_data_ms
 from hub.trips.queries import Trip, find_trip, parcel_history
 from hub.web.formats import LATE_KNOWN_MS, clock
 
@@ -68,8 +68,9 @@ def parcel_report(conn: Connection, parcel: str, now_ms: int, who: str) -> Repor
     told = parcel_history(conn, parcel, now_ms)
     if told is None:
         return None
-    ends = [(stay, now_ms if stay.to_ms is None else stay.to_ms) for stay in told.stays]
-    stretches = [Stretch(one.sensor, stay.from_ms, to_ms) for stay, to_ms in ends for one in stay.sensors]
+    stretches = [
+        Stretch(one.sensor, stay.from_ms, _judged_until_ms(stay, now_ms)) for stay in told.stays for one in stay.sensors
+    ]
     stays = tuple(
         StayPart(stay.where, stay.from_ms, stay.to_ms, tuple(one.sensor for one in stay.sensors)) for stay in told.stays
     )
@@ -94,6 +95,12 @@ def parcel_report(conn: Connection, parcel: str, now_ms: int, who: str) -> Repor
         stretches,
         scans,
     )
+
+
+def _judged_until_ms(stay: StayHistory, now_ms: int) -> int:
+    """A stay's end or now, unless it is too long; one that a wrong clock lets begin after now has no length."""
+    to_ms = now_ms if stay.to_ms is None else stay.to_ms
+    return max(stay.from_ms, min(to_ms, stay.from_ms + MAX_STAY_MS))
 
 
 def trip_report(conn: Connection, trip_id: str, now_ms: int, who: str) -> ReportInput | None:

@@ -17,6 +17,7 @@ from hub.reports.check import check_report
 from hub.reports.content import FindingKind, ReportInput
 from hub.reports.printing import print_report
 from hub.reports.seal import seal_json
+from hub.trips.judging import MAX_STAY_MS
 from hub.trips.queries import TripFilters, list_trips
 from hub.trips.report_input import parcel_report, trip_report
 from tests.contract.delivery.memory import Device, MemoryStore
@@ -136,6 +137,30 @@ def test_alarm_by_a_value_that_held_over_a_short_stay_is_reported_and_proved(tmp
         assert report.sensors[0].readings == ((BEGUN_MS + 119 * MINUTE_MS, 500),)
         assert print_report(report, "en")[0] == checked.seal
     assert told.ways[0].readings == ((BEGUN_MS + int(119.2 * MINUTE_MS), 500),)
+
+
+def test_stay_that_begins_after_now_by_a_wrong_clock_is_reported_without_length(tmp_path: Path) -> None:
+    way = (("P2", Step.LOADED, 60.0),)
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        morning = drive(desk, way, "pharma-2-8")
+        with morning.desk.centre.db.read() as reader:
+            told = parcel_report(reader, "P2", BEGUN_MS + 30 * MINUTE_MS, "auditor")
+
+    assert told is not None
+    assert check_report(seal_json(told)[1]).wrong == ()
+    assert print_report(told, "en")[0]
+    assert (told.sensors[0].from_ms, told.sensors[0].to_ms) == (told.from_ms, told.from_ms)
+
+
+def test_parcel_that_nobody_scanned_off_is_reported_for_as_long_as_it_is_judged(tmp_path: Path) -> None:
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        morning = drive(desk, (("P2", Step.LOADED, 60.0),), "pharma-2-8")
+        with morning.desk.centre.db.read() as reader:
+            told = parcel_report(reader, "P2", NOW_MS + 400 * 86_400_000, "auditor")
+
+    assert told is not None
+    assert check_report(seal_json(told)[1]).wrong == ()
+    assert [part.to_ms - part.from_ms for part in (*told.sensors, *told.ways)] == [MAX_STAY_MS, MAX_STAY_MS]
 
 
 def test_value_that_nobody_measured_does_not_hold_at_the_begin_of_a_stay(tmp_path: Path) -> None:
