@@ -88,7 +88,7 @@ def public_place(view: ParcelView) -> str:
 def is_past(view: ParcelView, now_ms: int) -> bool:
     """Whether displays are told of this parcel no more."""
     shown_ms = SHOWN_AFTER_END_MS if view.status in OVER else SHOWN_UNSEEN_MS
-    return now_ms - view.seen.at_ms > shown_ms
+    return now_ms - view.seen.at_ms >= shown_ms
 
 
 def sensor_message(tx: Connection, sensor_id: str) -> bytes:

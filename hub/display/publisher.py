@@ -73,6 +73,7 @@ class DisplayPublisher:
             if len(self._waiting) > MAX_WAITING:
                 self._waiting.clear()
                 self._connects = 0
+                self._swept_ms, self._sweep_due_s = None, 0.0
 
     def round(self) -> int:
         """Say what waits, up to ROUND_MESSAGES; how much was said."""
@@ -85,8 +86,14 @@ class DisplayPublisher:
                 turn = list(islice(self._waiting, ROUND_MESSAGES))
                 for told in turn:
                     del self._waiting[told]
-            for topic, key in turn:
-                self._say(tx, topic, key)
+            try:
+                for topic, key in turn:
+                    self._say(tx, topic, key)
+            except BaseException:
+                # What was said is said once more; what was not would stay wrong on the walls.
+                with self._lock:
+                    self._waiting = dict.fromkeys([*turn, *self._waiting])
+                raise
         return len(turn)
 
     def _has_work(self) -> bool:
@@ -119,19 +126,20 @@ class DisplayPublisher:
                 self._waiting.update(dict.fromkeys((topic, key) for key in keys))
 
     def _sweep(self, tx: Connection) -> None:
-        """Take back what was delivered long enough ago."""
+        """Take back what was delivered, or not heard of, long enough ago."""
         if monotonic() < self._sweep_due_s:
             return
         self._sweep_due_s = monotonic() + SWEEP_S
-        until_ms = self._now_ms() - SHOWN_AFTER_END_MS
-        from_ms = until_ms - SWEEP_BACK_MS if self._swept_ms is None else self._swept_ms
+        now_ms = self._now_ms()
+        since_ms = now_ms - SWEEP_BACK_MS if self._swept_ms is None else self._swept_ms
         c = parcel_table.c
-        ended = select(c.parcel).where(
-            c.status.in_([status.value for status in OVER]), c.seen_ms >= from_ms, c.seen_ms < until_ms
-        )
+        over = c.status.in_([status.value for status in OVER])
+        ended = over & c.seen_ms.between(since_ms - SHOWN_AFTER_END_MS, now_ms - SHOWN_AFTER_END_MS)
+        unseen = ~over & c.seen_ms.between(since_ms - SHOWN_UNSEEN_MS, now_ms - SHOWN_UNSEEN_MS)
+        gone = tx.execute(select(c.parcel).where(ended | unseen)).scalars()
         with self._lock:
-            self._waiting.update(dict.fromkeys(("parcel", key) for key in tx.execute(ended).scalars()))
-        self._swept_ms = until_ms
+            self._waiting.update(dict.fromkeys(("parcel", key) for key in gone))
+        self._swept_ms = now_ms
 
 
 @contextmanager

@@ -106,15 +106,17 @@ def temperature_wall(reader: Connection, ahead: Ahead, now_ms: int) -> Temperatu
     wrong = sorted((s for s in told if s.alarms), key=lambda s: (s.taken, s.state == "no_data", s.since_ms or 0))
     rest = sorted((s for s in told if not s.alarms), key=lambda s: (s.state not in _NEXT, s.place, s.name, s.id))
     states = Counter(s.state for s in told)
-    attention, trouble = states["attention"], sum(states[freshness.value] for freshness in TROUBLE)
+    silent, attention = states["no_data"], states["attention"]
+    trouble = silent + sum(states[freshness.value] for freshness in TROUBLE)
+    alarms = len(wrong) - silent
     return TemperatureWall(
         wrong=tuple(wrong[:MAX_STAYING]),
         rest=tuple(rest),
         sensors=len(told),
-        alarms=len(wrong),
+        alarms=alarms,
         attention=attention,
         trouble=trouble,
-        well=len(told) - len(wrong) - attention - trouble,
+        well=len(told) - alarms - attention - trouble,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from contract.event import Outcome, Proof, Step
 from hub.display.messages import SHOWN_AFTER_END_MS, SHOWN_UNSEEN_MS
@@ -129,6 +130,38 @@ def test_a_broker_that_forgot_everything_is_told_everything_that_is_shown(
     wall.up = True
     publisher.round()
     assert set(wall.retained) == shown
+
+
+def test_a_parcel_not_heard_of_for_long_is_taken_back_though_nothing_changes(
+    hub: SeededHub, wall: Wall, publisher: DisplayPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.display.publisher.SWEEP_S", 0.0)
+    story = Story()
+    story.scan("lost", at_ms=NOW_MS - SHOWN_UNSEEN_MS + HOUR_MS)
+    publisher.offer(tell(hub, story))
+    publisher.round()
+    assert set(wall.retained) == {parcel_topic("lost")}
+    hub.clock.ms += HOUR_MS
+    publisher.round()
+    assert wall.said[-1] == (parcel_topic("lost"), b"")
+
+
+def test_what_could_not_be_said_waits_for_the_next_round(
+    hub: SeededHub, wall: Wall, publisher: DisplayPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story()
+    story.scan("P1")
+    publisher.offer(tell(hub, story))
+    with monkeypatch.context() as broken:
+        broken.setattr(wall, "show", raise_busy)
+        with pytest.raises(OperationalError):
+            publisher.round()
+    publisher.round()
+    assert set(wall.retained) == {parcel_topic("P1")}
+
+
+def raise_busy(topic: str, payload: bytes) -> None:
+    raise OperationalError(topic, payload, Exception("database is busy"))
 
 
 def test_a_flood_of_changes_is_said_in_rounds_and_never_fills_the_memory(
