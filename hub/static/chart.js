@@ -45,16 +45,17 @@ function drawUnder(plot) {
     const foot = low === null ? bottom : Math.min(bottom, plot.valToPos(low, "y", true));
     if (foot > top) ctx.fillRect(across[0], top, across[1], foot - top);
   }
-  for (const { fromS, toS, level, alarm } of data.excursions) {
+  for (const { fromS, toS, extreme, alarm } of data.excursions) {
     const across = seen(plot, fromS, toS);
-    if (!across || level === "silence") continue;
+    if (!across || extreme === null) continue;
     ctx.globalAlpha = alarm ? 0.2 : 0.25;
     ctx.fillStyle = colour(alarm ? "--alarm" : "--attention");
     ctx.fillRect(across[0], bbox.top, Math.max(2, across[1]), bbox.height);
   }
   ctx.globalAlpha = 1;
   ctx.fillStyle = hatch(ctx);
-  for (const [from, to] of data.gaps) {
+  const silent = data.excursions.filter((e) => e.extreme === null).map((e) => [e.fromS, e.toS]);
+  for (const [from, to] of [...data.gaps, ...silent]) {
     const across = seen(plot, from, to);
     if (across) ctx.fillRect(across[0], bbox.top, across[1], bbox.height);
   }
@@ -83,9 +84,9 @@ function drawOver(plot) {
   }
   ctx.fillStyle = colour("--text");
   let free = -Infinity;
-  for (const { fromS, toS, usedMs, allowedMs, alarm } of [...data.excursions].reverse()) {
+  for (const { fromS, toS, usedMs, allowedMs, extreme, alarm } of [...data.excursions].reverse()) {
     const across = seen(plot, fromS, toS);
-    const text = `${alarm ? "▲" : "◆"} ${allowedMs ? t("{used} of {allowed}", { used: duration(usedMs), allowed: duration(allowedMs) }) : duration(usedMs)}`;
+    const text = `${extreme === null ? "?" : alarm ? "▲" : "◆"} ${allowedMs ? t("{used} of {allowed}", { used: duration(usedMs), allowed: duration(allowedMs) }) : duration(usedMs)}`;
     const wide = ctx.measureText(text).width;
     if (!across) continue;
     const left = Math.min(across[0] + 0.2 * rem, bbox.left + bbox.width - wide - 0.2 * rem);
@@ -116,7 +117,7 @@ function options() {
     width: box.clientWidth, height: Math.max(280, Math.min(innerHeight * 0.5, 30 * rem)),
     legend: { show: false }, cursor: { y: false, drag: { x: "zoom" in box.dataset, y: false, setScale: false }, points: { size: 7 } },
     scales: { x: { time: true, min: data.fromS, max: data.toS }, y: { range: heights } },
-    axes: [{ ...axis, size: 2.25 * rem, values: times }, { ...axis, size: 4 * rem, values: (_, splits) => splits.map((v) => `${v} ${unit}`) }],
+    axes: [{ ...axis, size: 2.25 * rem, space: 5 * rem, values: times }, { ...axis, size: 4 * rem, values: (_, splits) => splits.map((v) => `${v} ${unit}`) }],
     series: [{}, line, { ...line, stroke: colour("--late"), width: 2.5 }],
     hooks: { drawClear: [drawUnder], draw: [drawOver], setCursor: [read], setSelect: [zoom] },
   };
