@@ -91,6 +91,7 @@ def test_silent_sensor_is_an_alarm_that_its_next_value_ends(guarded: Guarded) ->
     guarded.guard.look()
     assert guarded.guard.told()[0].state is ColdState.NO_DATA
     guarded.read(None)
+    assert len(guarded.alarms()) == 1
     guarded.read(500)
 
     raised, ended = guarded.alarms()
@@ -334,6 +335,20 @@ def test_f090_reboot_with_a_wrong_clock_goes_on_with_what_was_used(guarded: Guar
     # The boot took a second more where the clock does not show it; a clock that shows years shows a gap.
     assert used_ms in (390_000 + 101_000, 390_000 + 90_000)
     assert again.alarms() == []
+
+
+def test_f091_clock_that_was_set_long_before_a_reboot_fakes_no_gap(guarded: Guarded) -> None:
+    for value in [900] * 25:
+        guarded.read(value)
+    guarded.bench.time.epoch_ms += 86_400_000
+    for value in [900] * 26:
+        guarded.read(value)
+    guarded.bench.close()
+    guarded.bench.reboot()
+    again = Guarded(guarded.bench)
+    again.read(900)
+
+    assert again.guard.told()[0].budgets[0].used_ms == 500_000 + 1_000 + 10_000
 
 
 # -- people ------------------------------------------------------------------------------------------------------------
