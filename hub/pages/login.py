@@ -76,6 +76,9 @@ def login(
             )
         chosen = hash_password(new)
     with hub.database.write() as tx:
+        if password_of_user(tx, name) != kept:
+            # Disabled, given another password, or a one-time password used while this one was being checked.
+            return _form(request, hub, to=to, name=name, status=403, problem="Name or password is wrong.")
         if chosen:
             change_password(tx, name, chosen, now_ms=hub.now_ms())
         if session:

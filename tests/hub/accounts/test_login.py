@@ -4,7 +4,8 @@ import pytest
 
 from hub.accounts.deps import SESSION_COOKIE
 from hub.accounts.roles import Role
-from hub.accounts.service import create_user
+from hub.accounts.secrets import password_fits
+from hub.accounts.service import create_user, reset_password
 from hub.accounts.throttle import FREE_TRIES, LoginThrottle
 from tests.hub.web.seeded import NOW_MS, PASSWORD, SeededHub, TestClient
 
@@ -51,6 +52,21 @@ def test_f114_a_session_is_a_new_secret_at_each_login(client: TestClient) -> Non
     client.cookies.set(SESSION_COOKIE, "planted")
     client.post("/login", data={**form_of(client), "name": "ada", "password": PASSWORD})
     assert "planted" not in [cookie.value for cookie in client.cookies.jar if cookie.domain]
+
+
+def test_a_password_that_ends_while_it_is_checked_begins_no_session(
+    hub: SeededHub, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset_meanwhile(password: str, kept: str | None) -> bool:
+        fits = password_fits(password, kept)
+        with hub.database.write() as tx:
+            reset_password(tx, "ada", now_ms=NOW_MS, who="admin-1")
+        return fits
+
+    form = form_of(client)
+    monkeypatch.setattr("hub.pages.login.password_fits", reset_meanwhile)
+    assert client.post("/login", data={**form, "name": "ada", "password": PASSWORD}).status_code == 403
+    assert SESSION_COOKIE not in client.cookies
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"])
