@@ -213,12 +213,11 @@ def _wanted(filters: ExcursionFilters) -> Iterator[ColumnElement[bool]]:
     if filters.to_ms is not None:
         yield _row.started_ms <= filters.to_ms
     lasts = and_(_row.ended_ms.is_(None), _row.withdrawn == 0)
-    alarm = or_(_row.alarm_ms.is_not(None), _row.kind == ExcursionKind.NO_DATA.value)
     for wanted, condition in (
         (filters.open, lasts),
         (filters.acknowledged, _row.ack_covers == 1),
-        (filters.alarmed, alarm),
-        (filters.needs_person, and_(alarm, _row.withdrawn == 0, _row.ack_covers == 0)),
+        (filters.alarmed, t.ALARMED),
+        (filters.needs_person, t.NEEDS_PERSON),
         (filters.withdrawn, _row.withdrawn == 1),
     ):
         if wanted is not None:
@@ -283,16 +282,19 @@ def _found(row: RowMapping) -> Found:
 # -- records and profiles ----------------------------------------------------------------------------------------------
 
 
+_records: Final = select(*(t.sensor_record.c[name] for name in SensorRecord.__struct_fields__))
+
+
 def sensor_record(conn: Connection, sensor: str) -> SensorRecord | None:
     """What people say of a sensor; None where they said nothing."""
-    row = conn.execute(select(t.sensor_record).where(t.sensor_record.c.sensor == sensor)).mappings().first()
-    return None if row is None else SensorRecord(**row)
+    row = conn.execute(_records.where(t.sensor_record.c.sensor == sensor)).first()
+    return None if row is None else SensorRecord(*row)
 
 
 def sensor_records(conn: Connection) -> dict[str, SensorRecord]:
     """The records of all sensors that have one, by sensor id; sensors that were never heard among them."""
-    rows = conn.execute(select(t.sensor_record).order_by(t.sensor_record.c.sensor)).mappings()
-    return {row["sensor"]: SensorRecord(**row) for row in rows}
+    rows = conn.execute(_records.order_by(t.sensor_record.c.sensor)).all()
+    return {row[0]: SensorRecord(*row) for row in rows}
 
 
 def profile_of(conn: Connection, sensor: str, at_ms: int) -> Profile | None:

@@ -3,7 +3,9 @@
 Times are UTC epoch ms in corrected time (`hub.timeline`), values are hundredths of a degree Celsius or of a percent.
 """
 
-from sqlalchemy import Column, Computed, Index
+from typing import Final
+
+from sqlalchemy import Column, ColumnElement, Computed, Index, literal_column, text
 from sqlmodel import Field, SQLModel
 
 from hub.db import BigInt, table_of
@@ -193,6 +195,11 @@ class VerdictRow(SQLModel):
     """1: what came to be known later shows that it never was."""
 
 
+_LASTS: Final = text("ended_ms IS NULL")
+_ALARMED: Final = "(alarm_ms IS NOT NULL OR kind = 'no_data')"
+_UNSEEN: Final = text(f"{_ALARMED} AND withdrawn = 0 AND ack_covers = 0")
+
+
 class ExcursionRow(VerdictRow, table=True):
     """One excursion, or one stretch without data. None is ever deleted.
 
@@ -200,7 +207,13 @@ class ExcursionRow(VerdictRow, table=True):
     """
 
     __tablename__ = "excursion"
-    __table_args__ = (Index("ix_excursion_sensor", "sensor", "started_ms"), Index("ix_excursion_started", "started_ms"))
+    __table_args__ = (
+        Index("ix_excursion_sensor", "sensor", "started_ms"),
+        Index("ix_excursion_started", "started_ms"),
+        # A handful among all there ever were, asked for with every page.
+        Index("ix_excursion_lasting", "started_ms", "id", sqlite_where=_LASTS, postgresql_where=_LASTS),
+        Index("ix_excursion_unseen", "started_ms", "id", sqlite_where=_UNSEEN, postgresql_where=_UNSEEN),
+    )
 
     id: str = Field(primary_key=True, max_length=32)
     sensor: str = Field(max_length=256)
@@ -264,3 +277,9 @@ course = table_of(CourseRow)
 excursion = table_of(ExcursionRow)
 excursion_change = table_of(ExcursionChangeRow)
 excursion_acknowledgement = table_of(AcknowledgementRow)
+
+# An index of some rows serves a query only where that asks in the same words, so values are no parameters here.
+ALARMED: Final[ColumnElement[bool]] = literal_column(_ALARMED)
+"""An excursion that used more than the allowed time, or time without data."""
+NEEDS_PERSON: Final[ColumnElement[bool]] = literal_column(f"({_UNSEEN})")
+"""An alarm that nobody acknowledged as it is now."""

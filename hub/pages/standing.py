@@ -22,7 +22,7 @@ from hub.coldchain.excursions import (
 )
 from hub.coldchain.freshness import Freshness, Seen, freshness_of
 from hub.coldchain.queries import SensorView
-from hub.coldchain.tables import excursion, judged_sensor, sensor
+from hub.coldchain.tables import NEEDS_PERSON, excursion, judged_sensor, sensor
 from hub.pages.naming import sensor_name, unit_of
 from hub.pages.verdicts import Level, verdict_of
 
@@ -153,9 +153,8 @@ def _judged(worst: ExcursionView | None, budget: Budget | None, *, waiting: bool
 def _waiting(reader: Connection) -> set[str]:
     """Sensors with an alarm that ended and that nobody acknowledged."""
     row = excursion.c
-    alarm = row.alarm_ms.is_not(None) | (row.kind == ExcursionKind.NO_DATA.value)
-    past = (row.withdrawn == 0) & (row.ack_covers == 0) & row.ended_ms.is_not(None)
-    return set(reader.scalars(select(row.sensor).where(alarm, past).distinct()))
+    # Not DISTINCT: SQLite would then read all there ever were in order of their sensors.
+    return set(reader.scalars(select(row.sensor).where(NEEDS_PERSON, row.ended_ms.is_not(None))))
 
 
 _course: Final = msgspec.msgpack.Decoder(Course)

@@ -26,6 +26,9 @@ def serving(context: HubContext, listener: socket.socket, failed: Callable[[str]
     Raises:
         Refused: it does not start.
     """
+    # asyncio does so for the sockets that it makes itself, and not for those of a listener that it is given. An answer is
+    # written in two pieces, of which the second would wait 40 ms until the first is acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         create_app(context),
         log_config=None,
