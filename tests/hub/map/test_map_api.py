@@ -94,7 +94,7 @@ def test_the_list_of_vehicles_has_trouble_first(hub: SeededHub, roads: TestClien
     assert html.index('data-key="van-3"') < html.index('data-key="van-2"') < html.index('data-key="van-1"')
     assert "van-3.rear.temperature_c" in html
     assert "van-3.front.temperature_c" not in html
-    assert "1 devices have told no position" in html
+    assert "1 device has told no position" in html
 
 
 def test_pages_may_ask_no_host_but_the_hub_and_the_one_of_the_setting(hub: SeededHub) -> None:
