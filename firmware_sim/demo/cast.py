@@ -1,4 +1,4 @@
-"""Who plays: the dock and three vans, what is plugged into each, and how their devices are configured."""
+"""Who plays: the dock with its cold room and three vans, what is plugged into each, and how their devices are configured."""
 
 import json
 import tomllib
@@ -26,6 +26,7 @@ class Box:
 
 FRONT = Box("front", (TEMPERATURE,))
 REAR = Box("rear", (TEMPERATURE, HUMIDITY))
+SHELF = Box("shelf", (TEMPERATURE, HUMIDITY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Member:
 
     device: str
     place: str
-    person: str
-    scanner: str = "scanner_line"
+    person: str = ""
+    scanner: str | None = "scanner_line"
     boxes: tuple[Box, ...] = ()
     gps: bool = False
     behind_relay: bool = False
@@ -47,12 +48,15 @@ class Member:
 
 
 DOCK = Member("dock", "Dock 4", "s.okafor")
+# Its device is not the dock's: parcels that stand there can be scanned on while nobody hears how cold it is.
+COLD_ROOM = Member("cold-room", "Dock 4", scanner=None, boxes=(SHELF,), behind_relay=True)
 VANS = (
     Member("van-1", "Van 1", "w.chen", boxes=(FRONT, REAR), gps=True),
     Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi", boxes=(FRONT, REAR), gps=True),
     Member("van-3", "Van 3", "a.jansen", boxes=(FRONT, REAR), gps=True, behind_relay=True),
 )
-CAST = (DOCK, *VANS)
+CAST = (DOCK, COLD_ROOM, *VANS)
+WITH_SCANNER = tuple(member for member in CAST if member.scanner is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,12 @@ def agent_toml(given: str, member: Member, ports: Ports, *, hub: str, probe_inte
         "hub": hub,
         "credential": tomllib.loads(given)["device"]["credential"],
     }
-    scanner: dict[str, object] = {"kind": member.scanner, "name": "scanner", "port": str(ports.scanner)}
-    if member.scanner == "scanner_line":
-        scanner |= {"aim": True, "feedback": True}
-    out = _table("[device]", device) + _table("[uplink]", {"seal_s": seal_s}) + _table("[[drivers]]", scanner)
+    out = _table("[device]", device) + _table("[uplink]", {"seal_s": seal_s})
+    if member.scanner is not None:
+        scanner: dict[str, object] = {"kind": member.scanner, "name": "scanner", "port": str(ports.scanner)}
+        if member.scanner == "scanner_line":
+            scanner |= {"aim": True, "feedback": True}
+        out += _table("[[drivers]]", scanner)
     if member.gps:
         out += _table("[[drivers]]", {"kind": "nmea_gps", "name": "gps", "port": str(ports.gps)})
     for box in member.boxes:

@@ -64,7 +64,7 @@ class Depot:
         ]
 
     def enrol(self, hub: HubProcess) -> tuple[Login, str]:
-        """Make whatever the running hub does not know yet: administrator and devices; and a token, anew each time.
+        """Make whatever the running hub does not know yet: administrator and devices; and an administrator's token, anew.
 
         Raises:
             ProcessFailed: A command of the hub failed.
@@ -73,7 +73,7 @@ class Depot:
         # Each command is a program that takes seconds to load: side by side they take half the time.
         with ThreadPoolExecutor(len(CAST) + 2) as pool:
             login = pool.submit(self._login, hub)
-            token = pool.submit(hub.token, "auditor")
+            token = pool.submit(hub.token, "admin")
             added = [pool.submit(self._add, hub, member) for member in missing]
             for one in added:
                 one.result()

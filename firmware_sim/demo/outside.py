@@ -13,8 +13,9 @@ from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.ssi_scanner import SsiScanner
 from firmware_sim.checker import Fate, Probe, Record, Scanner, read_journal, sends
 from firmware_sim.clock import SystemClock
-from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, Box, Member, Ports
-from firmware_sim.demo.pace import Pace
+from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, WITH_SCANNER, Box, Member, Ports
+from firmware_sim.demo.failing_probe import FailingProbe, Health
+from firmware_sim.demo.pace import Act, Cue, Pace
 from firmware_sim.demo.parcels import DockShift, Shift, VanShift
 from firmware_sim.device import Chunk, Device
 from firmware_sim.errors import SimulatorError
@@ -23,7 +24,7 @@ from firmware_sim.hand import Habit
 from firmware_sim.host import Host
 from firmware_sim.journal import FileJournal, Journal, JsonValue
 from firmware_sim.physics.codes import code_stream
-from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan
+from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan, HeldDoor
 from firmware_sim.physics.van import ROTTERDAM, Van
 
 # Longer than a device ever takes to keep a scan, also on a busy machine: a late beep must not be taken for the next one's.
@@ -31,6 +32,8 @@ WAIT_FEEDBACK_MS = 10_000
 # Everyday trouble on serial lines.
 LINE_FAULTS = FaultPlan(split=0.05)
 SSI_FAULTS = FaultPlan(split=0.05, lost_ack=0.005, noise=0.005)
+BROKEN_ELEMENT = FaultPlan(fault_register=1.0)
+HEALTH = {Act.BREAK_PROBE: Health.BROKEN, Act.SILENCE_PROBE: Health.DEAD, Act.REPLACE_PROBE: Health.WELL}
 PARK_S = 10.0
 
 
@@ -128,6 +131,8 @@ class Outside:
         self._thread = threading.Thread(target=self._run, name="outside", daemon=True)
         self._journals: list[FileJournal] = []
         self._host = Host(self._clock)
+        self._doors: dict[tuple[str, str], HeldDoor] = {}
+        self._probes: dict[tuple[str, str], FailingProbe] = {}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -147,9 +152,17 @@ class Outside:
         if self._thread.ident is not None:
             self._thread.join(PARK_S)
 
+    def happens(self, cue: Cue) -> None:
+        """Let something happen to a box: its door is left open or closed, its probe fails or is replaced."""
+        box = cue.device, cue.box
+        if cue.act in HEALTH:
+            self._probes[box].health = HEALTH[cue.act]
+        else:
+            self._doors[box].left_open = cue.act is Act.OPEN_DOOR
+
     def scanners(self) -> list[Scanner]:
         """Return what all scanners did, from their journals."""
-        return [Scanner(member.device, read_journal(self._journal_path(member, "scanner"))) for member in CAST]
+        return [Scanner(member.device, read_journal(self._journal_path(member, "scanner"))) for member in WITH_SCANNER]
 
     def probes(self, breaks_ms: dict[str, list[int]]) -> list[Probe]:
         """Return what all probes said, from their journals; `breaks_ms` are the times at which devices died."""
@@ -176,7 +189,7 @@ class Outside:
             journal.close()
 
     def _furnish(self) -> None:
-        earlier = {member: self._earlier(member, "scanner") for member in CAST}
+        earlier = {member: self._earlier(member, "scanner") for member in WITH_SCANNER}
         next_numbers = {
             member: 1 + max((record["n"] for record in records if "n" in record), default=0)
             for member, records in earlier.items()
@@ -185,17 +198,17 @@ class Outside:
         self.counts.readings = sum(
             len(box.registers) * len(self._earlier(member, box.name)) for member in CAST for box in member.boxes
         )
-        vans = {van: VanShift(van.person, first_number=next_numbers[van], load=self._pace.load) for van in VANS}
+        load, drive_s = self._pace.load, self._pace.drive_s
+        vans = {van: VanShift(van.person, first_number=next_numbers[van], load=load, drive_s=drive_s) for van in VANS}
         # A run on top of an earlier one must not receive the same parcels again.
         parcels = code_stream(self._seed, start=next_numbers[DOCK])
-        dock = DockShift(
-            DOCK.person, parcels, list(vans.values()), first_number=next_numbers[DOCK], room=2 * self._pace.load
-        )
+        dock = DockShift(DOCK.person, parcels, list(vans.values()), first_number=next_numbers[DOCK], room=2 * load)
         shifts: dict[Member, Shift] = {DOCK: dock, **vans}
         for index, member in enumerate(CAST):
             ports = Ports(self._folder / "ports", member.device)
             seed = 10 * self._seed + index
-            self._host.add(self._scanner(member, shifts[member], seed), ports.scanner)
+            if member in shifts:
+                self._host.add(self._scanner(member, shifts[member], seed), ports.scanner)
             for number, box in enumerate(member.boxes):
                 self._host.add(self._probe(member, box, 2 * seed + number), ports.probe(box))
             if member.gps:
@@ -209,15 +222,25 @@ class Outside:
         return AtWork(LineScanner(shift, journal, seed=seed, habit=habit, faults=LINE_FAULTS), shift)
 
     def _probe(self, member: Member, box: Box, seed: int) -> Device:
-        return ModbusProbe(
-            ColdBox(DoorPlan(seed), design=BoxDesign()),
-            ProbeJournal(self._journal(member, box.name, sync=False), len(box.registers), self.counts),
-            start_ms=self._clock.now_ms(),
-            seed=seed,
-            registers=box.registers,
-            conversion_ms=round(1000 * self._pace.probe_interval_s),
-            time_scale=self._pace.time_scale,
+        door = HeldDoor(DoorPlan(seed))
+        cold_box = ColdBox(door, design=BoxDesign())
+        journal = ProbeJournal(self._journal(member, box.name, sync=False), len(box.registers), self.counts)
+        well, broken = (
+            ModbusProbe(
+                cold_box,
+                journal,
+                start_ms=self._clock.now_ms(),
+                seed=seed,
+                registers=box.registers,
+                conversion_ms=round(1000 * self._pace.probe_interval_s),
+                time_scale=self._pace.time_scale,
+                faults=faults,
+            )
+            for faults in (FaultPlan(), BROKEN_ELEMENT)
         )
+        probe = FailingProbe(well, broken)
+        self._doors[member.device, box.name], self._probes[member.device, box.name] = door, probe
+        return probe
 
     def _gps(self, member: Member, seed: int) -> Device:
         latitude_deg, longitude_deg = ROTTERDAM

@@ -1,10 +1,9 @@
 """How fast the story goes: calm for people who watch, quick and with everything that can go wrong when it is timed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-
-from firmware_sim.chance import chance
+from typing import Final
 
 # What a minute of the timed demo must bring at least.
 SCANS_PER_MINUTE = 1_000
@@ -16,7 +15,7 @@ SHORTEST_S = 20
 
 
 class Act(StrEnum):
-    """What happens to the system under test."""
+    """What happens, to the system under test or to what its devices look after."""
 
     CUT = "cut"
     """The network is gone and says so."""
@@ -25,6 +24,31 @@ class Act(StrEnum):
     RESUME = "resume"
     KILL_AGENT = "kill_agent"
     KILL_HUB = "kill_hub"
+    OPEN_DOOR = "open_door"
+    """Somebody leaves the door of a box open."""
+    CLOSE_DOOR = "close_door"
+    BREAK_PROBE = "break_probe"
+    """It answers, but not with a value."""
+    SILENCE_PROBE = "silence_probe"
+    """It answers no more."""
+    REPLACE_PROBE = "replace_probe"
+
+
+OUTAGES: Final = frozenset({Act.CUT, Act.BLACK_HOLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What happens when, in seconds since the start, to which device; `box`: to which of its boxes."""
+
+    at_s: float
+    act: Act
+    device: str = ""
+    box: str = ""
+
+    def later(self, by_s: float) -> "Cue":
+        """Return the same at another time."""
+        return replace(self, at_s=self.at_s + by_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +61,124 @@ class Pace:
     seal_s: int
     load: int
     """Parcels in one round of a van."""
+    drive_s: float
+    """From the dock to the first customer."""
     time_scale: float
     """How many times faster than life the cold boxes age."""
+    allowed_s: int
+    """How long a box may be beyond its limits before that is an alarm."""
+    no_data_s: int
+    """How long it may say nothing; longer than blocks of readings take to reach the hub."""
+    story_s: float
+    """When everything has happened once and has come to be known."""
 
 
-CALM = Pace(scans_hz=1.0, probe_interval_s=2.0, seal_s=10, load=4, time_scale=10)
-QUICK = Pace(scans_hz=9.0, probe_interval_s=0.25, seal_s=2, load=6, time_scale=20)
+CALM: Final = Pace(
+    scans_hz=2.0,
+    probe_interval_s=1.0,
+    seal_s=5,
+    load=4,
+    drive_s=10.0,
+    time_scale=10,
+    allowed_s=8,
+    no_data_s=12,
+    story_s=104.0,
+)
 
-# Seconds from the start of an outage to its end, and on to the next, when nobody hurries.
-CALM_FIRST_S = 30.0
-CALM_OUT_S = (90.0, 180.0)
-CALM_IN_S = (60.0, 150.0)
+# Of a run of a minute; the rates of people and sensors do not grow with its length.
+MINUTE: Final = Pace(
+    scans_hz=9.0,
+    probe_interval_s=0.25,
+    seal_s=2,
+    load=20,
+    drive_s=0.0,
+    time_scale=20,
+    allowed_s=3,
+    no_data_s=6,
+    story_s=50.0,
+)
+SHORTEST_NO_DATA_S: Final = 4
 
-# Shares of a timed run: two outages that have time to pile something up, a crash of a device while the network is there, one
-# of the hub while it is not.
-TIMED = (
-    (0.10, Act.CUT),
-    (0.28, Act.RESUME),
-    (0.40, Act.KILL_AGENT),
-    (0.52, Act.BLACK_HOLE),
-    (0.62, Act.KILL_HUB),
-    (0.72, Act.RESUME),
+# The door of van-3 is left open, then nobody hears of it, and when the van is back it is closed. So its excursion begins
+# before the eyes of the hub, and its alarm and its end come to be known together, later. The door of van-2 is left open while
+# everybody looks. Parcels stand in the cold room and are delivered before it is heard of again: then they are judged anew.
+STORY: Final = (
+    Cue(1, Act.OPEN_DOOR, "van-3", "rear"),
+    Cue(3, Act.OPEN_DOOR, "van-2", "rear"),
+    Cue(9, Act.CUT, "cold-room"),
+    Cue(10, Act.BREAK_PROBE, "van-2", "front"),
+    Cue(25, Act.SILENCE_PROBE, "van-2", "front"),
+    Cue(26, Act.CUT, "van-3"),
+    Cue(44, Act.CLOSE_DOOR, "van-3", "rear"),
+    Cue(78, Act.RESUME, "van-3"),
+    Cue(85, Act.RESUME, "cold-room"),
+    Cue(90, Act.CLOSE_DOOR, "van-2", "rear"),
+)
+
+# Behind the story, for ever: the same again, with outages as long as they are in life.
+AGAIN_FROM_S: Final = 150.0
+AGAIN_EVERY_S: Final = 360.0
+AGAIN: Final = (
+    Cue(0, Act.REPLACE_PROBE, "van-2", "front"),
+    Cue(10, Act.OPEN_DOOR, "van-3", "rear"),
+    Cue(36, Act.BLACK_HOLE, "van-3"),
+    Cue(60, Act.CLOSE_DOOR, "van-3", "rear"),
+    Cue(90, Act.CUT, "cold-room"),
+    Cue(120, Act.OPEN_DOOR, "van-2", "rear"),
+    Cue(170, Act.CLOSE_DOOR, "van-2", "rear"),
+    Cue(196, Act.RESUME, "van-3"),
+    Cue(210, Act.RESUME, "cold-room"),
+    Cue(230, Act.BREAK_PROBE, "van-2", "front"),
+    Cue(245, Act.SILENCE_PROBE, "van-2", "front"),
+)
+
+# The same story, and with it two outages of van-3 that have time to pile something up, a crash of a device while the network
+# is there, one of the hub while it is not. Van-1 is killed: it has everything that can be in the middle of something.
+TIMED_S: Final = 60.0
+TIMED: Final = (
+    Cue(4, Act.CUT, "cold-room"),
+    Cue(5, Act.OPEN_DOOR, "van-2", "rear"),
+    Cue(6, Act.CUT, "van-3"),
+    Cue(10, Act.BREAK_PROBE, "van-2", "front"),
+    Cue(17, Act.RESUME, "van-3"),
+    Cue(19, Act.OPEN_DOOR, "van-3", "rear"),
+    Cue(24, Act.KILL_AGENT, "van-1"),
+    Cue(25, Act.CLOSE_DOOR, "van-2", "rear"),
+    Cue(27, Act.SILENCE_PROBE, "van-2", "front"),
+    Cue(31, Act.BLACK_HOLE, "van-3"),
+    Cue(34, Act.CLOSE_DOOR, "van-3", "rear"),
+    Cue(37, Act.KILL_HUB),
+    Cue(43, Act.RESUME, "van-3"),
+    Cue(44, Act.RESUME, "cold-room"),
 )
 
 
-def timed_acts(seconds: float) -> Iterator[tuple[float, Act]]:
-    """Yield what happens when in a timed run, seconds after its start."""
-    return ((share * seconds, act) for share, act in TIMED)
+def pace_of(seconds: float | None) -> Pace:
+    """Return the pace of a timed run, or the calm one; boxes age as fast as their story needs."""
+    if seconds is None:
+        return CALM
+    share = seconds / TIMED_S
+    return replace(
+        MINUTE,
+        time_scale=MINUTE.time_scale / share,
+        allowed_s=max(1, round(MINUTE.allowed_s * share)),
+        no_data_s=max(SHORTEST_NO_DATA_S, round(MINUTE.no_data_s * share)),
+        story_s=MINUTE.story_s * share,
+    )
 
 
-def calm_acts(seed: int) -> Iterator[tuple[float, Act]]:
-    """Yield outages for ever, minutes long, cut off and swallowed by turns."""
-    rng = chance(seed, "outages")
-    at_s = CALM_FIRST_S
+def timed_cues(seconds: float) -> Iterator[Cue]:
+    """Yield what happens in a timed run."""
+    return (replace(cue, at_s=cue.at_s * seconds / TIMED_S) for cue in TIMED)
+
+
+def calm_cues() -> Iterator[Cue]:
+    """Yield the story, then the same for ever, slower."""
+    yield from STORY
+    from_s = AGAIN_FROM_S
     while True:
-        for act in (Act.CUT, Act.BLACK_HOLE):
-            yield at_s, act
-            at_s += rng.uniform(*CALM_OUT_S)
-            yield at_s, Act.RESUME
-            at_s += rng.uniform(*CALM_IN_S)
+        yield from (cue.later(from_s) for cue in AGAIN)
+        from_s += AGAIN_EVERY_S
 
 
 @dataclass(frozen=True, slots=True)

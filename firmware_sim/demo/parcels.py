@@ -3,14 +3,16 @@
 A person who hears no beep scans again, and shows the card for the present step again when the device was away.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from firmware_sim.physics.codes import Code
 
-VAN_STEPS = ("loaded", "out_for_delivery", "delivered")
+LOADING_STEPS = ("loaded", "out_for_delivery")
+VAN_STEPS = (*LOADING_STEPS, "delivered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +84,51 @@ class Shift(ABC):
 
 
 class VanShift(Shift):
-    """Loads some parcels, takes them out, delivers them, and begins again."""
+    """Loads some parcels, takes them out, drives, delivers them, and begins again."""
 
-    def __init__(self, person: str, *, first_number: int = 1, load: int = 6) -> None:
-        """`load` is how many parcels one round has."""
+    def __init__(
+        self,
+        person: str,
+        *,
+        first_number: int = 1,
+        load: int = 6,
+        drive_s: float = 0.0,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`load` is how many parcels one round has, `drive_s` the way to the first customer by the clock `now_s`."""
         super().__init__(person, first_number=first_number)
         self.waiting: deque[Code] = deque()
         """Parcels that stand at the dock for this van."""
         self._load = load
+        self._drive_s = drive_s
+        self._now_s = now_s
+        self._aboard: list[Code] = []
+        self._there_s: float | None = None
 
     def more(self) -> Sequence[Task]:
-        """Return a whole round once enough parcels stand there."""
+        """Return what is to load once enough parcels stand there, and what is to deliver once the van is there."""
+        if self._aboard:
+            return self._deliver()
         if len(self.waiting) < self._load:
             return ()
-        parcels = [self.waiting.popleft() for _ in range(self._load)]
-        return [
-            task for step in VAN_STEPS for task in (card("STEP", step), *(Task(parcel, step) for parcel in parcels))
-        ]
+        self._aboard = [self.waiting.popleft() for _ in range(self._load)]
+        return [task for step in LOADING_STEPS for task in _scans(step, self._aboard)]
+
+    def _deliver(self) -> Sequence[Task]:
+        now_s = self._now_s()
+        if self._there_s is None:
+            self._there_s = now_s + self._drive_s
+        if now_s < self._there_s:
+            return ()
+        parcels, self._aboard, self._there_s = self._aboard, [], None
+        return _scans("delivered", parcels)
 
     def done(self, task: Task) -> None:
         """Go on with the next one."""
+
+
+def _scans(step: str, parcels: Sequence[Code]) -> Sequence[Task]:
+    return [card("STEP", step), *(Task(parcel, step) for parcel in parcels)]
 
 
 class DockShift(Shift):

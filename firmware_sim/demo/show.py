@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
@@ -13,10 +13,11 @@ from firmware_sim.checker import Comparison, compare
 from firmware_sim.clock import SystemClock
 from firmware_sim.demo.cast import CAST, Member, Ports, agent_toml
 from firmware_sim.demo.depot import Depot, Diary, Login
+from firmware_sim.demo.office import Office, OfficeSilent
 from firmware_sim.demo.outside import Outside
-from firmware_sim.demo.pace import CALM, QUICK, Act, Pace, calm_acts, timed_acts
+from firmware_sim.demo.pace import OUTAGES, Act, Cue, calm_cues, pace_of, timed_cues
 from firmware_sim.demo.supervisor import Supervisor
-from firmware_sim.demo.words import HTTP_PORT, MQTT_PORT, State, Summary, greeting, status_line
+from firmware_sim.demo.words import HTTP_PORT, MQTT_PORT, State, Summary, greeting, happening, status_line, worth_a_look
 from firmware_sim.facts import HubSilent, LedgerReader
 from firmware_sim.processes import AgentProcess, HubProcess, Program, is_free
 from firmware_sim.relay import Relay
@@ -25,9 +26,10 @@ TICK_S = 0.1
 STATUS_EVERY_S = 5.0
 DRAIN_S = 30.0
 DRAIN_LOOK_S = 1.0
-# The device whose process is killed in a timed run: it has everything that can be in the middle of something.
-VICTIM = "van-1"
+NOTHING_MORE = Cue(float("inf"), Act.RESUME)
 
+Relays = Mapping[str, Relay]
+"""Of the devices that lose their network now and then."""
 Say = Callable[[str], None]
 
 
@@ -38,7 +40,7 @@ class Deeds:
     outages: int = 0
     agent_kills: int = 0
     hub_kills: int = 0
-    offline_since_s: float | None = None
+    offline_since_s: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,8 +79,8 @@ class Show:
         self._depot = depot
         self._seconds = seconds
         self._say = say
-        self._pace: Pace = CALM if seconds is None else QUICK
-        self._acts = calm_acts(seed) if seconds is None else timed_acts(seconds)
+        self._pace = pace_of(seconds)
+        self._cues: Iterator[Cue] = chain(calm_cues() if seconds is None else timed_cues(seconds), repeat(NOTHING_MORE))
         self._clock = SystemClock()
         self._deeds = Deeds()
         self._at_hub = AtHub()
@@ -106,12 +108,19 @@ class Show:
             login, token = self._start_hub()
             if stop.is_set():
                 return None
-            relay = stack.enter_context(Relay("127.0.0.1", self._hub.mqtt_port))
+            relays = {
+                member.device: stack.enter_context(Relay("127.0.0.1", self._hub.mqtt_port))
+                for member in CAST
+                if member.behind_relay
+            }
             ledger = stack.enter_context(LedgerReader(self._hub.url, token))
+            office = stack.enter_context(Office(self._hub.url, token))
+            # Before the devices start: the answer to their first hello tells them by what they judge.
+            office.describe(self._pace)
             stack.enter_context(self._outside)
-            self._start_agents(relay)
+            self._start_agents(relays)
             self._greet(login)
-            return self._live(relay, ledger, stop)
+            return self._live(relays, ledger, office, stop)
 
     # -- beginning and end -------------------------------------------------------------------------------------------
 
@@ -121,10 +130,10 @@ class Show:
         self._say("Registering devices ...")
         return self._depot.enrol(self._hub)
 
-    def _start_agents(self, relay: Relay) -> None:
+    def _start_agents(self, relays: Relays) -> None:
         self._say("Starting the devices ...")
         for member in CAST:
-            self._configure(member, relay.port if member.behind_relay else self._hub.mqtt_port)
+            self._configure(member, relays[member.device].port if member.behind_relay else self._hub.mqtt_port)
             self._agents[member.device].start()
         for agent in self._agents.values():
             agent.wait_ready()
@@ -168,58 +177,75 @@ class Show:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
-    def _live(self, relay: Relay, ledger: LedgerReader, stop: threading.Event) -> Summary | None:
+    def _live(self, relays: Relays, ledger: LedgerReader, office: Office, stop: threading.Event) -> Summary | None:
         supervisor = Supervisor((self._hub, *self._agents.values()), self._died)
         start_s = time.monotonic()
         status_s = start_s + STATUS_EVERY_S
-        acts = chain(self._acts, repeat((float("inf"), Act.RESUME)))
-        act_s, act = next(acts)
+        told_s = start_s + self._pace.story_s
+        cue = next(self._cues)
         while not stop.wait(TICK_S):
             now_s = time.monotonic()
             supervisor.look(now_s)
             if self._outside.failure is not None:
                 raise self._outside.failure
-            if now_s - start_s >= act_s:
-                self._do(act, relay, now_s)
-                act_s, act = next(acts)
+            if now_s - start_s >= cue.at_s:
+                self._do(cue, relays, now_s)
+                cue = next(self._cues)
             if now_s >= status_s:
                 self._at_hub.read_on(ledger)
                 self._say(status_line(self._state(start_s, supervisor)))
                 status_s = max(status_s + STATUS_EVERY_S, now_s)
+            if now_s >= told_s:
+                told_s = now_s + STATUS_EVERY_S if not self._point_out(office) else float("inf")
             if self._seconds is not None and now_s - start_s >= self._seconds:
                 return self._finish(supervisor, ledger, stop)
         return None
 
-    def _do(self, act: Act, relay: Relay, now_s: float) -> None:
-        self._diary.note(self._clock.now_ms(), act=act.value)
-        match act:
-            case Act.CUT | Act.BLACK_HOLE:
+    def _do(self, cue: Cue, relays: Relays, now_s: float) -> None:
+        self._diary.note(self._clock.now_ms(), act=cue.act.value, device=cue.device, box=cue.box)
+        if (words := happening(cue)) is not None:
+            self._say(words)
+        match cue.act:
+            case act if act in OUTAGES:
+                relay = relays[cue.device]
                 (relay.cut if act is Act.CUT else relay.black_hole)()
                 self._deeds.outages += 1
-                self._deeds.offline_since_s = now_s
+                self._deeds.offline_since_s[cue.device] = now_s
             case Act.RESUME:
-                relay.resume()
-                self._deeds.offline_since_s = None
+                relays[cue.device].resume()
+                self._deeds.offline_since_s.pop(cue.device, None)
             case Act.KILL_AGENT:
-                self._agents[VICTIM].kill()
+                self._agents[cue.device].kill()
                 self._deeds.agent_kills += 1
             case Act.KILL_HUB:
                 self._hub.kill()
                 self._deeds.hub_kills += 1
+            case _:
+                self._outside.happens(cue)
+
+    def _point_out(self, office: Office) -> bool:
+        """Tell where the story can be seen; whether the hub could say so."""
+        try:
+            sights = office.sights()
+        except OfficeSilent:
+            return False
+        for line in worth_a_look(self._hub.url, sights):
+            self._say(line)
+        return True
 
     def _died(self, program: Program) -> None:
         self._say(f"{program.name} was killed; starting it again")
         self._diary.broke(program.name, self._clock.now_ms())
 
     def _state(self, start_s: float, supervisor: Supervisor) -> State:
-        now_s, offline_s = time.monotonic(), self._deeds.offline_since_s
+        now_s = time.monotonic()
         return State(
             since_s=now_s - start_s,
             scans=self._outside.counts.scans,
             readings=self._outside.counts.readings,
             scans_at_hub=self._at_hub.scans,
             readings_at_hub=self._at_hub.readings,
-            offline={m.device: now_s - offline_s for m in CAST if m.behind_relay and offline_s is not None},
+            offline={device: now_s - since_s for device, since_s in self._deeds.offline_since_s.items()},
             down=supervisor.down,
         )
 

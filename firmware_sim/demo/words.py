@@ -7,10 +7,21 @@ from typing import Any
 
 from firmware_sim.checker import Comparison
 from firmware_sim.demo.depot import Login
-from firmware_sim.demo.pace import Minima
+from firmware_sim.demo.office import Sights
+from firmware_sim.demo.pace import Act, Cue, Minima
 
 # Where people look first; others are taken only where these are not free.
 HTTP_PORT, MQTT_PORT = 8080, 1883
+HAPPENINGS = {
+    Act.CUT: "{device} loses its network",
+    Act.BLACK_HOLE: "{device} loses its network without noticing",
+    Act.RESUME: "{device} has its network back",
+    Act.OPEN_DOOR: "somebody leaves the door of {device}'s {box} box open",
+    Act.CLOSE_DOOR: "somebody closes the door of {device}'s {box} box",
+    Act.BREAK_PROBE: "the probe in {device}'s {box} box breaks: it answers, but not with a value",
+    Act.SILENCE_PROBE: "the probe in {device}'s {box} box says nothing any more",
+    Act.REPLACE_PROBE: "the probe in {device}'s {box} box is replaced",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,27 @@ def greeting(url: str, mqtt_port: int, login: Login, data: Path) -> Iterator[str
     if mqtt_port != MQTT_PORT:
         yield f"  port {MQTT_PORT} is taken, so the broker is on {mqtt_port}"
     yield "  Ctrl-C ends everything"
+    yield ""
+
+
+def happening(cue: Cue) -> str | None:
+    """Return a sentence about what happens now; None where the supervisor will find it out by itself."""
+    words = HAPPENINGS.get(cue.act)
+    return None if words is None else f"      | {words.format(device=cue.device, box=cue.box)}"
+
+
+def worth_a_look(url: str, sights: Sights) -> Iterator[str]:
+    """Yield addresses where the story can be seen once it has been told."""
+    yield ""
+    yield "  What happened so far:"
+    yield f"  {url}/excursions   what was out of its limits, and since when that is known"
+    if sights.excursion:
+        yield f"  {url}/excursions/{sights.excursion}   the van that was out of contact: happened and known"
+    if sights.parcel:
+        yield f"  {url}/tracking/{sights.parcel}   a parcel with its whole way"
+    if sights.trip:
+        yield f"  {url}/trips/{sights.trip}   its trip"
+        yield f"  {url}/api/v1/trips/{sights.trip}/report.pdf   the trip's report"
     yield ""
 
 

@@ -6,6 +6,7 @@ hysteresis takes heat out. Rates are those of a 400 l passive-walled box with a 
 
 import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from firmware_sim.chance import chance
 
@@ -86,6 +87,13 @@ def advance(
     )
 
 
+class Door(Protocol):
+    """What lets the day in."""
+
+    def is_open(self, t_s: float) -> bool:
+        """Return whether it is open `t_s` seconds after the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class DoorPlan:
     """When the door stands open: now and then by seed, and at times that were asked for."""
@@ -107,12 +115,24 @@ class DoorPlan:
         return start_s <= t_s < start_s + rng.uniform(10, 90)
 
 
+@dataclass(slots=True)
+class HeldDoor:
+    """A door that follows its plan and, beside that, stands open as long as somebody leaves it open."""
+
+    plan: DoorPlan
+    left_open: bool = False
+
+    def is_open(self, t_s: float) -> bool:
+        """Return whether it is open now, `t_s` seconds after the start."""
+        return self.left_open or self.plan.is_open(t_s)
+
+
 class ColdBox:
-    """A box followed through time; a given moment has the same state however it is reached."""
+    """A box followed through time; a given moment has the same state however it is reached, doors moved by hand apart."""
 
     def __init__(
         self,
-        door: DoorPlan,
+        door: Door,
         *,
         design: BoxDesign | None = None,
         outside: Outside | None = None,

@@ -1,14 +1,29 @@
+import json
 import tomllib
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from contract.coldchain.profile_text import read_profile
 from firmware_sim.checker import Comparison, Tally
 from firmware_sim.cli import main
-from firmware_sim.demo.cast import CAST, REAR, VANS, Ports, agent_toml
+from firmware_sim.demo.cast import CAST, COLD_ROOM, REAR, VANS, Ports, agent_toml
 from firmware_sim.demo.depot import Depot, Diary, Login
-from firmware_sim.demo.pace import TIMED, Act, Minima, calm_acts, timed_acts
-from firmware_sim.demo.words import State, Summary, as_json, as_lines, greeting, shortcoming, status_line
+from firmware_sim.demo.office import Sights, profile
+from firmware_sim.demo.pace import CALM, OUTAGES, STORY, TIMED, Act, Cue, Minima, calm_cues, pace_of, timed_cues
+from firmware_sim.demo.words import (
+    State,
+    Summary,
+    as_json,
+    as_lines,
+    greeting,
+    happening,
+    shortcoming,
+    status_line,
+    worth_a_look,
+)
 from firmware_sim.journal import FileJournal
 
 GOOD = Summary(
@@ -113,26 +128,73 @@ def test_greeting_tells_addresses_login_and_ports_that_were_taken() -> None:
     assert "port 1883 is taken, so the broker is on 4712" in other
 
 
+def outages(cues: Iterable[Cue], device: str) -> list[tuple[float, float]]:
+    own = [cue for cue in cues if cue.device == device]
+    begins = [cue.at_s for cue in own if cue.act in OUTAGES]
+    ends = [cue.at_s for cue in own if cue.act is Act.RESUME]
+    return list(zip(begins, ends, strict=True))
+
+
 def test_timed_run_has_two_outages_that_end_and_both_crashes() -> None:
-    acts = list(timed_acts(60))
+    cues = list(timed_cues(30))
 
-    assert [at_s for at_s, _ in acts] == sorted(at_s for at_s, _ in acts)
-    assert all(0 < at_s < 60 for at_s, _ in acts)
-    assert [act for _, act in acts if act in {Act.CUT, Act.BLACK_HOLE, Act.RESUME}] == [
-        Act.CUT,
-        Act.RESUME,
-        Act.BLACK_HOLE,
-        Act.RESUME,
+    assert [cue.at_s for cue in cues] == sorted(cue.at_s for cue in cues)
+    assert all(0 < cue.at_s < 30 for cue in cues)
+    assert outages(cues, "van-3") == [(3, 8.5), (15.5, 21.5)]
+    assert len(outages(cues, "cold-room")) == 1
+    assert {Act.KILL_AGENT, Act.KILL_HUB} < {cue.act for cue in TIMED}
+
+
+def test_calm_run_tells_the_story_and_then_outages_as_long_as_in_life() -> None:
+    cues = list(islice(calm_cues(), len(STORY) + 22))
+
+    assert [cue.at_s for cue in cues] == sorted(cue.at_s for cue in cues)
+    assert tuple(cues[: len(STORY)]) == STORY
+    first, *later = [*outages(cues, "van-3"), *outages(cues, "cold-room")]
+    assert first[1] < CALM.story_s
+    assert sum(90 <= end_s - start_s <= 180 for start_s, end_s in later) == 4
+
+
+@pytest.mark.parametrize("cues", [STORY, TIMED])
+def test_everything_that_goes_wrong_in_the_story_is_known_when_it_is_pointed_out(cues: Sequence[Cue]) -> None:
+    pace = CALM if cues is STORY else pace_of(60)
+
+    assert {Act.OPEN_DOOR, Act.BREAK_PROBE, Act.SILENCE_PROBE} < {cue.act for cue in cues}
+    assert all(cue.at_s < pace.story_s for cue in cues if cue.act is Act.RESUME)
+
+
+def test_boxes_age_as_fast_as_the_story_needs() -> None:
+    assert pace_of(None) is CALM
+    assert (pace_of(30).time_scale, pace_of(30).story_s) == (2 * pace_of(60).time_scale, pace_of(60).story_s / 2)
+    assert pace_of(20).allowed_s >= 1
+
+
+def test_limits_of_the_demo_can_be_judged_by() -> None:
+    judged = read_profile(json.dumps(profile(CALM)))
+
+    assert [(limit.side, limit.threshold, limit.allowed_s) for limit in judged.limits] == [
+        ("above", 800, 8),
+        ("below", 200, 8),
     ]
-    assert {Act.KILL_AGENT, Act.KILL_HUB} < {act for _, act in TIMED}
+    # Blocks of readings on their way are no silence.
+    assert judged.no_data_s > CALM.seal_s + 2 * CALM.probe_interval_s
 
 
-def test_calm_outages_come_in_turn_and_last_for_minutes() -> None:
-    acts = calm_acts(seed=3)
-    first = [next(acts) for _ in range(4)]
+def test_what_happens_is_told_in_a_sentence() -> None:
+    assert happening(Cue(1, Act.OPEN_DOOR, "van-2", "rear")) == (
+        "      | somebody leaves the door of van-2's rear box open"
+    )
+    assert happening(Cue(1, Act.KILL_HUB)) is None
 
-    assert [act for _, act in first] == [Act.CUT, Act.RESUME, Act.BLACK_HOLE, Act.RESUME]
-    assert all(90 <= end_s - start_s <= 180 for (start_s, _), (end_s, _) in (first[:2], first[2:]))
+
+def test_only_what_is_there_is_pointed_out() -> None:
+    whole = "\n".join(worth_a_look("http://h", Sights("e", "p", "t")))
+    nothing = "\n".join(worth_a_look("http://h", Sights()))
+
+    for path in ("/excursions/e ", "/tracking/p ", "/trips/t ", "/api/v1/trips/t/report.pdf"):
+        assert f"http://h{path}" in whole
+    assert "http://h/excursions " in nothing
+    assert "/trips/" not in nothing
 
 
 def test_configuration_keeps_the_credential_and_names_every_port(tmp_path: Path) -> None:
@@ -156,11 +218,22 @@ def test_configuration_keeps_the_credential_and_names_every_port(tmp_path: Path)
     assert tomllib.loads(again)["device"]["credential"] == "ab" * 32
 
 
+def test_cold_room_is_a_device_without_a_scanner_where_the_dock_is(tmp_path: Path) -> None:
+    given = f'[device]\nid = "cold-room"\ncredential = "{"ab" * 32}"\n'
+
+    text = agent_toml(
+        given, COLD_ROOM, Ports(tmp_path, "cold-room"), hub="mqtt://127.0.0.1:1", probe_interval_s=1, seal_s=2
+    )
+
+    assert [driver["kind"] for driver in tomllib.loads(text)["drivers"]] == ["modbus_probe"]
+    assert COLD_ROOM.place == CAST[0].place
+
+
 def test_cast_has_every_kind_of_device() -> None:
-    assert [member.scanner for member in CAST] == ["scanner_line", "scanner_line", "scanner_ssi", "scanner_line"]
-    assert [len(member.boxes) for member in CAST] == [0, 2, 2, 2]
-    assert [member.gps for member in CAST] == [False, True, True, True]
-    assert [member.device for member in CAST if member.behind_relay] == ["van-3"]
+    assert [member.scanner for member in CAST] == ["scanner_line", None, "scanner_line", "scanner_ssi", "scanner_line"]
+    assert [len(member.boxes) for member in CAST] == [0, 1, 2, 2, 2]
+    assert [member.gps for member in CAST] == [False, False, True, True, True]
+    assert [member.device for member in CAST if member.behind_relay] == ["cold-room", "van-3"]
     assert list(VANS[0].sensors(REAR)) == ["van-1.rear.temperature_c", "van-1.rear.humidity_rh"]
 
 

@@ -46,6 +46,19 @@ def test_van_waits_until_a_round_is_full() -> None:
     assert van.has_work
 
 
+def test_van_drives_before_it_delivers() -> None:
+    now_s = 100.0
+    van = VanShift("w.chen", load=1, drive_s=10, now_s=lambda: now_s)
+    van.waiting.extend(PARCELS[:1])
+    assert [scan(van)[1] for _ in range(5)] == [None, None, "loaded", None, "out_for_delivery"]
+
+    assert not van.has_work
+    now_s += 9
+    assert not van.has_work
+    now_s += 1
+    assert [scan(van) for _ in range(2)] == [(b"HF:STEP:delivered", None), (b"P0", "delivered")]
+
+
 def test_code_that_did_not_beep_is_scanned_again_under_a_new_number() -> None:
     van = van_with(PARCELS[:2])
     scan(van)

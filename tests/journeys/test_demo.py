@@ -15,7 +15,7 @@ import pytest
 from contract.event import Scan
 from contract.fact import Fact
 from firmware_sim.checker import Probe, Scanner, compare, read_journal
-from firmware_sim.demo.cast import CAST, REAR
+from firmware_sim.demo.cast import REAR, VANS, WITH_SCANNER
 from firmware_sim.demo.depot import Depot
 from firmware_sim.demo.show import Show
 from firmware_sim.demo.words import Summary
@@ -65,7 +65,7 @@ def facts(depot: Depot, summary: Summary) -> list[Fact]:
 
 def scanners(depot: Depot) -> list[Scanner]:
     folder = depot.folder / "journals"
-    return [Scanner(member.device, read_journal(folder / f"{member.device}-scanner.jsonl")) for member in CAST]
+    return [Scanner(member.device, read_journal(folder / f"{member.device}-scanner.jsonl")) for member in WITH_SCANNER]
 
 
 def test_timed_demo_with_outages_and_crashes_loses_nothing_and_doubles_nothing(summary: Summary) -> None:
@@ -73,7 +73,7 @@ def test_timed_demo_with_outages_and_crashes_loses_nothing_and_doubles_nothing(s
 
     assert summary.comparison.complaints == ()
     assert (total.lost, total.doubled) == (0, 0)
-    assert (summary.outages, summary.agent_kills, summary.hub_kills) == (2, 1, 1)
+    assert (summary.outages, summary.agent_kills, summary.hub_kills) == (3, 1, 1)
     # Even a very busy machine comes this far.
     assert summary.comparison.scans.captured > 100
     assert summary.comparison.readings.captured > 100
@@ -87,6 +87,9 @@ def test_people_are_told_how_it_goes(summary: Summary, lines: list[str]) -> None
     assert "van-3 without network" in said
     assert "van-1 was killed; starting it again" in said
     assert "hub was killed; starting it again" in said
+    assert "somebody leaves the door of van-2's rear box open" in said
+    assert "the van that was out of contact: happened and known" in said
+    assert "/report.pdf   the trip's report" in said
     assert "ended with" not in said
 
 
@@ -126,7 +129,7 @@ def test_a_deleted_journal_line_is_found(depot: Depot, facts: list[Fact], summar
 
 
 def test_a_deleted_line_of_a_probes_journal_is_found(depot: Depot, facts: list[Fact]) -> None:
-    van = CAST[1]
+    van = VANS[0]
     records = read_journal(depot.folder / "journals" / f"{van.device}-{REAR.name}.jsonl")
     breaks = [
         record["t_ms"]
@@ -212,8 +215,8 @@ def test_ctrl_c_ends_everything_and_a_killed_demo_starts_again(tmp_path: Path) -
     killed = RunningDemo(tmp_path / "data")
     killed.wait_live()
     children = descendants(killed.process.pid)
-    # The hub with its broker, and four devices.
-    assert len(children) >= 6
+    # The hub with its broker, and five devices.
+    assert len(children) >= 7
 
     assert killed.end(signal.SIGKILL) == -signal.SIGKILL
 
