@@ -211,6 +211,8 @@ function live({ detail: { key, kept, at, value } }) {
 
 document.addEventListener("reading", live);
 document.addEventListener("excursion", ({ detail }) => { if (data && detail.sensor === box.dataset.sensorChart) loadSoon(); });
+// The chart of a way belongs to no sensor: it is as new as the page around it.
+document.addEventListener("exchanged", () => { if (data && !box.dataset.sensorChart) loadSoon(); });
 addEventListener("resize", () => plot?.setSize({ width: box.clientWidth, height: plot.height }));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   plot?.destroy();

@@ -198,6 +198,7 @@ function exchange(fresh) {
     if ("due" in other.dataset) part.dataset.due = other.dataset.due;
   }
   exchangeList(fresh);
+  document.dispatchEvent(new Event("exchanged"));
   // Whoever decided something goes on with what is left.
   if (asked) (document.querySelector("main .findings a, main tbody a") ?? main).focus({ preventScroll: true });
   asked = false;
