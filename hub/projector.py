@@ -7,7 +7,7 @@ does. The third death by one fact is the last. In service the ledger's own commi
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 from msgspec import Struct
@@ -48,7 +48,8 @@ class LedgerFact(Struct, frozen=True, gc=False):
 class Change(Struct, frozen=True, gc=False):
     """What a display may want to show anew: topic `parcel`, `sensor`, `device`, `excursion` or `incident`, and which one.
 
-    `contact` names a device of which a message came; no row of it changed.
+    `contact` names a device of which a message came; no row of it changed. `assignment` names a device of which sensors are
+    judged otherwise.
     """
 
     topic: str
@@ -71,6 +72,17 @@ class Projection(Protocol):
         """
 
 
+@runtime_checkable
+class Acts(Protocol):
+    """A projection from whose changes something follows that is no projection: it is not refolded, and may read the clock."""
+
+    def act(self, tx: Connection, changes: Sequence[Change], now_ms: int) -> None:
+        """Do what follows from what was folded, in the same transaction; after `rebuild` from all of it at once."""
+
+    def act_at_start(self, tx: Connection, now_ms: int) -> None:
+        """Make sure that it was done; doing it again changes nothing."""
+
+
 class Projector:
     """Folds committed facts into all projections. Used by the one writer."""
 
@@ -79,6 +91,7 @@ class Projector:
         self._projections = tuple(projections)
         self._now_ms = now_ms
         self._held = False
+        self._rebuilding = False
 
     def hold(self) -> None:
         """Let `run` fold nothing until `catch_up` is through: what waits now may be what killed an earlier process."""
@@ -124,6 +137,9 @@ class Projector:
                     tell(self._attempt(group))
         with self._db.write() as tx:
             tx.execute(delete(t.projection_attempt))
+            for projection in self._projections:
+                if isinstance(projection, Acts):
+                    projection.act_at_start(tx, self._now_ms())
         self._held = False
         tell(self.run())
 
@@ -135,7 +151,13 @@ class Projector:
                     tx.execute(delete(table))
             tx.execute(delete(t.projection_marker))
             tx.execute(delete(t.quarantine).where(t.quarantine.c.kind == "projection"))
-        self.run()
+        self._rebuilding = True
+        try:
+            changes = self.run()
+        finally:
+            self._rebuilding = False
+        with self._db.write() as tx:
+            self._act(tx, changes)
 
     def refold(self, tx: Connection, name: str, identity: bytes) -> bool:
         """Fold one fact of the quarantine again into the projection that could not; whether it could now."""
@@ -226,9 +248,16 @@ class Projector:
                 done = markers.get(projection.name, 0)
                 new = facts if facts[0].seq > done else [f for f in facts if f.seq > done]
                 changes += self._fold(tx, projection, new)
+            if not self._rebuilding:
+                self._act(tx, changes)
             self._mark(tx, facts[-1].seq, markers)
             faultpoint("hub_project_commit")
         return changes
+
+    def _act(self, tx: Connection, changes: Sequence[Change]) -> None:
+        for projection in self._projections:
+            if isinstance(projection, Acts):
+                projection.act(tx, changes, self._now_ms())
 
     def _fold(self, tx: Connection, projection: Projection, facts: Sequence[LedgerFact]) -> Iterator[Change]:
         if not facts:

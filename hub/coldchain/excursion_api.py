@@ -156,6 +156,7 @@ def get_excursions(
     lasting: Annotated[bool | None, Query(alias="open", description="Whether it lasts.")] = None,
     alarmed: Annotated[bool | None, Query(description="Whether more than the allowed time was used.")] = None,
     needs_person: bool | None = None,
+    acknowledged: Annotated[bool | None, Query(description="Whether somebody acknowledged it as it is now.")] = None,
     since: Annotated[datetime | None, Query(description="It lasted, became known or changed then or later.")] = None,
     cursor: Annotated[str, Query(max_length=256, description="`next_cursor` of the page before.")] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
@@ -167,6 +168,7 @@ def get_excursions(
         device=device,
         kind=kind,
         since_ms=epoch_ms(since) if since else None,
+        acknowledged=acknowledged,
         alarmed=alarmed,
         needs_person=needs_person,
     )

@@ -1,7 +1,7 @@
 """What pages and the interface read about excursions, profiles and the records of sensors.
 
 Excursions are judged up to the newest reading of each sensor. That nothing comes any more is no row: it is judged at the
-instant of asking (`hub.coldchain.condition`).
+instant of asking (`contract.coldchain.engine.silence`).
 """
 
 from collections import defaultdict

@@ -116,13 +116,13 @@ class _Dated:
             [span for span in self.spans if span.sensor in numbers],
         )
 
-    def unsettled(self) -> set[str]:
-        """Devices of which the past changes here, or that told later what came to be known earlier."""
+    def unsettled(self, steps: Mapping[bytes, int]) -> set[str]:
+        """Devices of which the past changes here, or that told in a later step what happened earlier."""
         device = {row["sensor"]: row["device"] for row, _ in self.blocks}
         back = {
             row["device"]
             for (before, _), (row, _) in pairwise(self.following)
-            if before["sensor"] == row["sensor"] and row["known_ms"] < before["known_ms"]
+            if before["sensor"] == row["sensor"] and steps[row["fact_id"]] < steps[before["fact_id"]]
         }
         return {device[span.sensor] for span in self.spans} | {boot[0] for boot in self.boots} | back
 
@@ -146,7 +146,7 @@ def _fold_readings(tx: Connection, facts: Sequence[LedgerFact]) -> list[Change]:
     at_once = [known for known in told if known.fact.device not in fixed] if fixed else told
     dated = _date(tx, at_once, [block for block in blocks if block.row["device"] not in fixed], numbers)
     if stepwise:
-        fixed |= stepwise & dated.unsettled()
+        fixed |= stepwise & dated.unsettled(_steps(told))
         dated = dated.without(fixed)
     changes = _fold_dated(tx, dated, at_once, assigned)
     later = [known for known in told if known.fact.device in fixed]
@@ -171,6 +171,12 @@ def _received_severally(facts: Iterable[LedgerFact]) -> set[str]:
         for known in facts
         if receipts.setdefault(known.fact.device, known.received_ms) != known.received_ms
     }
+
+
+def _steps(facts: Sequence[LedgerFact]) -> dict[bytes, int]:
+    """In which step each of these facts came to be known."""
+    together = groupby(facts, lambda known: known.received_ms)
+    return {known.fact_id: step for step, (_, some) in enumerate(together) for known in some}
 
 
 def _judged_devices(tx: Connection, devices: Collection[str]) -> set[str]:

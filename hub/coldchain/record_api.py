@@ -20,11 +20,13 @@ from hub.coldchain.queries import sensor
 from hub.context import Hub, HubContext, Reader
 from hub.problems import PROBLEM_RESPONSES, NotFound, Problem
 from hub.tables import device
-from hub.timeline import epoch_ms
+from hub.timeline import MAX_AHEAD_MS, epoch_ms
 from hub.web.times import utc
 
 MAX_CHARS: Final = 100
 """Of a name or a place; it must fit into a line."""
+MAX_BACK_MS: Final = 2 * 366 * 86_400_000
+"""Judged again from then on: readings of more than two years are no mistake to make by a slip of the pen."""
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["cold chain"])
 
@@ -150,9 +152,10 @@ def put_assignment(reader: Reader, hub: Hub, caller: Operator, sensor_id: str, b
     _known(reader, sensor_id)
     if body.profile and body.profile not in profiles(reader):
         raise NotFound("profile", body.profile)
-    from_ms = hub.now_ms() if body.since is None else epoch_ms(body.since)
-    if from_ms < 0:
-        raise Problem(422, "Unusable", "`from` lies before 1970; leave it out for now.")
+    now_ms = hub.now_ms()
+    from_ms = now_ms if body.since is None else epoch_ms(body.since)
+    if not now_ms - MAX_BACK_MS <= from_ms <= now_ms + MAX_AHEAD_MS:
+        raise Problem(422, "Unusable", "Expected `from` in the past two years; leave it out for now.")
     assigned = Assigned(body.profile, from_ms)
     return _stated(hub, _decision(ASSIGN_PROFILE, sensor_id, caller, assigned, body.why))
 
