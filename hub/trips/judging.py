@@ -7,6 +7,7 @@ budgets run on from stay to stay, across vans and docks. Of several sensors of o
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import sub
 from typing import Final
 
 from msgspec import Struct, structs
@@ -85,19 +86,24 @@ def _badness(watched: Watched, leg: Leg) -> tuple[bool, float, int, int]:
 
     Time beyond one limit says nothing about another: a minute of frost is worse than twenty of an open door.
     """
-    known = [(at_ms, value) for at_ms, value in watched.readings if value is not None]
+    known = [value for _, value in watched.readings if value is not None]
     if not known:
         return False, 0.0, leg.from_ms - leg.to_ms, 0
     limits = watched.profile.limits if watched.profile else ()
-    low, high = min(value for _, value in known), max(value for _, value in known)
+    low, high = min(known), max(known)
     allowed_ms = no_data_ms(watched.profile)
-    times = [leg.from_ms, *(at_ms for at_ms, _ in known), leg.judged_until_ms]
-    blind_ms = sum(b - a for a, b in pairwise(times) if b - a > allowed_ms)
+    times = [leg.from_ms, *_known_ms(watched), leg.judged_until_ms]
+    blind_ms = sum(step for step in map(sub, times[1:], times) if step > allowed_ms)
     alarmed, used = False, 0.0
     if watched.profile and any(limit.broken_by(value) for limit in limits for value in (low, high)):
         alarmed, used = _used(judge_list(watched.profile, watched.readings, leg.from_ms, leg.judged_until_ms))
     near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
     return alarmed, used, -blind_ms, max(near, default=high)
+
+
+def _known_ms(watched: Watched) -> list[int]:
+    """When it measured a value."""
+    return [at_ms for at_ms, value in watched.readings if value is not None]
 
 
 def _used(told: Judgement) -> tuple[bool, float]:
@@ -169,13 +175,15 @@ def _without_breaks(legs: Sequence[Leg]) -> Iterator[list[Leg]]:
 
 
 def _unwatched(run: Sequence[Leg]) -> Iterator[Missing]:
-    times = {run[0].from_ms, run[-1].judged_until_ms}
+    times = [run[0].from_ms, run[-1].judged_until_ms]
     for leg in run:
         for watched in leg.watched:
-            times.update(at_ms for at_ms, value in watched.readings if value is not None)
+            times += _known_ms(watched)
+    # Of a few sensors each in order: merged far sooner than a set of as many is put in order.
+    times.sort()
     profiles = [watched.profile for leg in run for watched in leg.watched if watched.profile]
     allowed_ms = min((no_data_ms(profile) for profile in profiles), default=DEFAULT_NO_DATA_MS)
-    for from_ms, to_ms in pairwise(sorted(times)):
+    for from_ms, to_ms in pairwise(times):
         if to_ms - from_ms > allowed_ms:
             parts = [part for leg in run if (part := _part(leg, from_ms, to_ms)) is not None]
             longest_ms = max(part.to_ms - part.from_ms for part in parts)
