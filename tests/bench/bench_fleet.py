@@ -16,6 +16,7 @@ from firmware_sim.fleet.load import Diary, Load
 from firmware_sim.processes import HubProcess
 from tests.agent.store.kit import VirtualTime
 from tests.bench import field
+from tests.bench.cpu import cpu_s
 from tests.bench.figure import Figure
 from tests.journeys.world import children, program_of
 
@@ -98,9 +99,9 @@ def _idle_cost(folder: Path) -> Figure:
             # What was captured while all came into contact is no sign of how it goes on.
             fleet.forget_latencies()
             before = fleet.tally()
-            cpu_s, began_s = _cpu_s(pids), time.monotonic()
+            spent_s, began_s = [cpu_s(pid) for pid in pids], time.monotonic()
             time.sleep(WATCHED_S)
-            used = [now - then for now, then in zip(_cpu_s(pids), cpu_s, strict=True)]
+            used = [now - then for now, then in zip(map(cpu_s, pids), spent_s, strict=True)]
             watched_s = time.monotonic() - began_s
             after = fleet.tally()
     percent = 100 * sum(used) / watched_s
@@ -116,12 +117,6 @@ def _idle_cost(folder: Path) -> Figure:
 def _pids(hub: HubProcess) -> tuple[int, int]:
     pid = hub.pid or 0
     return pid, next(child for child in children(pid) if "nats-server" in program_of(child))
-
-
-def _cpu_s(pids: Sequence[int]) -> list[float]:
-    ticks = os.sysconf("SC_CLK_TCK")
-    stats = [Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in pids]
-    return [(int(fields[11]) + int(fields[12])) / ticks for fields in stats]
 
 
 def _storm(folder: Path) -> Figure:

@@ -5,25 +5,28 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
+from unittest.mock import patch
 
 import uvicorn
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import Connection, create_engine, event, func, select
 from sqlmodel import Session
 
+from contract.coldchain.presets import PHARMA_2_8
 from contract.delivery.hub_actions import IncidentKind
-from contract.event import Lane
+from contract.event import Decision, Lane
 from hub.accounts.roles import Role
 from hub.accounts.service import create_token
 from hub.app import create_app
 from hub.centre import Centre, open_centre
-from hub.coldchain.tables import reading
+from hub.coldchain.decisions import ASSIGN_PROFILE
+from hub.coldchain.tables import judged_sensor, reading
 from hub.collector import relax_collector
 from hub.context import HubContext
 from hub.enrolment import enrol
@@ -32,7 +35,10 @@ from hub.intake import Incoming
 from hub.live import FLUSH_S, LiveBus
 from hub.projector import Change
 from hub.tables import incident
+from hub.tracking import projection as tracking_projection
+from hub.tracking.custody import CustodyEvent
 from hub.tracking.tables import CustodyEventRow, custody_event
+from hub.trips.retelling import retell
 from tests.bench.figure import Figure
 from tests.bench.hub_load import START_MS, Talker, poisoned, readings, scans, talkers
 
@@ -41,6 +47,9 @@ IDS = (
     "ingest.readings_per_s",
     "ingest.readings_mixed_per_s",
     "ingest.readings_in_contact_per_s",
+    "ingest.readings_judged_per_s",
+    "ingest.readings_judged_in_contact_per_s",
+    "ingest.stays_us",
     "ingest.poison_delay_p99_ms",
     "ingest.display_p99_ms",
     "hub.ledger_bytes_per_sensor_day",
@@ -71,10 +80,15 @@ def figures(folder: Path) -> Iterator[Figure]:
     relax_collector()
     yield _scans(folder)
     offline = list(readings(talkers(DEVICES), 500_000, block_sizes=OFFLINE))
-    yield _readings(folder, "ingest.readings_per_s", offline, AIM_READINGS_PER_S)
+    unjudged = _readings(folder, "ingest.readings_per_s", offline, AIM_READINGS_PER_S)
+    yield unjudged
     yield _mixed(folder)
     contact = list(readings(talkers(DEVICES), 60_000, block_sizes=IN_CONTACT))
-    yield _readings(folder, "ingest.readings_in_contact_per_s", contact)
+    met = _readings(folder, "ingest.readings_in_contact_per_s", contact)
+    yield met
+    yield _judged(folder, "ingest.readings_judged_per_s", offline, unjudged, AIM_READINGS_PER_S)
+    yield _judged(folder, "ingest.readings_judged_in_contact_per_s", contact, met)
+    yield _stays(folder)
     yield _poison(folder)
     yield _display(folder)
     yield _growth(folder, "hub.ledger_bytes_per_sensor_day", IN_CONTACT)
@@ -184,6 +198,60 @@ def _readings(
         f"at least {aim}" if aim else "",
         aim is None or rate >= aim,
         note,
+    )
+
+
+def _judged(
+    folder: Path, figure_id: str, messages: Sequence[Incoming], unjudged: Figure, aim: int | None = None
+) -> Figure:
+    """The same readings where each sensor has a profile before its first reading comes."""
+    devices = talkers(DEVICES)
+    with _hub(folder / figure_id, devices) as hub:
+        for device in devices:
+            for nr in range(len(OFFLINE)):
+                detail = json.dumps({"profile": PHARMA_2_8.name, "from_ms": START_MS})
+                sensor = f"{device.name}.fridge.air{nr}"
+                hub.centre.decide(Decision(ASSIGN_PROFILE, (), "w.chen", "", sensor, detail))
+        taken_s = hub.take(messages)
+        with hub.centre.db.read() as tx:
+            count = tx.scalar(select(func.count()).select_from(reading)) or 0
+            stands = tx.scalar(
+                select(func.count()).select_from(judged_sensor).where(judged_sensor.c.course.is_not(None))
+            )
+            assert stands == len(devices) * len(OFFLINE), f"{stands} sensors are judged"
+    rate = count / taken_s
+    return Figure(
+        figure_id,
+        rate,
+        "readings/s",
+        f"{unjudged.id}: the same without profiles",
+        unjudged.value,
+        f"at least {aim}" if aim else "",
+        aim is None or rate >= aim,
+    )
+
+
+def _stays(folder: Path) -> Figure:
+    """What telling stays and trips anew adds to each custody fact."""
+    devices = talkers(DEVICES)
+    messages = list(scans(devices, SCANS, per_message=SCANS_PER_MESSAGE))
+    spent_s = 0.0
+
+    def timed(tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names: Sequence[str]) -> None:
+        nonlocal spent_s
+        began_s = time.perf_counter()
+        retell(tx, events, names)
+        spent_s += time.perf_counter() - began_s
+
+    with _hub(folder / "stays", devices) as hub, patch.object(tracking_projection, "retell", timed):
+        taken_s = hub.take(messages)
+    return Figure(
+        "ingest.stays_us",
+        1e6 * spent_s / SCANS,
+        "us a scan",
+        "all that ingest does for a scan",
+        1e6 * taken_s / SCANS,
+        note=f"stays and trips told anew; {SCANS_PER_MESSAGE} scans to a batch",
     )
 
 

@@ -65,7 +65,7 @@ def talkers(count: int) -> list[Talker]:
     return made
 
 
-def _sscc(number: int) -> bytes:
+def sscc(number: int) -> bytes:
     digits = f"3{340_000_000_000_0000 + number:016}"
     return f"00{digits}{checkdigit.gs1(digits)}".encode()
 
@@ -77,7 +77,7 @@ def scans(devices: Sequence[Talker], count: int, *, per_message: int) -> Iterato
     for i in range(count):
         step, parcel = divmod(i, parcels)
         who = (parcel // 40 + step) % len(devices)
-        code = _sscc(parcel)
+        code = sscc(parcel)
         identity = identify(code, "]C1")
         event = Scan(
             code, "]C1", identity.kind, identity.key, WAY[step % len(WAY)], f"dock-{who % 9}", "usb-1", Verdict.EXPECTED

@@ -20,6 +20,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tests.bench.figure import Figure
+from tests.bench.full_hub import PERCENT
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -152,11 +153,16 @@ def main(argv: Sequence[str]) -> int:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description="Measures Holdfast on this machine.")
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"which (default all): {' '.join(areas())}")
+    parser.add_argument("--percent", metavar="N", help="fill only so much of the past of `pages`, on a small disk")
     parser.add_argument("--here", metavar="AREA", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.here is not None:
         measure(args.here)
         return 0
+    if args.percent is not None:
+        if not (args.percent.isdecimal() and 1 <= int(args.percent) <= 100):
+            parser.error(f"--percent {args.percent}: expected a whole number from 1 to 100")
+        os.environ[PERCENT] = args.percent
     unknown = sorted(set(args.areas) - set(areas()))
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}; known: {' '.join(areas())}")
