@@ -8,6 +8,8 @@ from hub.coldchain.excursions import ChangeView, ExcursionKind, ExcursionView, F
 
 Level = Literal["alarm", "attention", "silence", "past", "ok"]
 
+TOLD_FROM_MS: Final = 1_000
+"""A better clock fix moves all times of a device by a little; pages tell seconds."""
 SIGNS: Final[dict[Level, str]] = {"alarm": "▲", "attention": "◆", "silence": "?", "past": "!", "ok": "·"}
 
 
@@ -85,7 +87,7 @@ def _news(before: Found | None, now: Found) -> list[tuple[str, int | None]]:
         news.append(("began", now.started_ms))
     elif before.withdrawn:
         news.append(("found again, began", now.started_ms))
-    elif before.started_ms != now.started_ms:
+    elif abs(before.started_ms - now.started_ms) >= TOLD_FROM_MS:
         news.append(("begin moved to", now.started_ms))
     was = before if before is not None and not before.withdrawn else None
     if now.alarm_ms != (was and was.alarm_ms):

@@ -65,7 +65,7 @@ def test_the_history_tells_of_each_change_what_was_new() -> None:
         ChangeView(1_500, first),
         ChangeView(2_500, FOUND),
         ChangeView(5_000, replace(FOUND, ended_ms=3_000)),
-        ChangeView(6_000, replace(FOUND, started_ms=900, ended_ms=None)),
+        ChangeView(6_000, replace(FOUND, started_ms=0, ended_ms=None)),
         ChangeView(7_000, replace(FOUND, withdrawn=True)),
         ChangeView(8_000, FOUND),
     )
@@ -74,7 +74,7 @@ def test_the_history_tells_of_each_change_what_was_new() -> None:
         (1_500, (("began", 1_000),)),
         (2_500, (("alarm", 2_000), ("extreme", 910))),
         (5_000, (("ended", 3_000),)),
-        (6_000, (("begin moved to", 900), ("lasts after all", None))),
+        (6_000, (("begin moved to", 0), ("lasts after all", None))),
         (7_000, (("withdrawn", None),)),
         (8_000, (("found again, began", 1_000), ("alarm", 2_000))),
     ]
