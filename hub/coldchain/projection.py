@@ -5,7 +5,7 @@ one, that stretch of time is told anew from all blocks that touch it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, Final
@@ -13,13 +13,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, select, update
 
 from contract.delivery.hub_actions import IncidentKind
-from contract.event import ClockFix, Readings, Status
+from contract.event import Readings, Status
 from hub.coldchain.blocks import NewBlock, new_block
 from hub.coldchain.decisions import decides, fold_decision
 from hub.coldchain.documents import assigned_devices, push_assignments
 from hub.coldchain.hours import add_hours, hours_of, retell_hours
 from hub.coldchain.judging import Following, Judging, Sensor, Touched, assigned_among
 from hub.coldchain.series import Block, Span, Told, merge, union
+from hub.coldchain.steps import judged_devices, received_severally, steps_of, tells
 from hub.coldchain.tables import (
     course,
     excursion,
@@ -132,7 +133,7 @@ def _fold_readings(tx: Connection, facts: Sequence[LedgerFact]) -> list[Change]:
 
     Each change of a verdict is kept with when it became known, so what was known in between counts.
     """
-    told = [known for known in facts if _tells(known)]
+    told = [known for known in facts if tells(known)]
     blocks = _unknown(
         tx, [new_block(known, known.fact.event) for known in told if isinstance(known.fact.event, Readings)]
     )
@@ -140,13 +141,13 @@ def _fold_readings(tx: Connection, facts: Sequence[LedgerFact]) -> list[Change]:
         return []
     numbers, fresh = _number_sensors(tx, blocks)
     assigned = assigned_among(tx, fresh)
-    severally = _received_severally(told)
-    stepwise = _judged_devices(tx, severally) if severally else set()
+    severally = received_severally(told)
+    stepwise = judged_devices(tx, severally) if severally else set()
     fixed = stepwise & {known.fact.device for known in told if isinstance(known.fact.event, Status)}
     at_once = [known for known in told if known.fact.device not in fixed] if fixed else told
     dated = _date(tx, at_once, [block for block in blocks if block.row["device"] not in fixed], numbers)
     if stepwise:
-        fixed |= stepwise & dated.unsettled(_steps(told))
+        fixed |= stepwise & dated.unsettled(steps_of(told))
         dated = dated.without(fixed)
     changes = _fold_dated(tx, dated, at_once, assigned)
     later = [known for known in told if known.fact.device in fixed]
@@ -156,38 +157,6 @@ def _fold_readings(tx: Connection, facts: Sequence[LedgerFact]) -> list[Change]:
         dated = _date(tx, step, [block for block in blocks if block.fact_id in ids], numbers)
         changes += _fold_dated(tx, dated, step, assigned)
     return changes
-
-
-def _tells(known: LedgerFact) -> bool:
-    event = known.fact.event
-    return isinstance(event, Readings) or (isinstance(event, Status) and isinstance(event.detail, ClockFix))
-
-
-def _received_severally(facts: Iterable[LedgerFact]) -> set[str]:
-    """Devices of which facts came at several instants."""
-    receipts: dict[str, int] = {}
-    return {
-        known.fact.device
-        for known in facts
-        if receipts.setdefault(known.fact.device, known.received_ms) != known.received_ms
-    }
-
-
-def _steps(facts: Sequence[LedgerFact]) -> dict[bytes, int]:
-    """In which step each of these facts came to be known."""
-    together = groupby(facts, lambda known: known.received_ms)
-    return {known.fact_id: step for step, (_, some) in enumerate(together) for known in some}
-
-
-def _judged_devices(tx: Connection, devices: Collection[str]) -> set[str]:
-    there = sensor_record.c
-    return {
-        name
-        for some in chunks(sorted(devices))
-        for name in tx.scalars(
-            select(there.device).where(there.device.in_(some), there.profile_from_ms.is_not(None)).distinct()
-        )
-    }
 
 
 def _date(
