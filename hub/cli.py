@@ -413,9 +413,7 @@ def judge_command(
     )
     _print(to_json(judged) if as_json else in_words(judged))
     if bad := judged.file.bad:
-        raise Refused(
-            f"{len(bad)} lines were no readings and are not judged; the first: line {bad[0].line} {bad[0].why}"
-        )
+        raise Refused(f"lines that are no readings, and are not judged: {len(bad)}; line {bad[0].line} {bad[0].why}")
 
 
 @archive_app.command("make", epilog="Example: holdfast-hub archive make --keep-days 400 --data hub")
