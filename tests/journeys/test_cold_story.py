@@ -4,7 +4,6 @@ One test, because it is one story that is told once: what is looked at must be t
 are left in `build/screenshots`.
 """
 
-import csv
 import json
 import os
 import re
@@ -14,15 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from contract.coldchain.engine import judge
-from contract.coldchain.profile_text import read_profile
 from firmware_sim.demo.office import profile
 from firmware_sim.demo.pace import CALM
 from firmware_sim.processes import AgentProcess, find_command, run_command
@@ -38,6 +34,7 @@ SHOWN_MS: Final = 20_000
 T = TypeVar("T")
 
 TOO_WIDE: Final = "document.documentElement.scrollWidth > innerWidth"
+JUDGED_ALIKE: Final = ("limit", "started_at", "alarm_at", "ended_at", "extreme")
 BACK_AGAIN: Final = "cold-room has its network back"
 OPEN_DOOR, AWAY, BROKEN = "van-2.rear.temperature_c", "van-3.rear.temperature_c", "van-2.front.temperature_c"
 
@@ -318,23 +315,17 @@ def the_van_is_back(demo: Demo, office: Office) -> None:
         expect(history.last).to_contain_text("ended")
     with office.screen(width=390, scheme="dark", locale="zh-CN") as page:
         office.look(page, f"/excursions/{ended['id']}", "excursion-late-390-dark-zh")
-    times = (epoch_ms(ended[name]) for name in ("started_at", "alarm_at", "ended_at"))
-    assert judged_again(demo.data, office) == [(ended["limit"], *times, round(100 * ended["extreme"]))]
+    assert judged_by_command(demo.data, office) == [{name: ended[name] for name in JUDGED_ALIKE}]
 
 
-def judged_again(folder: Path, office: Office) -> list[tuple[Any, ...]]:
-    """What the engine finds in the sensor's export."""
-    exported = folder / "van-3.csv"
+def judged_by_command(folder: Path, office: Office) -> list[dict[str, Any]]:
+    """What `holdfast-hub judge` finds in the sensor's export; as of an excursion on its page."""
+    exported, limits = folder / "van-3.csv", folder / "limits.json"
     exported.write_bytes(office.fetch(f"/api/v1/sensors/{AWAY}/readings.csv"))
-    rows = list(csv.DictReader(exported.read_text().splitlines()))
-    assert len(rows) > 30
-    readings = [(epoch_ms(row["time"]), round(100 * float(row["value"]))) for row in rows]
-    found = judge(read_profile(json.dumps(profile(CALM))), readings, readings[0][0], readings[-1][0])
-    return [(e.limit, e.started_ms, e.alarm_ms, e.ended_ms, e.extreme) for e in found.excursions]
-
-
-def epoch_ms(text: str) -> int:
-    return round(1000 * datetime.fromisoformat(text).timestamp())
+    limits.write_text(json.dumps(profile(CALM)))
+    told = json.loads(run_command("holdfast-hub", "judge", str(exported), "--profile", str(limits), "--json"))
+    assert told["readings"] > 30
+    return [{name: found[name] for name in JUDGED_ALIKE} for found in told["excursions"]]
 
 
 def the_trip_is_reported(demo: Demo, office: Office, tmp_path: Path) -> None:
