@@ -17,6 +17,7 @@ from hub.accounts.roles import Role
 from hub.agent_file import KEY_BYTES, read_agent_key, write_agent_config
 from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
 from hub.clock import wall_ms
+from hub.coldchain.judge_command import judge_command
 from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
@@ -60,6 +61,9 @@ user_app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 token_app = typer.Typer(help="Keys for programs.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What could not be read or folded.", no_args_is_help=True)
 archive_app = typer.Typer(help="Old facts in sealed files.", no_args_is_help=True)
+app.command("judge", epilog="Example: holdfast-hub judge logger.csv --profile pharma-2-8 --zone Europe/Berlin")(
+    judge_command
+)
 app.add_typer(device_app, name="device")
 app.add_typer(display_app, name="display")
 app.add_typer(user_app, name="user")
@@ -80,13 +84,6 @@ class BrokerKind(StrEnum):
     """Brokers that `broker-config` knows."""
 
     MOSQUITTO = "mosquitto"
-
-
-class JudgedUnit(StrEnum):
-    """Units of a logger's temperatures."""
-
-    C = "c"
-    F = "f"
 
 
 def main() -> None:
@@ -380,40 +377,6 @@ def verify_report(
         _show(found.said, as_json, lambda _: found.words)
     if found.wrong:
         raise Refused("\n".join(found.wrong))
-
-
-@app.command("judge", epilog="Example: holdfast-hub judge logger.csv --profile pharma-2-8 --zone Europe/Berlin")
-def judge_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Any logger's readings: time and value.")],
-    *,
-    profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="A preset, or a profile in JSON or TOML.")],
-    from_at: Annotated[str, typer.Option("--from", metavar="TIME", help="Since when; else the first reading.")] = "",
-    to_at: Annotated[str, typer.Option("--to", metavar="TIME", help="Until when; else the last reading.")] = "",
-    zone: Annotated[str, typer.Option(metavar="ZONE", help="Of times that name none.")] = "UTC",
-    unit: Annotated[JudgedUnit | None, typer.Option(help="Of the values, if not as the header says.")] = None,
-    column: Annotated[str, typer.Option(metavar="NAME", help="The value's column, where several fit.")] = "",
-    time_format: Annotated[str, typer.Option(metavar="FORMAT", help="Of times that are not ISO 8601.")] = "",
-    no_data: Annotated[str, typer.Option(metavar="DURATION", help="Instead of the profile's, such as 35m.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Judge a logger's history by the same engine as live; exits 1 when the file has lines that are no readings."""
-    from hub.coldchain.judge_file import find_profile, judge_file  # noqa: PLC0415 most of the hub
-    from hub.coldchain.judge_telling import in_words, to_json  # noqa: PLC0415 most of the hub
-    from hub.coldchain.logger_csv import How, find_zone, read_time  # noqa: PLC0415 most of the hub
-
-    fahrenheit = None if unit is None else unit is JudgedUnit.F
-    how = How(zone=find_zone(zone), zone_name=zone, fahrenheit=fahrenheit, column=column, time_format=time_format)
-    judged = judge_file(
-        file,
-        find_profile(profile),
-        how,
-        from_ms=read_time(from_at, how) if from_at else None,
-        to_ms=read_time(to_at, how) if to_at else None,
-        no_data_s=int(parse_duration_s(no_data)) if no_data else None,
-    )
-    _print(to_json(judged) if as_json else in_words(judged))
-    if bad := judged.file.bad:
-        raise Refused(f"lines that are no readings, and are not judged: {len(bad)}; line {bad[0].line} {bad[0].why}")
 
 
 @archive_app.command("make", epilog="Example: holdfast-hub archive make --keep-days 400 --data hub")
