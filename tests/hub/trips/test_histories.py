@@ -4,18 +4,14 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select
 
-from contract.coldchain.engine import judge
 from contract.coldchain.presets import PRESETS
 from contract.event import Readings, Step
 from contract.limits import MAX_BLOCK_READINGS
 from hub.coldchain.tables import sensor_assignment, sensor_record
 from hub.tables import device, device_contact
 from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory
-from hub.trips.judging import judge_list
 from hub.trips.queries import TripFilters, find_trip, list_trips, parcel_history
 from hub.trips.tables import trip
 from tests.hub.folding import T0, Ledger, block, engine, fold, scan
@@ -488,18 +484,3 @@ def test_trips_come_in_pages_the_latest_first(tx: Connection) -> None:
 
 def test_presets_are_what_these_tests_take_them_for() -> None:
     assert {limit.name: limit.threshold for limit in PRESETS["pharma-2-8"].limits}["above 8"] == 800
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 1_200), st.one_of(st.none(), st.integers(-1_200, 1_500))), max_size=600),
-    st.integers(0, 3_000),
-    st.sampled_from(sorted(PRESETS)),
-)
-def test_judging_by_blocks_is_judging_one_by_one(steps: list[tuple[int, int | None]], rest_s: int, name: str) -> None:
-    at_ms, readings = T0, []
-    for wait_s, value in steps:
-        at_ms += wait_s * S_MS
-        readings.append((at_ms, value))
-    to_ms = at_ms + rest_s * S_MS
-
-    assert judge_list(PRESETS[name], readings, T0, to_ms) == judge(PRESETS[name], readings, T0, to_ms)
