@@ -26,6 +26,7 @@ PAGES: Final = (
     ("/trips", "Trips", Role.VIEWER),
     ("/map", "Map", Role.VIEWER),
     ("/devices", "Devices", Role.VIEWER),
+    ("/notices", "Notices", Role.OPERATOR),
     ("/audit", "Audit", Role.AUDITOR),
 )
 """The pages' own addresses, names and who may see them, as the navigation lists them."""
