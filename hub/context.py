@@ -1,10 +1,12 @@
 """What the web side needs of the running hub, and how routes get at it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from asyncio import Semaphore
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import Connection
 
 from contract.event import Decision
@@ -15,6 +17,11 @@ from hub.ledger.safety import Safety
 from hub.live import LiveBus
 from hub.map.source import BUILT_IN, MapSource
 from hub.requests import Request as Administration
+
+READERS_AT_ONCE: Final = 20
+"""Requests that read at once. The others wait on the event loop, where they hold nothing that those could need to go on: were
+it in one of the web's 40 threads, a few hundred browsers that come back at once would wait for each other. Fewer than there
+are connections (`hub.db.MAX_READERS`), of which the hub's own jobs need some."""
 
 
 def always_ready() -> bool:
@@ -49,6 +56,7 @@ class HubContext:
         administer: answers what administration commands ask (`hub.requests`), such as enrolling a device.
         safety: what devices may be told is safe, read with this connection.
         map: what lies under the vehicles on the map.
+        readers: places for requests that read.
     """
 
     database: Database
@@ -63,6 +71,7 @@ class HubContext:
     administer: Callable[[Administration], Any] = no_administration
     safety: Callable[[Connection], Safety] = nothing_safe
     map: MapSource = BUILT_IN
+    readers: Semaphore = field(default_factory=lambda: Semaphore(READERS_AT_ONCE), compare=False)
 
     @property
     def ahead(self) -> Ahead:
@@ -80,12 +89,13 @@ Hub = Annotated[HubContext, Depends(hub_context)]
 """Parameter type of routes that write, decide or need the time."""
 
 
-def read_connection(request: Request, hub: Hub) -> Iterator[Connection]:
+async def read_connection(request: Request, hub: Hub) -> AsyncIterator[Connection]:
     """A consistent read-only snapshot for one request."""
-    # Taken before the snapshot begins: what changes in between is then told twice instead of never.
-    request.state.live_position = hub.live.position
-    with hub.database.read() as connection:
-        yield connection
+    async with hub.readers:
+        # Taken before the snapshot begins: what changes in between is then told twice instead of never.
+        request.state.live_position = hub.live.position
+        async with contextmanager_in_threadpool(hub.database.read()) as connection:
+            yield connection
 
 
 Reader = Annotated[Connection, Depends(read_connection, scope="function")]
