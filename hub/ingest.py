@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from contract.delivery.hub import decide
 from contract.delivery.hub_actions import Reply
 from contract.errors import Malformed
-from contract.messages import Batch, Blob, Credit, Fill, Gap, Hello, LatestReading, Nack, encode_message
+from contract.messages import Batch, Blob, Credit, Fill, Gap, Hello, LatestReading, Live, Nack, encode_message
 from contract.statement import Direction, seal
 from hub.centre import Centre
 from hub.credit import Load, credit_for
@@ -155,6 +155,10 @@ class Ingest:
         if not group:
             return
         credit = credit_for(Load(self.queued, self.counts.commit_s, self.counts.storage_ok))
+        if all(isinstance(judged, Heard) and isinstance(judged.message, Live) for judged in group):
+            # Most messages of a fleet in contact: nothing of them is kept, so nothing is begun, committed or folded.
+            self._show(group, _Done())
+            return
         began_s = self._clock_s()
         try:
             done = self._commit(group, credit)
@@ -171,11 +175,7 @@ class Ingest:
         self.counts.facts += done.facts
         faultpoint("hub_post_commit")
         self._answer(done.replies)
-        heard = [(j.device, j.message) for j in group if isinstance(j, Heard)]
-        spoke, shown = self._life.read(heard, greeted=done.greeted, grown=done.grown)
-        for device, readings in shown:
-            self._outlets.on_live(device, readings)
-        self._project([*done.changes, *(Change("contact", device) for device in spoke)], done.readable)
+        self._show(group, done)
 
     def _pace(self, arrived: Sequence[Judged]) -> list[Judged]:
         """Hold hellos back while there are too many; a newer one of a device takes the older one's place."""
@@ -287,9 +287,16 @@ class Ingest:
                 continue
             self._outlets.publish(device.id, payload)
 
-    def _project(self, changes: Sequence[Change], readable: Sequence[LedgerFact]) -> None:
+    def _show(self, group: Sequence[Judged], done: "_Done") -> None:
+        heard = [(j.device, j.message) for j in group if isinstance(j, Heard)]
+        spoke, shown = self._life.read(heard, greeted=done.greeted, grown=done.grown)
+        for device, readings in shown:
+            self._outlets.on_live(device, readings)
+        self._project([*done.changes, *(Change("contact", device) for device in spoke)], done)
+
+    def _project(self, changes: Sequence[Change], done: "_Done") -> None:
         try:
-            folded = self._centre.projector.run(readable)
+            folded = self._centre.projector.run(done.readable) if done.committed else []
         except OperationalError as error:
             # The facts are kept and acknowledged; they are folded when there is room again.
             self.counts.storage_ok = False
@@ -309,8 +316,10 @@ class _Done:
         self.grown: set[str] = set()
         self.facts = 0
         self.readable: list[LedgerFact] = []
+        self.committed = False
 
     def note(self, ledger: LedgerTransaction) -> None:
+        self.committed = True
         self.facts += ledger.facts
         self.readable += ledger.readable
         self.greeted |= ledger.contacts.keys()

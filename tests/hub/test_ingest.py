@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
@@ -356,6 +357,19 @@ def test_a_hello_is_answered_once_and_a_played_back_one_never(tmp_path: Path) ->
         assert isinstance(welcome, Welcome)
         assert desk.hear("van-1", device.outgoing[0]) == []
         assert desk.incidents() == {"stale_hello"}
+
+
+def test_live_values_alone_begin_no_transaction(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        connected(desk, "van-1", 1)
+        begun: list[object] = []
+        for engine in (desk.centre.db.engine, desk.centre.db.readers):
+            event.listen(engine, "begin", begun.append)
+        reading = LatestReading("van-1.fridge.air", Quantity.TEMPERATURE_C, NOW_MS, 412)
+        desk.say("van-1", Live((reading,)))
+
+    assert desk.live[-1] == ("van-1", (reading,))
+    assert begun == []
 
 
 def test_live_values_and_changes_reach_the_displays(tmp_path: Path) -> None:
