@@ -301,6 +301,8 @@ VIEWERS = 500
 CHANGES_A_SECOND = 200
 TALKERS = ceil(CHANGES_A_SECOND / len(PROBES))
 WINDOW_S = 8.0
+SETTLE_S = 5.0
+"""Until all of them are signed in."""
 AIM_VIEWERS = 15
 
 
@@ -310,11 +312,11 @@ def _viewers(hub: HubProcess, full: FullHub, browser: Browser) -> Figure:
 
 async def _watch(hub: HubProcess, vans: Sequence[Talker], cookie: str) -> Figure:
     speaking = asyncio.create_task(_speak(hub.mqtt_port, vans))
-    await asyncio.sleep(3)
+    await asyncio.sleep(SETTLE_S)
     broker = next(child for child in children(hub.pid or 0) if "nats-server" in program_of(child))
     alone, _ = await _window(hub.pid or 0, broker)
     pages = [await Viewer.opened(hub.http_port, cookie) for _ in range(VIEWERS)]
-    await asyncio.sleep(3)
+    await asyncio.sleep(SETTLE_S)
     before = sum(page.events for page in pages)
     began_s = time.monotonic()
     windows = [await _window(hub.pid or 0, broker) for _ in range(ROUNDS)]
@@ -383,8 +385,12 @@ class Viewer(asyncio.Protocol):
 class _Silent:
     """Who speaks and does not listen."""
 
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+
     def opened(self) -> None:
-        """Nothing."""
+        """It may speak."""
+        self.is_open.set()
 
     def arrived(self, payload: bytes) -> None:
         """Nothing."""
@@ -399,13 +405,12 @@ async def _speak(port: int, vans: Sequence[Talker]) -> None:
     loop = asyncio.get_running_loop()
     lines = []
     for van in vans:
-        client = f"{van.name}-{os.urandom(8).hex()}"
-        line = Line(van.name, password_of(van.key), client, _Silent())
+        client, silent = f"{van.name}-{os.urandom(8).hex()}", _Silent()
+        line = Line(van.name, password_of(van.key), client, silent)
         await loop.create_connection(lambda line=line: line, "127.0.0.1", port)
-        lines.append(line)
-    await asyncio.sleep(1)
-    for van, line in zip(vans, lines, strict=True):
+        await silent.is_open.wait()
         line.publish(_hello(van))
+        lines.append(line)
     due_s = loop.time()
     second = 0
     while True:
