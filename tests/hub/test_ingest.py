@@ -19,7 +19,6 @@ from contract.messages import (
     Batch,
     Blob,
     BlobState,
-    Document,
     Fill,
     LatestReading,
     Live,
@@ -30,7 +29,6 @@ from contract.statement import DEFLATED, Direction, seal, unseal
 from contract.topics import up_topic
 from hub import tables as t
 from hub.administration import Administration
-from hub.documents import put_document
 from hub.enrolment import revoke
 from hub.errors import CommitFailed
 from hub.ingest import GROUP_HELLOS
@@ -387,25 +385,6 @@ def test_live_values_and_changes_reach_the_displays(tmp_path: Path) -> None:
             Change("contact", "van-1"),
             Change("parcel", made.hex()),
         ]
-
-
-def test_documents_travel_in_parts_until_the_device_says_it_has_them(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
-        device = connected(desk)
-        with desk.centre.db.write() as tx:
-            assert put_document(tx, "van-1", "route", b"x" * 100_000, now_ms=NOW_MS) == 1
-            assert put_document(tx, "van-1", "route", b"x" * 100_000, now_ms=NOW_MS) == 1
-            assert put_document(tx, "van-1", "route", b"y" * 100_000, now_ms=NOW_MS) == 2
-        device.mono_ms += 60_000
-        device.feed(Disconnected())
-        device.feed(Connected())
-        replies = desk.hear("van-1", device.outgoing.pop())
-
-        assert isinstance(replies[0], Welcome)
-        assert [d.version for d in replies[0].documents] == [2]
-        parts = [r for r in replies if isinstance(r, Document)]
-        assert [(p.version, p.part, p.parts) for p in parts] == [(2, 0, 2), (2, 1, 2)]
-        assert b"".join(p.data for p in parts) == b"y" * 100_000
 
 
 def test_acks_wait_for_their_commit_and_carry_the_credit_of_the_moment(tmp_path: Path) -> None:
