@@ -1,5 +1,8 @@
 """Facts for tests of projections, a database for them, and dumps to compare."""
 
+import atexit
+import functools
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,9 +25,27 @@ INCARNATION = b"i" * 16
 
 
 def engine() -> Engine:
+    """An empty database in memory, with all tables."""
     made = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    metadata.create_all(made)
+    _sqlite(made).deserialize(_all_tables())
     return made
+
+
+@functools.cache
+def _all_tables() -> bytes:
+    """Made once: a property asks for hundreds of them."""
+    made = create_engine("sqlite://", poolclass=StaticPool)
+    metadata.create_all(made)
+    body = _sqlite(made).serialize()
+    made.dispose()
+    return body
+
+
+def _sqlite(made: Engine) -> sqlite3.Connection:
+    with made.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
 
 
 class Ledger:
@@ -112,11 +133,17 @@ def _rows(tx: Connection, table: Table, names: dict[int, str]) -> list[dict[str,
 
 def folded(batches: Iterable[Sequence[LedgerFact]]) -> dict[str, list[dict[str, Any]]]:
     """The dump after folding these batches one after the other into an empty database."""
+    made = _reused()
+    _sqlite(made).deserialize(_all_tables())
+    with made.begin() as tx:
+        for facts in batches:
+            fold(tx, facts)
+        return dump(tx)
+
+
+@functools.cache
+def _reused() -> Engine:
+    """One for all properties: a new engine would compile all statements anew. Closed when the tests end."""
     made = engine()
-    try:
-        with made.begin() as tx:
-            for facts in batches:
-                fold(tx, facts)
-            return dump(tx)
-    finally:
-        made.dispose()
+    atexit.register(made.dispose)
+    return made

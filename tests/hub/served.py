@@ -1,10 +1,14 @@
 """A real hub process, and a real device core that speaks to it over its broker."""
 
+import atexit
+import functools
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -26,6 +30,16 @@ def run_hub(*words: object, **environment: str) -> "subprocess.CompletedProcess[
     return subprocess.run(
         [HUB, *map(str, words)], capture_output=True, text=True, check=False, env=os.environ | environment, timeout=120
     )
+
+
+@functools.cache
+def initialised_hub() -> Path:
+    """A hub's folder after `init`: made once, because it takes seconds. Copy it."""
+    folder = Path(tempfile.mkdtemp(prefix="hf-hub-"))
+    atexit.register(shutil.rmtree, folder)
+    done = run_hub("init", "--data", folder / "hub")
+    assert done.returncode == 0, done.stderr
+    return folder / "hub"
 
 
 class ServedHub:
@@ -90,11 +104,13 @@ class WiredDevice:
         self.device.feed(Disconnected())
         self.device.outgoing.clear()
 
-    def exchange(self, until_acked: int, seconds: float = 20) -> bool:
-        """Carry messages until so many custody positions are acknowledged; whether they were."""
+    def exchange(self, until_acked: int, seconds: float = 20, hub: ServedHub | None = None) -> bool:
+        """Carry messages until so many custody positions are acknowledged, or this hub is dead; whether they were."""
         until_s = time.monotonic() + seconds
         lane = next(iter(self.device.store.lanes))
         while self.device.store.lane(lane).acked_n < until_acked and time.monotonic() < until_s:
+            if hub is not None and hub.process.poll() is not None:
+                break
             self._send()
             self._hear(0.05)
         return self.device.store.lane(lane).acked_n >= until_acked

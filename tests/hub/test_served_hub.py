@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,16 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.served import ServedHub, WiredDevice, run_hub
+from tests.hub.served import ServedHub, WiredDevice, initialised_hub, run_hub
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "hub"
-    assert run_hub("init", "--data", folder).returncode == 0
-    return folder
+    return Path(shutil.copytree(initialised_hub(), tmp_path / "hub"))
 
 
 @pytest.fixture
@@ -113,7 +112,7 @@ def test_p2_p3_f035_f036_f037_a_hub_killed_anywhere_loses_and_doubles_nothing(da
     dying = ServedHub(data, faultpoint=f"{faultpoint}:2:kill")
     address = f"{dying.mqtt.host}:{dying.mqtt.port}"
     van.connect(dying)
-    assert not van.exchange(600, seconds=3)
+    assert not van.exchange(600, hub=dying)
     assert dying.wait() == -signal.SIGKILL
     van.disconnect()
 

@@ -3,6 +3,7 @@
 Slow and simple on purpose. All times are whole minutes, so that whatever happens, happens at a minute.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -22,16 +23,13 @@ def judge_by_the_minute(
     judged_from = from_minute + profile.ignore_first_s / 60
     minutes = range(from_minute, to_minute + 1)
 
-    def before(minute: int) -> int | None:
-        return max((time for time in times if time <= minute), default=None)
-
-    def behind(minute: int) -> int:
-        return min((time for time in times if time > minute), default=to_minute)
-
     def holding(minute: int) -> int | None:
         """The reading whose value holds from this minute to the next."""
-        time = before(minute)
-        return None if time is None or behind(minute) - time > longest else time
+        later = bisect_right(times, minute)
+        if not later:
+            return None
+        behind = times[later] if later < len(times) else to_minute
+        return times[later - 1] if behind - times[later - 1] <= longest else None
 
     def known(minute: int) -> int | None:
         """The reading that tells this very instant."""
