@@ -15,6 +15,8 @@ SLOW_COMMIT_S: Final = 0.5
 BUSY_RETRY_MS: Final = 2_000
 STORAGE_RETRY_MS: Final = 30_000
 """A full disk needs a person."""
+HELD_RETRY_MS: Final = 2_000
+"""A database that another program holds is free again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,14 @@ class Load:
     queued: int
     commit_s: float = 0.0
     storage_ok: bool = True
+    held: bool = False
+    """Storage refuses only because another program holds it."""
 
 
 def credit_for(load: Load) -> Credit:
     """The credit that goes with every answer."""
     if not load.storage_ok:
-        return Credit(0, STORAGE_RETRY_MS)
+        return Credit(0, HELD_RETRY_MS if load.held else STORAGE_RETRY_MS)
     if load.queued >= FULL_QUEUE:
         return Credit(0, BUSY_RETRY_MS)
     room = 1.0

@@ -6,6 +6,7 @@ A commit whose result is unknown is never tried again: the process ends, and dev
 facts, however often they come).
 """
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ class Ingest:
         self._hellos: dict[str, Heard] = {}
         self._documents = DocumentPacer()
         self._life = SignsOfLife()
+        self._held = False
         self.counts = IngestCounts()
 
     # -- the queue -------------------------------------------------------------------------------------------------
@@ -154,7 +156,7 @@ class Ingest:
         group = self._pace(arrived)
         if not group:
             return
-        credit = credit_for(Load(self.queued, self.counts.commit_s, self.counts.storage_ok))
+        credit = credit_for(Load(self.queued, self.counts.commit_s, self.counts.storage_ok, self._held))
         if all(isinstance(judged, Heard) and isinstance(judged.message, Live) for judged in group):
             # Most messages of a fleet in contact: nothing of them is kept, so nothing is begun, committed or folded.
             self._show(group, _Done())
@@ -264,13 +266,17 @@ class Ingest:
 
     def _storage_failed(self, group: Sequence[Judged], why: BaseException | None) -> None:
         """Nothing of the group was kept, so nothing is acknowledged; devices are told to wait."""
-        self.counts.storage_ok = False
+        self._note_trouble(why)
         log.error("storage refuses to keep", why=str(why))
-        credit = credit_for(Load(self.queued, storage_ok=False))
+        credit = credit_for(Load(self.queued, storage_ok=False, held=self._held))
         for judged in group:
             if isinstance(judged, Heard) and isinstance(judged.message, Batch | Gap):
                 nack = Nack(judged.message.incarnation, judged.message.lane, "busy", credit)
                 self._answer([Reply(judged.device, nack)])
+
+    def _note_trouble(self, why: BaseException | None) -> None:
+        self.counts.storage_ok = False
+        self._held = isinstance(why, sqlite3.Error) and why.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
     # -- after the commit ------------------------------------------------------------------------------------------
 
@@ -299,7 +305,7 @@ class Ingest:
             folded = self._centre.projector.run(done.readable) if done.committed else []
         except OperationalError as error:
             # The facts are kept and acknowledged; they are folded when there is room again.
-            self.counts.storage_ok = False
+            self._note_trouble(error.orig)
             log.warning("storage refuses to fold", why=str(error.orig))
             folded = []
         if changes or folded:

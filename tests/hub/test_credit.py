@@ -26,3 +26,10 @@ def test_credit_shrinks_with_the_queue_and_is_nothing_when_it_is_full() -> None:
 
 def test_without_storage_nothing_is_taken() -> None:
     assert credit_for(Load(0, storage_ok=False)).facts == 0
+
+
+def test_a_database_that_another_program_holds_is_tried_again_sooner_than_a_full_disk() -> None:
+    held, full = (credit_for(Load(0, storage_ok=False, held=held)) for held in (True, False))
+
+    assert held.facts == full.facts == 0
+    assert 0 < held.retry_after_ms < full.retry_after_ms

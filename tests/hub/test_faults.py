@@ -10,15 +10,16 @@ from sqlalchemy import select
 
 from contract.delivery.device_states import Connected, Disconnected
 from contract.limits import SAFE_AGE_MS
-from contract.messages import Nack, Welcome
+from contract.messages import Credit, Nack, Welcome
 from hub import tables as t
 from hub.backup import make_backup, scheduled_name
 from hub.backup_schedule import FAILED_KEY, scheduled_backups
 from hub.centre import open_centre
 from hub.clock import STEP_MS, ClockWatch
 from hub.clock_watch import behind_ledger_ms, report_step
+from hub.credit import HELD_RETRY_MS
 from tests.contract.delivery.memory import Device
-from tests.hub.broken import read_only
+from tests.hub.broken import held, read_only
 from tests.hub.desk import NOW_MS, Desk, Seen, connected, open_desk, seen
 
 YEAR_MS = 366 * 24 * 3_600_000
@@ -57,6 +58,22 @@ def test_f039_while_the_database_is_read_only_nothing_is_acknowledged_and_everyt
             desk.settle(device)
         assert desk.facts() == made
         assert desk.ingest.counts.storage_ok is True
+
+
+def test_f039_while_another_program_holds_the_database_devices_are_told_to_ask_again_soon(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        device = connected(desk)
+        made = [device.scan(b"%d" % n) for n in range(20)]
+        with held(desk.centre.db):
+            (refused,) = desk.hear("van-1", device.outgoing.pop(0))
+            device.hear(desk.sent.pop()[1])
+        assert isinstance(refused, Nack)
+        assert refused.credit == Credit(0, HELD_RETRY_MS)
+        assert desk.facts() == []
+        for _ in range(2):
+            device.tick(HELD_RETRY_MS + 1_000)
+            desk.settle(device)
+        assert desk.facts() == made
 
 
 @contextmanager
