@@ -1,9 +1,9 @@
 """The live bus: what changed at the hub, read and encoded once, and fanned out to all open pages as the same bytes.
 
 Writer and projector threads name what changed (`publish`), or bring a value that ran ahead of its fact (`publish_ahead`). The
-bus collects for FLUSH_S, reads each changed thing once, however often it changed, and hands one byte string to every viewer.
-A viewer that falls behind is not waited for: it is told to fetch its snapshot again. Server-sent events as in the HTML
-standard, section 9.2.
+bus collects for a moment (`gather_s`), reads each changed thing once, however often it changed, and hands one byte string to
+every viewer. A viewer that falls behind is not waited for: it is told to fetch its snapshot again. Server-sent events as in
+the HTML standard, section 9.2.
 """
 
 import asyncio
@@ -33,6 +33,10 @@ TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "positio
 
 FLUSH_S: Final = 0.1
 """One write per viewer ten times a second is quick for an eye and cheap for the hub."""
+CROWD: Final = 500
+"""So many viewers make gathering twice as long: what a flush costs is one write for each."""
+LONGEST_FLUSH_S: Final = 0.5
+"""Still at once for who looks at a page."""
 HEARTBEAT_S: Final = 10.0
 """A page that hears nothing for three of these says that it is not live."""
 STREAM_S: Final = 900.0
@@ -75,6 +79,11 @@ class _Viewer:
             chunk = instead
         self.chunks.append(chunk)
         self.ready.set()
+
+
+def gather_s(viewers: int) -> float:
+    """How long changes are gathered for so many viewers before they are told."""
+    return min(FLUSH_S * (1 + viewers / CROWD), LONGEST_FLUSH_S)
 
 
 class LiveBus:
@@ -192,7 +201,7 @@ class LiveBus:
         self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
-        await asyncio.sleep(FLUSH_S)
+        await asyncio.sleep(gather_s(len(self._viewers)))
         with self._lock:
             changed, self._changed = self._changed, {}
             ahead, self._ahead = self._ahead, {}

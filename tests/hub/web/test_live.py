@@ -13,7 +13,18 @@ from contract.event import Quantity
 from contract.limits import MAX_SNAPSHOT_SENSORS
 from contract.messages import LatestReading
 from hub.ahead import Ahead, LiveReading, values_ahead
-from hub.live import CONTACT, CONTACT_TOLD_MS, FLUSH_KEYS, HISTORY_CHUNKS, VIEWER_CHUNKS, LiveBus
+from hub.live import (
+    CONTACT,
+    CONTACT_TOLD_MS,
+    CROWD,
+    FLUSH_KEYS,
+    FLUSH_S,
+    HISTORY_CHUNKS,
+    LONGEST_FLUSH_S,
+    VIEWER_CHUNKS,
+    LiveBus,
+    gather_s,
+)
 from hub.projector import Change
 from hub.web.live_response import LiveResponse
 from tests.hub.web.seeded import NOW_MS, HubClock
@@ -109,6 +120,12 @@ def test_a_change_from_another_thread_reaches_all_pages_as_the_same_bytes() -> N
         thread.join()
 
     on_loop(work)
+
+
+def test_the_more_pages_follow_the_longer_changes_are_gathered_and_never_long() -> None:
+    waits = [gather_s(viewers) for viewers in (1, CROWD, 4 * CROWD, 100 * CROWD)]
+
+    assert waits == pytest.approx([FLUSH_S, 2 * FLUSH_S, LONGEST_FLUSH_S, LONGEST_FLUSH_S], rel=0.01)
 
 
 def test_of_many_changes_of_one_thing_only_the_latest_state_is_told() -> None:
