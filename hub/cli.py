@@ -121,6 +121,10 @@ def serve_command(
     keep_photos_days: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Erase photos older than N days that no open finding needs.")
     ] = None,
+    keep_personal_days: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Withhold names and notes of proofs older than N days, likewise."),
+    ] = None,
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
     base_map: Annotated[
         str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")
@@ -128,6 +132,7 @@ def serve_command(
 ) -> None:
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
     configure_logging()
+    from hub.archive.terms import Terms  # noqa: PLC0415 most of the hub
     from hub.broker.link import read_credential  # noqa: PLC0415 most of the hub
     from hub.serve import Settings, serve  # noqa: PLC0415 most of the hub
 
@@ -141,8 +146,7 @@ def serve_command(
         external_credential=read_credential(broker_credential) if broker_credential else None,
         backup_dir=backup_dir,
         backup_every_s=parse_duration_s(backup_every),
-        keep_days=keep_days,
-        keep_photos_days=keep_photos_days,
+        keep=Terms(keep_days, keep_photos_days, keep_personal_days),
         secure=https,
         map=parse_map(base_map),
     )

@@ -164,6 +164,8 @@ def _writer_engine(path: Path) -> Engine:
             # NORMAL may lose the last commits at a power cut, and an acknowledged fact may be deleted elsewhere.
             "synchronous=FULL",
             "foreign_keys=ON",
+            # What is withheld or erased shall not be read out of the free space of the file.
+            "secure_delete=ON",
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
             f"journal_size_limit={LOG_BYTES}",
         ):

@@ -18,6 +18,7 @@ from contract.delivery.hub_actions import IncidentKind, Report
 from contract.errors import Malformed
 from contract.fact import Fact, decode_core
 from hub import tables as t
+from hub.archive.redaction import Personal
 from hub.db import Database, insert
 from hub.errors import ProjectionError
 from hub.faultpoint import faultpoint
@@ -43,6 +44,8 @@ class LedgerFact(Struct, frozen=True, gc=False):
     fact: Fact
     received_ms: int
     """When the hub took it, UTC epoch ms; stored, so that folding reads no clock."""
+    withheld: tuple[Personal, ...] = ()
+    """What the fact said and does not say here any more."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -213,8 +216,8 @@ class Projector:
             return None
 
     def _ledger_fact(self, row: Row[Any]) -> LedgerFact:
-        core = self._db.archives.whole(row.core, row.fact_id)
-        return LedgerFact(row.seq, row.fact_id, decode_core(core), row.received_ms)
+        content = self._db.archives.whole(row.core, row.fact_id)
+        return LedgerFact(row.seq, row.fact_id, decode_core(content.core), row.received_ms, content.withheld)
 
     # -- folding ---------------------------------------------------------------------------------------------------
 

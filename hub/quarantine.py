@@ -94,7 +94,7 @@ def _readable_now(tx: Connection, identity: bytes, heads: StreamHeads) -> bool:
         # Its own device has stated it since.
         return True
     try:
-        fact = decode_core(whole(tx, row.core, identity)) if row is not None and row.core is not None else None
+        fact = decode_core(whole(tx, row.core, identity).core) if row is not None and row.core is not None else None
     except Malformed:
         return False
     if fact is None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from contract.event import Decision
 from contract.messages import LatestReading
 from hub.ahead import values_ahead
+from hub.archive.terms import FOR_EVER, Terms
 from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import RETRY_CHILD_S, BrokerLink, Credential
@@ -54,10 +55,7 @@ class Settings:
     external_credential: Credential | None = None
     backup_dir: Path | None = None
     backup_every_s: float = 6 * 3600.0
-    keep_days: int | None = None
-    """Facts that the hub has had for longer are archived; None: none are."""
-    keep_photos_days: int | None = None
-    """Photos that the hub has had for longer are erased; None: none are."""
+    keep: Terms = FOR_EVER
     secure: bool = False
     """Pages are reached over https, through a proxy."""
     map: MapSource = BUILT_IN
@@ -164,8 +162,7 @@ def _keep_house(settings: Settings, centre: Centre, live: LiveBus, stack: ExitSt
     if settings.backup_dir is not None:
         backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
         stack.enter_context(backups)
-    if settings.keep_days is not None or settings.keep_photos_days is not None:
-        stack.enter_context(archiving(centre, settings.keep_days, settings.keep_photos_days))
+    stack.enter_context(archiving(centre, settings.keep))
 
 
 @contextmanager

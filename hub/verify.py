@@ -17,6 +17,7 @@ from hub.accounts.audit import check_chain
 from hub.archive.file import ArchiveDamaged
 from hub.archive.moving import wrong_archives
 from hub.archive.store import whole
+from hub.archive.withholding import withheld_by_audit
 from hub.blobs import BlobStore
 from hub.ledger.heads import stream_name
 
@@ -26,6 +27,8 @@ class Verified:
     """How much was checked, and each thing that is wrong, in a sentence that names its row."""
 
     facts: int
+    withheld: int
+    """Facts of which personal data was withheld: what is left of them cannot be held against their identity."""
     positions: int
     streams: int
     blobs: int
@@ -38,7 +41,8 @@ def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
     """Check everything, in the snapshot of `tx`. Attachments are read too where `blobs` is given."""
     wrong = [f"database: {line}" for line in _integrity(tx)]
     wrong += wrong_archives(tx)
-    wrong += _wrong_facts(tx)
+    wrong_facts, withheld = _check_facts(tx)
+    wrong += wrong_facts
     wrong += _wrong_positions(tx)
     wrong += _wrong_heads(tx)
     trail = check_chain(tx)
@@ -47,6 +51,7 @@ def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
         wrong += _wrong_blobs(tx, blobs)
     return Verified(
         facts=_count(tx, t.fact),
+        withheld=withheld,
         positions=_count(tx, t.position),
         streams=_count(tx, t.stream),
         blobs=_count(tx, t.blob),
@@ -65,19 +70,32 @@ def _integrity(tx: Connection) -> Iterator[str]:
             yield from (str(tuple(row)) for row in tx.exec_driver_sql(f"PRAGMA {pragma}") if tuple(row) != ("ok",))
 
 
-def _wrong_facts(tx: Connection) -> Iterator[str]:
+def _check_facts(tx: Connection) -> tuple[list[str], int]:
+    """What is wrong with the facts, and how many of them are withheld."""
+    wrong, withheld = list[str](), 0
     c = t.fact.c
     for seq, identity, core, cause in tx.execute(select(c.seq, c.fact_id, c.core, c.cause).order_by(c.seq)):
-        if core is None and not cause:
-            yield f"fact {seq} ({identity.hex()}): neither content nor a cause why there is none"
-        elif core is not None:
-            try:
-                content = whole(tx, core, identity)
-            except ArchiveDamaged as error:
-                yield f"fact {seq} ({identity.hex()}): {error}"
-                continue
-            if fact_id(content) != identity:
-                yield f"fact {seq} ({identity.hex()}): its content hashes to another identity; it was changed"
+        which = f"fact {seq} ({identity.hex()})"
+        if core is None:
+            if not cause:
+                wrong.append(f"{which}: neither content nor a cause why there is none")
+            continue
+        try:
+            content = whole(tx, core, identity)
+        except ArchiveDamaged as error:
+            wrong.append(f"{which}: {error}")
+            continue
+        if content.withheld:
+            withheld += 1
+        elif fact_id(content.core) != identity:
+            wrong.append(f"{which}: its content hashes to another identity; it was changed")
+    noted = withheld_by_audit(tx)
+    if withheld > noted:
+        wrong.append(
+            f"personal data of {withheld} facts is withheld, and the audit trail tells of {noted}: "
+            "somebody else than the hub changed facts"
+        )
+    return wrong, withheld
 
 
 def _wrong_positions(tx: Connection) -> Iterator[str]:

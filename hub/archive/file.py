@@ -18,12 +18,13 @@ from msgspec import Meta, Struct
 from contract.event import Digest
 from contract.fact import fact_id
 from contract.limits import MAX_CORE_BYTES
+from hub.archive.redaction import ADDED_BYTES
 from hub.errors import Refused
 
 MAGIC: Final = b"hf1.archive\x01"
 BLOCK_FACTS: Final = 512
 """One fact is read by inflating its block: a millisecond."""
-MAX_BLOCK_BYTES: Final = BLOCK_FACTS * (MAX_CORE_BYTES + 512)
+MAX_BLOCK_BYTES: Final = BLOCK_FACTS * (MAX_CORE_BYTES + ADDED_BYTES + 512)
 OFFSET_BYTES: Final = 8
 SEAL_BYTES: Final = 32
 LEVEL: Final = 9
@@ -39,11 +40,12 @@ class Entry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     Attributes:
         seq: its number in the hub's own order when it was archived.
+        core: its exact bytes, or their redacted form (`hub.archive.redaction`).
         device, incarnation, lane, n, branch, hash: where it was first placed; None for a fact that has no place.
     """
 
     seq: int
-    core: Annotated[bytes, Meta(min_length=1, max_length=MAX_CORE_BYTES)]
+    core: Annotated[bytes, Meta(min_length=1, max_length=MAX_CORE_BYTES + ADDED_BYTES)]
     received_ms: int
     device: str
     incarnation: bytes | None = None
@@ -118,5 +120,5 @@ class ArchiveReader:
             raise ArchiveDamaged(f"archive {self._path}, block {number}: {error}; put it back from a backup") from error
 
     def identities(self) -> list[bytes]:
-        """The identity of every fact inside, by its bytes."""
+        """The identity of every fact inside, by its bytes; of a redacted one these tell another."""
         return [fact_id(entry.core) for number in range(len(self.blocks)) for entry in self.block(number)]

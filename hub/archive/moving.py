@@ -11,14 +11,16 @@ from hashlib import sha256
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
 
 from contract.fact import fact_id
 from hub import tables as t
 from hub.accounts.audit import audit
 from hub.archive.file import BLOCK_FACTS, ArchiveDamaged, Entry, pack
+from hub.archive.redaction import START, opened
 from hub.archive.store import INFO_KEY, MARK, NAME_BYTES, Archives, Pointer, name_of
-from hub.archive.tables import archive_file
+from hub.archive.tables import archive_file, held_fact
+from hub.archive.withholding import done_seq, personal_term
 from hub.db import Database
 from hub.ledger import statements
 
@@ -80,11 +82,12 @@ def _next(tx: Connection, before_ms: int) -> list[Entry]:
     """The oldest facts with content in the ledger, up to the first that is not old enough."""
     f, p, s = t.fact.c, t.position.c, t.stream.c
     placed = and_(p.stream_id == f.stream_id, p.n == f.n, p.branch == f.branch)
+    content = or_(func.substr(f.core, 1, len(MARK)) != MARK, func.substr(f.core, 1, len(START)) == START)
     rows = tx.execute(
         select(f.seq, f.fact_id, f.core, f.received_ms, f.device, s.incarnation, s.lane, f.n, f.branch, p.hash)
         .outerjoin(t.stream, s.id == f.stream_id)
         .outerjoin(t.position, placed)
-        .where(f.seq > _done_seq(tx), func.substr(f.core, 1, len(MARK)) != MARK)
+        .where(f.seq > _done_seq(tx), content, *_not_personal(tx))
         .order_by(f.seq)
         .limit(FACTS_PER_FILE)
     )
@@ -93,10 +96,17 @@ def _next(tx: Connection, before_ms: int) -> list[Entry]:
         if row.received_ms >= before_ms:
             break
         # What does not hash to its identity stays where `verify` sees it.
-        if fact_id(row.core) == row.fact_id:
+        if fact_id(row.core) == row.fact_id or opened(row.core, row.fact_id).withheld:
             place = (row.incarnation, row.lane, row.n, row.branch, row.hash)
             entries.append(Entry(row.seq, row.core, row.received_ms, row.device, *place))
     return entries
+
+
+def _not_personal(tx: Connection) -> Iterator[ColumnElement[bool]]:
+    """Archives are never written again, so what is still to be withheld stays out of them."""
+    if personal_term(tx) is not None:
+        yield t.fact.c.seq <= done_seq(tx)
+        yield t.fact.c.fact_id.not_in(select(held_fact.c.fact_id))
 
 
 def _done_seq(tx: Connection) -> int:

@@ -3,12 +3,8 @@
 The row of an attachment becomes one in `erased_blob`, in one transaction with its line in the audit trail; the file goes after
 that. So whatever ends the hub in between leaves at most a file that the next run removes.
 
-A photo is held, however old, while
-- no fact names it: nobody can say what it shows;
-- a parcel of such a fact waits for a person's decision (`exception`);
-- on such a parcel's way an alarm is not acknowledged, or has grown since: of a sensor of the device that carried it, or of one
-  at the place where it was;
-- an incident of the device that took it is open.
+A photo is held, however old, while no fact names it (nobody can say what it shows), or an open finding may need a fact that
+does (`hub.archive.holds`).
 """
 
 from typing import Final
@@ -17,13 +13,11 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 
 from hub import tables as t
 from hub.accounts.audit import audit
+from hub.archive.holds import needed
 from hub.archive.tables import attachment, erased_blob
 from hub.blobs import BlobStore
-from hub.coldchain.tables import excursion, sensor_record
 from hub.db import Database
-from hub.tracking.custody import ParcelStatus
-from hub.tracking.tables import custody_event, parcel
-from hub.trips.tables import stay
+from hub.tracking.tables import custody_event
 
 ERASED_AT_ONCE: Final = 200
 """Of one transaction."""
@@ -74,20 +68,7 @@ def _old_photo(before_ms: int) -> ColumnElement[bool]:
 
 
 def _held() -> ColumnElement[bool]:
-    b, a, c = t.blob.c, attachment.c, custody_event.c
+    b, a = t.blob.c, attachment.c
     named = a.sha256 == b.sha256
-    about = and_(named, c.fact_id == a.fact_id)
-    undecided = and_(about, parcel.c.parcel == c.parcel, parcel.c.status == ParcelStatus.EXCEPTION.value)
-    e, s, of = excursion.c, stay.c, t.device.c
-    open_alarm = and_(e.alarm_ms.is_not(None), e.withdrawn == 0, e.ack_covers == 0)
-    meanwhile = and_(e.started_ms <= s.until_ms, or_(e.ended_ms.is_(None), e.ended_ms >= s.from_ms))
-    # As `hub.trips.sensors` ties sensors to parcels: a sensor's own record says where it hangs, else its device does.
-    record = select(sensor_record.c.place).where(sensor_record.c.sensor == e.sensor).scalar_subquery()
-    hangs = func.coalesce(func.nullif(record, ""), of.place)
-    there = or_(e.device == s.device, and_(s.place != "", or_(s.place == e.device, s.place == hangs)))
-    return or_(
-        ~exists().where(named),
-        exists().where(undecided),
-        exists().where(about, s.parcel == c.parcel, open_alarm, meanwhile, of.id == e.device, there),
-        exists().where(t.incident.c.device == b.device, t.incident.c.closed_ms.is_(None)),
-    )
+    about = and_(named, custody_event.c.fact_id == a.fact_id)
+    return or_(~exists().where(named), needed(about, b.device))

@@ -1,4 +1,4 @@
-"""Retention by itself: a thread that moves and erases what has grown old enough, now and every hour."""
+"""Retention by itself: a thread that moves, erases and withholds what has grown old enough, now and every hour."""
 
 import threading
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.archive.moving import Archived, archive_facts
 from hub.archive.photos import erase_photos
+from hub.archive.terms import FOR_EVER, Terms
+from hub.archive.withholding import note_term, withhold_personal
 from hub.centre import Centre
 from hub.errors import HubError
 
@@ -39,18 +41,39 @@ def erase_older(centre: Centre, keep_days: int) -> int:
     return erase_photos(centre.db, centre.blobs, centre.age_ms() - keep_days * DAY_MS, centre.now_ms())
 
 
+def withhold_older(centre: Centre, keep_days: int) -> Iterator[int]:
+    """Withhold the personal data of facts that the hub has had for longer than this; step by step, how many facts."""
+    return withhold_personal(centre.db, centre.age_ms() - keep_days * DAY_MS, centre.now_ms())
+
+
+def _steps(centre: Centre, terms: Terms) -> Iterator[None]:
+    """All that is to be done now, piece by piece."""
+    if terms.photos is not None and (erased := erase_older(centre, terms.photos)):
+        log.info("old photos erased", photos=erased)
+        yield
+    # Before archives are made, for nothing is taken out of these.
+    for count in () if terms.personal is None else withhold_older(centre, terms.personal):
+        if count:
+            log.info("personal data withheld", facts=count)
+        yield
+    for made in () if terms.facts is None else archive_older(centre, terms.facts):
+        log.info("old facts archived", file=made.name, facts=made.facts, bytes=made.bytes)
+        yield
+
+
 @contextmanager
-def archiving(centre: Centre, keep_days: int | None, keep_photos_days: int | None = None) -> Iterator[None]:
-    """Archive and erase while the block runs, the first time at once; None: nothing of that kind."""
+def archiving(centre: Centre, terms: Terms) -> Iterator[None]:
+    """Archive, erase and withhold while the block runs, the first time at once."""
+    note_term(centre.db, terms.personal)
+    if terms == FOR_EVER:
+        yield
+        return
     ended = threading.Event()
 
     def run() -> None:
         while not ended.is_set():
             try:
-                if keep_photos_days is not None and (erased := erase_older(centre, keep_photos_days)):
-                    log.info("old photos erased", photos=erased)
-                for made in () if keep_days is None else archive_older(centre, keep_days):
-                    log.info("old facts archived", file=made.name, facts=made.facts, bytes=made.bytes)
+                for _ in _steps(centre, terms):
                     if ended.is_set():
                         return
             except (HubError, DBAPIError, OSError) as error:

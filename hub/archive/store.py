@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from contract.fact import fact_id
 from hub.archive.file import ArchiveDamaged, ArchiveReader, Entry
+from hub.archive.redaction import START, Content, opened
 from hub.folders import make_folder, sync_folder
 
 FOLDER: Final = "archive"
@@ -52,8 +53,8 @@ class Pointer(Struct, frozen=True):
 
 
 def is_pointer(core: bytes, identity: bytes) -> bool:
-    """Whether these bytes stand in the place of a core. A device can state any bytes, but those hash to their own identity."""
-    return core[:1] == MARK and fact_id(core) != identity
+    """Whether these bytes point to a core. A device can state any bytes, but those hash to their own identity."""
+    return core[:1] == MARK and not core.startswith(START) and fact_id(core) != identity
 
 
 def read_pointer(core: bytes) -> Pointer:
@@ -77,19 +78,19 @@ class Archives:
         self._readers: dict[bytes, ArchiveReader] = {}
         self._blocks: OrderedDict[tuple[bytes, int], tuple[Entry, ...]] = OrderedDict()
 
-    def whole(self, core: bytes, identity: bytes) -> bytes:
-        """The exact bytes of a fact with this identity, wherever they are.
+    def whole(self, core: bytes, identity: bytes) -> Content:
+        """The content of a fact with this identity, wherever it is.
 
         Raises:
             ArchiveDamaged: the archive is not there, or not as it was written.
         """
         if not is_pointer(core, identity):
-            return core
+            return opened(core, identity)
         pointer = read_pointer(core)
         entries = self._block(pointer.name, pointer.block)
         if pointer.index >= len(entries):
             raise ArchiveDamaged(f"archive {pointer.name.hex()}, block {pointer.block}: no fact {pointer.index} in it")
-        return entries[pointer.index].core
+        return opened(entries[pointer.index].core, identity)
 
     def open(self, name: bytes) -> ArchiveReader:
         """A file by the first bytes of its SHA-256, checked anew.
@@ -143,13 +144,13 @@ class Archives:
             return entries
 
 
-def whole(conn: Connection, core: bytes, identity: bytes) -> bytes:
-    """The exact bytes of a fact, over a connection to the hub's database; `core` is what stands in its row.
+def whole(conn: Connection, core: bytes, identity: bytes) -> Content:
+    """The content of a fact, over a connection to the hub's database; `core` is what stands in its row.
 
     Raises:
         ArchiveDamaged: they are archived, and the archive is not there or not as it was written.
     """
     if not is_pointer(core, identity):
-        return core
+        return opened(core, identity)
     archives: Archives = conn.info[INFO_KEY]
     return archives.whole(core, identity)

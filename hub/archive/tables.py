@@ -34,6 +34,15 @@ class ErasedBlob(SQLModel, table=True):
     erased_ms: int
 
 
+class HeldFact(SQLModel, table=True):
+    """A fact that tells something personal beyond its time, because an open finding may need it (`hub.archive.holds`)."""
+
+    __tablename__ = "held_fact"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    fact_id: bytes = Field(primary_key=True)
+
+
 class AttachmentRow(SQLModel, table=True):
     """Which fact names which attachment. A projection."""
 
@@ -46,4 +55,5 @@ class AttachmentRow(SQLModel, table=True):
 
 archive_file = table_of(ArchiveFile)
 erased_blob = table_of(ErasedBlob)
+held_fact = table_of(HeldFact)
 attachment = table_of(AttachmentRow)

@@ -10,6 +10,7 @@ from contract.delivery.hub_actions import IncidentKind
 from contract.event import Lane
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.archive.redaction import Personal
 from hub.context import Hub, Reader
 from hub.fleet.decoded import readable
 from hub.fleet.freshness import is_silent
@@ -152,7 +153,8 @@ class FactItem(BaseModel):
     cause: str | None = Field(description="Why there is no content; null when there is.")
     problem: str | None = Field(description="Why the content cannot be used; null when it can.")
     fact: dict[str, Any] | None = Field(description="The content by the names of its fields; bytes are hex.")
-    core: str | None = Field(description="The exact bytes of the fact, hex.")
+    withheld: list[Personal] = Field(description="Fields that are empty in `fact` because their time is over.")
+    core: str | None = Field(description="The exact bytes of the fact, hex; null where something is withheld.")
 
     @classmethod
     def of(cls, row: LedgerRow) -> Self:
@@ -170,7 +172,8 @@ class FactItem(BaseModel):
             cause=row.cause,
             problem=row.problem,
             fact=readable(row.core) if row.core else None,
-            core=_hex(row.core),
+            withheld=list(row.withheld),
+            core=None if row.withheld else _hex(row.core),
         )
 
 

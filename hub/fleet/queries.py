@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
 from contract.event import Lane
 from hub.ahead import Ahead
+from hub.archive.redaction import Personal
 from hub.archive.store import whole
 from hub.fleet.freshness import SILENT_AFTER_MS, is_silent
 from hub.tables import branch, claim, device, device_contact, fact, gap, incident, position, quarantine, stream
@@ -106,6 +107,8 @@ class LedgerRow:
     cause: str | None
     problem: str | None
     received_ms: int
+    withheld: tuple[Personal, ...] = ()
+    """Fields that are empty in `core`, and were not in what the device stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +346,11 @@ def list_facts(
         .order_by(fact.c.seq)
         .limit(limit)
     )
-    return [
-        LedgerRow(**{**row, "core": row["core"] and whole(reader, row["core"], row["fact_id"])})
-        for row in rows.mappings()
-    ]
+    return [_with_content(reader, LedgerRow(**row)) for row in rows.mappings()]
+
+
+def _with_content(reader: Connection, row: LedgerRow) -> LedgerRow:
+    if row.core is None:
+        return row
+    content = whole(reader, row.core, row.fact_id)
+    return replace(row, core=content.core, withheld=content.withheld)

@@ -17,7 +17,7 @@ from contract.errors import ContractError
 from contract.event import Decision, Readings
 from contract.fact import Fact, decode_core
 from hub.reports.content import Finding, ParcelPart, ReportInput, SensorPart, SubjectKind, WayPart
-from hub.reports.evidence import Placed, unpack_run
+from hub.reports.evidence import Placed, unpack_run, withheld_in
 from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json, pdf_seal
 
 ACKNOWLEDGE = "excursion.acknowledge"
@@ -52,6 +52,7 @@ class Checked(Struct, frozen=True):
         bytes: how long the file is.
         seal: of the content; empty where it cannot be told.
         facts: how many are inside.
+        withheld: of how many more the report has only the identity, because personal data in them was withheld.
         heads: the chain heads that they lead to, to compare with the hub's or the devices'.
         pdf: the seal of the print; empty for JSON.
         wrong: what was changed; empty: the report is as it was made.
@@ -67,6 +68,7 @@ class Checked(Struct, frozen=True):
     made_by: str = ""
     pdf: str = ""
     facts: int = 0
+    withheld: int = 0
     heads: tuple[Head, ...] = ()
     wrong: tuple[Wrong, ...] = ()
     unproven: tuple[str, ...] = ()
@@ -99,7 +101,9 @@ def check_report(data: bytes) -> Checked:
         return Checked(kind, len(data), wrong=(*wrong, Wrong(error.part, str(error))))
     placed, broken = _facts(report)
     unproven: tuple[str, ...] = ()
+    withheld = 0
     if not broken:
+        withheld = sum(map(withheld_in, report.runs))
         known = _decoded(placed)
         stated = _stated(known)
         broken += [Wrong("readings", why) for part in report.sensors for why in _readings(part, stated)]
@@ -119,6 +123,7 @@ def check_report(data: bytes) -> Checked:
         made_by=report.made_by,
         pdf=pdf_seal(data) if kind == "pdf" else "",
         facts=len(placed),
+        withheld=withheld,
         heads=tuple(Head(run.device, run.lane.value, run.last_n, run.head) for run in report.runs),
         wrong=(*wrong, *broken),
         unproven=unproven,

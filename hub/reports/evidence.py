@@ -16,6 +16,7 @@ from contract.errors import Malformed
 from contract.event import Digest, EpochMs, Lane
 from contract.fact import fact_id, next_hash
 from contract.limits import MAX_CORE_BYTES
+from hub.archive.redaction import Personal
 from hub.reports.content import ChainRun
 
 MAX_LINKS_BYTES: Final = 256 * 1024 * 1024
@@ -44,6 +45,17 @@ class Beside(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     identity: Digest
 
 
+class Withheld(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="withheld"):
+    """A fact of the report of which personal data was withheld: what is left does not hash to its identity any more.
+
+    Attributes:
+        fields: what is withheld.
+    """
+
+    identity: Digest
+    fields: tuple[Personal, ...]
+
+
 class Hop(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="hop"):
     """Where a gap ends that the device stated: nothing but its word tells the hash of that position."""
 
@@ -51,7 +63,7 @@ class Hop(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=
     hash: Digest
 
 
-Link = Rests | Beside | Hop
+Link = Rests | Beside | Withheld | Hop
 """What stands at one position of a run; a `Hop` stands for all positions up to its own."""
 
 
@@ -94,7 +106,7 @@ def _next(head: bytes, n: int, link: Link) -> tuple[bytes, int]:
             return link.hash, link.n
         case Rests():
             return next_hash(head, n + 1, fact_id(link.core)), n + 1
-        case Beside():
+        case Beside() | Withheld():
             return next_hash(head, n + 1, link.identity), n + 1
 
 
@@ -114,6 +126,15 @@ def unpack_run(run: ChainRun) -> Iterator[Placed]:
             f"the chain of {run.device} ({run.lane}, {run.first_n} to {run.last_n}) leads to another head: "
             "a fact in it was changed, left out or added"
         )
+
+
+def withheld_in(run: ChainRun) -> int:
+    """Of how many facts of a run personal data is withheld.
+
+    Raises:
+        Malformed: the links cannot be read.
+    """
+    return sum(isinstance(link, Withheld) for link in _links(run))
 
 
 def _links(run: ChainRun) -> tuple[Link, ...]:

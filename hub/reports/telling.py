@@ -57,7 +57,8 @@ def _strange(checked: Checked, answer: dict[str, Any]) -> Iterator[str]:
 def _words(file: Path, checked: Checked) -> Iterator[str]:
     made = "" if checked.made_ms is None else f", made {clock(checked.made_ms)} UTC by {checked.made_by}"
     yield f"{file}: unaltered; {checked.title} ({checked.subject}){made}"
-    yield f"seal {checked.seal}; {checked.facts} facts"
+    withheld = f", and {checked.withheld} of which personal data is withheld" if checked.withheld else ""
+    yield f"seal {checked.seal}; {checked.facts} facts{withheld}"
     for head in checked.heads:
         yield f"head {head.device} {head.lane} {head.n} {head.hash}"
     for what in checked.unproven:

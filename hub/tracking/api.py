@@ -12,6 +12,7 @@ from contract.limits import MAX_NOTE_CHARS
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.ahead import Ahead
+from hub.archive.redaction import Personal
 from hub.context import Hub, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.timeline import TimeSource, epoch_ms
@@ -127,6 +128,9 @@ class ParcelItem(BaseModel):
     cold: ColdThere | None = Field(description="Null where it is nowhere, or no sensor is there.")
     route: str
     recipient: str
+    withheld: list[Personal] = Field(
+        description="Which of recipient and position (`fix`) were told and are withheld now."
+    )
     events: int
     corrections: int
     after_delivery: int = Field(description="Events later than the delivery that could not undo it.")
@@ -156,6 +160,7 @@ class ParcelItem(BaseModel):
             "known_at": utc(view.known_ms),
             "location": Location.of(view.lat_e7, view.lon_e7),
             "cold": ColdThere.of(cold),
+            "withheld": list(view.withheld),
             **{
                 name: getattr(view, name)
                 for name in ("verdict", "cold_verdict", "cold_budget_s", "route", "recipient", "events", "corrections")
@@ -205,6 +210,7 @@ class CustodyEventItem(Moment):
     port: str
     reason: str
     recipient: str
+    withheld: list[Personal] = Field(description="Fields that were told once and are empty now: their time is over.")
     rescan_of: str | None = Field(description="The scan right before it that it only repeats, hex: scanned again.")
     corrected_by: str | None = Field(description="The correction because of which it no longer counts, hex.")
     ignored: bool = Field(description="Later than a delivery that it could not undo.")
@@ -220,6 +226,7 @@ class CustodyEventItem(Moment):
             **Moment.of(event.happened).model_dump(),
             **{name: getattr(event, name) for name in same + more},
             fact_id=event.fact_id.hex(),
+            withheld=list(event.withheld),
             device_at=utc(event.raw_at_ms),
             boot=event.boot.hex(),
             incarnation=event.incarnation.hex(),

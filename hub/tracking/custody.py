@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from hub.archive.redaction import Personal
 from hub.timeline import TimeSource
 
 
@@ -78,6 +79,7 @@ class CustodyEvent(Struct, frozen=True):
         deed: what was done; of a correction, what holds instead, None where it only takes back.
         happened_ms: corrected time; `time_source` and `uncertainty_ms` say how sure.
         known_ms: when the hub took the fact.
+        withheld: what it told once, and does not any more.
         targets: the facts that a correction takes back.
     """
 
@@ -100,6 +102,7 @@ class CustodyEvent(Struct, frozen=True):
     cold_budget_s: int | None = None
     code_kind: str = ""
     recipient: str = ""
+    withheld: tuple[Personal, ...] = ()
     targets: tuple[bytes, ...] = ()
 
 
@@ -116,6 +119,7 @@ class ParcelState(Struct, frozen=True):
         step: the event that holds now; None where none does.
         seen: the latest event that counts, of any deed.
         known_ms: when the hub last learnt anything about the parcel.
+        withheld: which of recipient and position (`fix`) would be told, were it not withheld.
         corrected: identities of events that no longer count, each with the correction's.
         ignored: identities of events later than a delivery that they could not undo.
     """
@@ -131,6 +135,7 @@ class ParcelState(Struct, frozen=True):
     cold_verdict: str
     cold_budget_s: int | None
     recipient: str
+    withheld: tuple[Personal, ...]
     events: int
     corrections: int
     corrected: Mapping[bytes, bytes]
@@ -155,10 +160,16 @@ def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
     verdict = cold_verdict = ""
     cold_budget_s: int | None = None
     for event in valid:
-        fixed = event if event.lat_e7 is not None else fixed
+        fixed = event if event.lat_e7 is not None or Personal.FIX in event.withheld else fixed
         verdict = event.verdict or verdict
         cold_verdict = event.cold_verdict or cold_verdict
         cold_budget_s = event.cold_budget_s if event.cold_budget_s is not None else cold_budget_s
+    received = _received(step, valid)
+    recipient = _last([event.recipient for event in received])
+    withheld = {
+        Personal.RECIPIENT: not recipient and any(Personal.RECIPIENT in event.withheld for event in received),
+        Personal.FIX: fixed is not None and fixed.lat_e7 is None,
+    }
     return ParcelState(
         step=step,
         seen=(valid or stated)[-1],
@@ -170,7 +181,8 @@ def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
         verdict=verdict,
         cold_verdict=cold_verdict,
         cold_budget_s=cold_budget_s,
-        recipient=_recipient(step, valid),
+        recipient=recipient,
+        withheld=tuple(field for field, is_so in withheld.items() if is_so),
         events=len(stated),
         corrections=len(ordered) - len(stated),
         corrected=corrected,
@@ -195,12 +207,12 @@ def _hold(ordered: list[CustodyEvent]) -> tuple[CustodyEvent | None, list[bytes]
     return step, ignored
 
 
-def _recipient(step: CustodyEvent | None, valid: list[CustodyEvent]) -> str:
-    """Who took it: told by the delivery that holds, or by a proof after the scan that dates it."""
+def _received(step: CustodyEvent | None, valid: list[CustodyEvent]) -> list[CustodyEvent]:
+    """What tells who took it: the delivery that holds, and proofs after the scan that dates it."""
     if step is None or step.deed is not Deed.DELIVERED:
-        return ""
+        return []
     since = in_order(step)
-    return _last([e.recipient for e in valid if e.deed is Deed.DELIVERED and in_order(e) >= since])
+    return [event for event in valid if event.deed is Deed.DELIVERED and in_order(event) >= since]
 
 
 def _last(texts: Sequence[str]) -> str:

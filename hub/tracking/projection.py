@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, select, update
 
+from hub.archive.redaction import fields_in, listed
 from hub.ledger import statements
 from hub.projector import Change, LedgerFact
 from hub.rows import write
@@ -41,6 +42,7 @@ _FOLDED: Final = (
     _event.cold_budget_s,
     _event.code_kind,
     _event.recipient,
+    _event.withheld,
 )
 _NAMED: Final = _event.parcel.in_(bindparam("names", expanding=True))
 _EVENTS_OF: Final = select(*_FOLDED).where(_NAMED)
@@ -87,6 +89,23 @@ class TrackingProjection:
         return [Change("parcel", name) for name in names]
 
 
+def tell_anew(tx: Connection, facts: Sequence[LedgerFact]) -> None:
+    """Take out of the rows what these facts do not tell any more; the rows are as a rebuild would give them."""
+    told = ("recipient", "reason", "lat_e7", "lon_e7", "accuracy_m", "withheld")
+    rows = [
+        {"the_fact": row["fact_id"], "the_parcel": row["parcel"], **{f"new_{name}": row[name] for name in told}}
+        for known in facts
+        for row in custody_rows(known)
+    ]
+    if rows:
+        of = (_event.fact_id == bindparam("the_fact"), _event.parcel == bindparam("the_parcel"))
+        tx.execute(update(custody_event).where(*of).values({name: bindparam(f"new_{name}") for name in told}), rows)
+    # A fact that could not be folded has no rows.
+    names = sorted(_parcels_of(tx, [known.fact_id for known in facts]))
+    for some in chunks(names, REFOLD_AT_ONCE):
+        _refold(tx, some)
+
+
 def _parcels_of(tx: Connection, fact_ids: Sequence[bytes]) -> set[str]:
     return {
         name for ids in chunks(fact_ids) for name in tx.scalars(select(_event.parcel).where(_event.fact_id.in_(ids)))
@@ -112,6 +131,7 @@ def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[Cu
 
 def _custody_event(row: Sequence[Any]) -> CustodyEvent:
     (_, fact_id, kind, step, at_ms, source, *rest) = row
+    rest[-1] = fields_in(rest[-1])
     return CustodyEvent(fact_id, _KINDS[kind], _DEEDS[step], at_ms, _SOURCES[source], *rest)
 
 
@@ -170,6 +190,7 @@ def _parcel_row(name: str, state: ParcelState) -> dict[str, Any]:
         "cold_budget_s": state.cold_budget_s,
         "route": "",
         "recipient": state.recipient,
+        "withheld": listed(state.withheld),
         "events": state.events,
         "corrections": state.corrections,
         "after_delivery": len(state.ignored),

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, s
 
 from contract.identity import identify
 from contract.limits import MAX_CODE_BYTES
+from hub.archive.redaction import Personal, fields_in
 from hub.tables import device_contact
 from hub.timeline import TimeSource
 from hub.tracking.custody import CustodyEvent, ParcelState, ParcelStatus, fold_parcel, in_order
@@ -74,6 +75,7 @@ class ParcelView(Struct, frozen=True):
         step: the deed that holds now, empty where none does; `stepped` and `step_*` belong to it.
         seen: its latest event of any kind, counts included; `seen_*` and the position belong to it.
         contact_ms: last contact of the device that saw it last; None where it never said hello.
+        withheld: which of recipient and position (`fix`) were told once and are withheld now.
         after_delivery: events later than the delivery that could not undo it.
     """
 
@@ -97,6 +99,7 @@ class ParcelView(Struct, frozen=True):
     cold_budget_s: int | None
     route: str
     recipient: str
+    withheld: tuple[Personal, ...]
     events: int
     corrections: int
     after_delivery: int
@@ -120,6 +123,7 @@ class EventView(Struct, frozen=True):
         rescan_of: identity of the scan right before it, which it only repeats (`hub.tracking.rescans`); None where it does not.
         corrected_by: identity of the correction because of which it no longer counts.
         ignored: later than a delivery that it could not undo.
+        withheld: which fields were told once and are withheld now.
         targets: the events that a correction corrects.
     """
 
@@ -148,6 +152,7 @@ class EventView(Struct, frozen=True):
     port: str
     reason: str
     recipient: str
+    withheld: tuple[Personal, ...]
     rescan_of: bytes | None
     corrected_by: bytes | None
     ignored: bool
@@ -235,6 +240,7 @@ def _view(row: RowMapping) -> ParcelView:
         status=ParcelStatus(row["status"]),
         stepped=_when(row, "step") if row["step"] else None,
         seen=_when(row, "seen"),
+        withheld=fields_in(row["withheld"]),
         **{name: row[name] for name in _AS_STORED},
     )
 
@@ -300,6 +306,7 @@ def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState,
         port=row.get("port", ""),
         reason=row["reason"],
         recipient=event.recipient,
+        withheld=event.withheld,
         rescan_of=rescan_of,
         corrected_by=state.corrected.get(event.fact_id),
         ignored=event.fact_id in state.ignored,

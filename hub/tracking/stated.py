@@ -7,6 +7,7 @@ from typing import Any, Final
 from contract.event import Decision, Fix, Outcome, Proof, Scan
 from contract.identity import identify
 from contract.identity.text import decode, fold, visible
+from hub.archive.redaction import listed
 from hub.errors import ProjectionError
 from hub.projector import LedgerFact
 from hub.timeline import stamp_columns
@@ -61,6 +62,7 @@ def _common(known: LedgerFact, kind: EventKind, parcel: str, step: str, fix: Fix
         "lat_e7": fix.lat_e7 if fix else None,
         "lon_e7": fix.lon_e7 if fix else None,
         "accuracy_m": fix.accuracy_m if fix else None,
+        "withheld": listed(known.withheld),
     }
 
 

@@ -45,6 +45,8 @@ class CustodyEventRow(DatedRow, table=True):
     port: str = ""
     reason: str = ""
     recipient: str = ""
+    withheld: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    """Names of the fields that the fact told and that are withheld now (`hub.archive.redaction`)."""
 
 
 class CustodyCorrectionRow(SQLModel, table=True):
@@ -109,6 +111,8 @@ class ParcelRow(SQLModel, table=True):
     route: str = Field(default="", index=True)
     """Empty until a plan puts the parcel on a route."""
     recipient: str = ""
+    withheld: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    """`recipient`, `fix`: told once, and withheld now."""
     events: int
     corrections: int = 0
     after_delivery: int = 0

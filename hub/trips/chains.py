@@ -14,7 +14,7 @@ from contract.event import Lane
 from contract.fact import next_hash, root_hash
 from hub.archive.store import whole
 from hub.reports.content import ChainRun, LedgerGap
-from hub.reports.evidence import Beside, Hop, Link, Rests, pack_run
+from hub.reports.evidence import Beside, Hop, Link, Rests, Withheld, pack_run
 from hub.tables import fact, gap, position, stream
 from hub.timeline import chunks
 
@@ -43,7 +43,7 @@ def chain_runs(conn: Connection, shifts: Mapping[bytes, int]) -> tuple[tuple[Cha
     runs: list[ChainRun] = []
     gaps: list[LedgerGap] = []
     rests = {
-        row.fact_id: Rests(whole(conn, row.core, row.fact_id), row.received_ms, shifts[row.fact_id])
+        row.fact_id: _evidence(conn, row, shifts[row.fact_id])
         # In the order of archives, which are read block by block.
         for row in sorted(facts.values(), key=attrgetter("stream_id", "n"))
     }
@@ -56,6 +56,13 @@ def chain_runs(conn: Connection, shifts: Mapping[bytes, int]) -> tuple[tuple[Cha
     return tuple(runs), tuple(gaps)
 
 
+def _evidence(conn: Connection, row: Row[Any], shift_ms: int) -> Rests | Withheld:
+    content = whole(conn, row.core, row.fact_id)
+    if content.withheld:
+        return Withheld(row.fact_id, content.withheld)
+    return Rests(content.core, row.received_ms, shift_ms)
+
+
 def _facts(conn: Connection, ids: Sequence[bytes]) -> Iterable[Row[Any]]:
     c = fact.c
     held = (c.core.is_not(None), c.stream_id.is_not(None), c.n.is_not(None))
@@ -63,7 +70,7 @@ def _facts(conn: Connection, ids: Sequence[bytes]) -> Iterable[Row[Any]]:
     return conn.execute(query.where(c.fact_id.in_(ids), *held)).all()
 
 
-def _runs(conn: Connection, there: Place, rests: Mapping[bytes, Rests]) -> Iterator[ChainRun]:
+def _runs(conn: Connection, there: Place, rests: Mapping[bytes, Rests | Withheld]) -> Iterator[ChainRun]:
     c = position.c
     query: Select[Any] = select(c.n, c.hash, c.fact_id).where(
         c.stream_id == there.stream_id, c.branch == there.branch, c.n.between(there.first_n, there.last_n)
@@ -97,7 +104,7 @@ def _previous(conn: Connection, there: Place, row: Row[Any]) -> bytes | None:
     return next((hash_ for hash_ in before if next_hash(hash_, row.n, row.fact_id) == row.hash), None)
 
 
-def _link(row: Row[Any], rests: Mapping[bytes, Rests]) -> Link:
+def _link(row: Row[Any], rests: Mapping[bytes, Rests | Withheld]) -> Link:
     if row.fact_id is None:
         return Hop(row.n, row.hash)
     return rests.get(row.fact_id) or Beside(row.fact_id)

@@ -9,6 +9,7 @@ from hub.archive import schedule
 from hub.archive.file import ArchiveDamaged
 from hub.archive.moving import Archived
 from hub.archive.schedule import DAY_MS, archiving
+from hub.archive.terms import Terms
 from hub.control import ask
 from hub.errors import Refused
 from hub.requests import ArchiveFacts, ListArchives, Verify
@@ -48,7 +49,7 @@ def test_a_hub_archives_at_its_start_what_is_old_enough_and_nothing_else(
         return []
 
     monkeypatch.setattr(schedule, "archive_facts", noted)
-    with open_desk(tmp_path) as desk, archiving(desk.centre, 30):
+    with open_desk(tmp_path) as desk, archiving(desk.centre, Terms(facts=30)):
         assert done.wait(10)
     (before_ms, now_ms), *_ = asked
     assert now_ms == NOW_MS
@@ -68,5 +69,5 @@ def test_archiving_goes_on_after_a_failure(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(schedule, "archive_facts", failing)
     monkeypatch.setattr(schedule, "EVERY_S", 0.01)
-    with open_desk(tmp_path) as desk, archiving(desk.centre, 30):
+    with open_desk(tmp_path) as desk, archiving(desk.centre, Terms(facts=30)):
         assert again.wait(10)
