@@ -12,14 +12,14 @@ import sqlite3
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, func, select, update
+from sqlalchemy import Connection, Engine, Select, create_engine, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -27,12 +27,13 @@ from contract.limits import SAFE_BACKUPS
 from hub import tables as t
 from hub.archive.store import FOLDER as ARCHIVES
 from hub.archive.store import NAME_BYTES, Archives
-from hub.archive.tables import archive_file
+from hub.archive.tables import archive_file, erased_blob
 from hub.blobs import FOLDER, BlobStore
 from hub.db import DATABASE_FILE, Database, WriterLock, insert, knows_archives
 from hub.errors import Refused
 from hub.faultpoint import faultpoint
 from hub.folders import make_folder, sync_folder
+from hub.timeline import chunks
 from hub.verify import verify_ledger
 
 KEEP: Final = 8
@@ -44,8 +45,14 @@ _RESTORE_PREFIX: Final = ".restore-"
 _BLOB_MEMBER: Final = re.compile(r"blobs/[0-9a-f]{2}/([0-9a-f]{64})")
 _ARCHIVE_MEMBER: Final = re.compile(r"archive/([0-9a-f]{16})\.hfa")
 _CHUNK: Final = 1024 * 1024
+COPIES: Final = 3
+"""A copy is begun anew where retention erased a photo meanwhile, which it does once an hour."""
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Two that are written to one name would be recorded as two, and there would be one file."""
+
+
+class _ErasedMeanwhile(Exception):
+    """An attachment of the copied database was erased before its file was copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,17 @@ def _make(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBack
     if target.exists():
         raise Refused(f"{target} exists; choose another name")
     clear_rests(target.parent)
+    for _ in range(COPIES - 1):
+        # The next copy of the database says itself that it was erased, and when.
+        with suppress(_ErasedMeanwhile):
+            return _copy_whole(db, blobs, target, now_ms)
+    try:
+        return _copy_whole(db, blobs, target, now_ms)
+    except _ErasedMeanwhile as error:
+        raise Refused(f"backup to {target} failed: {error}; make it again when no photos are erased") from error
+
+
+def _copy_whole(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBackup:
     try:
         with _workplace(target.parent) as folder:
             copy, fresh = folder / DATABASE_FILE, folder / "backup.tar"
@@ -85,7 +103,10 @@ def _make(db: Database, blobs: BlobStore, target: Path, now_ms: int) -> MadeBack
             for digest in archived:
                 path = db.archives.path(digest[:NAME_BYTES])
                 parts[f"{ARCHIVES}/{path.name}"] = _Part(path, digest)
-            _write_tar(fresh, copy, parts)
+            try:
+                _write_tar(fresh, copy, parts)
+            except FileNotFoundError as error:
+                raise _erased_meanwhile(db, blobs, digests) or error from None
             _read_back(fresh, copy, parts)
             faultpoint("hub_backup")
             fresh.rename(target)
@@ -204,6 +225,20 @@ def _copy_database(source: Path, target: Path) -> None:
         # In one step: a snapshot, which the running writer neither waits for nor disturbs.
         reader.backup(writer, pages=-1)
         writer.execute("PRAGMA journal_mode=DELETE").close()
+
+
+def _erased_meanwhile(db: Database, blobs: BlobStore, digests: Sequence[bytes]) -> _ErasedMeanwhile | None:
+    """None where a file is not there that should be: then the hub is not whole."""
+    gone = {digest for digest in digests if not blobs.path(digest).exists()}
+    with db.read() as tx:
+        erased = {digest for part in chunks(sorted(gone)) for digest in tx.scalars(_erased_among(part))}
+    if not gone or gone - erased:
+        return None
+    return _ErasedMeanwhile(f"attachment {min(gone).hex()} was erased while it was made")
+
+
+def _erased_among(digests: Sequence[bytes]) -> Select[tuple[bytes]]:
+    return select(erased_blob.c.sha256).where(erased_blob.c.sha256.in_(digests))
 
 
 class _Part(NamedTuple):

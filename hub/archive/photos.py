@@ -9,7 +9,7 @@ does (`hub.archive.holds`).
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select, update
 
 from hub import tables as t
 from hub.accounts.audit import audit
@@ -17,6 +17,7 @@ from hub.archive.holds import needed
 from hub.archive.tables import attachment, erased_blob
 from hub.blobs import BlobStore
 from hub.db import Database
+from hub.folders import sync_folder
 from hub.tracking.tables import custody_event
 
 ERASED_AT_ONCE: Final = 200
@@ -34,7 +35,7 @@ def erase_photos(db: Database, blobs: BlobStore, before_ms: int, now_ms: int) ->
     erased = 0
     while digests := _erase_some(db, before_ms, now_ms):
         erased += len(digests)
-    _remove_files(db, blobs)
+    _remove_files(db, blobs, now_ms)
     return erased
 
 
@@ -56,11 +57,23 @@ def _erase_some(db: Database, before_ms: int, now_ms: int) -> list[bytes]:
     return [row["sha256"] for row in rows]
 
 
-def _remove_files(db: Database, blobs: BlobStore) -> None:
-    with db.read() as tx:
-        digests = tx.execute(select(erased_blob.c.sha256)).scalars().all()
-    for digest in digests:
-        blobs.path(digest).unlink(missing_ok=True)
+def _remove_files(db: Database, blobs: BlobStore, now_ms: int) -> None:
+    """The files of what was erased and not yet removed; what a hub that ended in between left is removed by the next."""
+    e = erased_blob.c
+    waiting = select(e.sha256).where(e.removed_ms.is_(None)).limit(ERASED_AT_ONCE)
+    while True:
+        with db.read() as tx:
+            digests = tx.execute(waiting).scalars().all()
+        if not digests:
+            return
+        for digest in digests:
+            blobs.path(digest).unlink(missing_ok=True)
+        for folder in {blobs.path(digest).parent for digest in digests}:
+            if folder.exists():
+                # Before it is noted: a power cut must not bring back a file that nobody removes any more.
+                sync_folder(folder)
+        with db.write() as tx:
+            tx.execute(update(erased_blob).where(e.sha256.in_(digests)).values(removed_ms=now_ms))
 
 
 def _old_photo(before_ms: int) -> ColumnElement[bool]:

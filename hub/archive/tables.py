@@ -32,6 +32,8 @@ class ErasedBlob(SQLModel, table=True):
     device: str = Field(max_length=64)
     kept_ms: int
     erased_ms: int
+    removed_ms: int | None = Field(default=None, index=True)
+    """When its file was gone too; None: it is to be removed yet."""
 
 
 class HeldFact(SQLModel, table=True):

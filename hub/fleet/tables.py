@@ -17,6 +17,9 @@ class DeviceReport(SQLModel, table=True):
     value: str
     detail: str
     at_ms: int
+    """As the device's clock said, which may be wrong; it orders nothing."""
+    stream_id: int
+    """By which the ledger knows the incarnation that reported; 0 where only a later one told it."""
     ord: int
     fact_id: bytes
     known_ms: int

@@ -11,13 +11,15 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 
 import hub.backup
 from contract.delivery.device_states import Connected, Disconnected
 from contract.limits import SAFE_AGE_MS
 from contract.messages import AUDIT_SAFE, Blob, Fill, Welcome
 from hub import tables as t
+from hub.archive.photos import erase_photos
+from hub.archive.tables import erased_blob
 from hub.backup import KEEP, make_backup, note_missing, prune, restore_backup, scheduled_name
 from hub.db import DATABASE_FILE
 from hub.errors import Refused
@@ -65,6 +67,41 @@ def test_a_backup_of_a_running_hub_holds_everything_and_restores_it(tmp_path: Pa
         assert desk.seen() == dict.fromkeys(made, 1)
         assert desk.centre.blobs.path(DIGEST).read_bytes() == PHOTO
         assert desk.centre.registry.find("van-1") is not None
+
+
+def test_a_photo_that_is_erased_while_a_backup_is_made_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_database = hub.backup._copy_database
+    copies: list[Path] = []
+    with open_desk(tmp_path / "hub") as desk:
+        connected(desk)
+        _send_photo(desk)
+        with desk.centre.db.write() as tx:
+            tx.execute(update(t.blob).values(media_type="image/jpeg"))
+
+        def copy_then_erase(source: Path, target: Path) -> None:
+            copy_database(source, target)
+            copies.append(target)
+            erase_photos(desk.centre.db, desk.centre.blobs, NOW_MS + 1, NOW_MS)
+
+        monkeypatch.setattr("hub.archive.photos._held", lambda: literal(value=False))
+        monkeypatch.setattr(hub.backup, "_copy_database", copy_then_erase)
+        backup = _back_up(desk, tmp_path)
+        assert (len(copies), len(desk.rows(erased_blob))) == (2, 1)
+    assert restore_backup(backup, tmp_path / "new", NOW_MS) is None
+    with open_desk(tmp_path / "new") as restored:
+        assert [row["sha256"] for row in restored.rows(erased_blob)] == [DIGEST]
+        assert restored.rows(t.blob) == []
+
+
+def test_a_photo_whose_file_is_gone_and_was_never_erased_ends_a_backup(tmp_path: Path) -> None:
+    with open_desk(tmp_path / "hub") as desk:
+        connected(desk)
+        _send_photo(desk)
+        desk.centre.blobs.path(DIGEST).unlink()
+        with pytest.raises(Refused, match="No such file"):
+            _back_up(desk, tmp_path)
 
 
 def test_f047_devices_send_a_restored_hub_what_its_backup_lacks(tmp_path: Path) -> None:

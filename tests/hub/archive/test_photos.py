@@ -77,6 +77,36 @@ def test_an_old_photo_is_erased_with_a_line_in_the_audit_trail_and_its_fact_stay
     assert noted.subject == DIGEST.hex()
 
 
+def test_a_file_is_removed_once_and_then_remembered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    proved(desk)
+    removed: list[Path] = []
+    unlink = Path.unlink
+
+    def seen(path: Path, *, missing_ok: bool = False) -> None:
+        removed.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", seen)
+    assert (erase(desk), erase(desk)) == (1, 0)
+    assert removed == [desk.centre.blobs.path(DIGEST)]
+
+
+def test_a_death_before_the_file_is_gone_is_made_good_by_the_next_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    proved(desk)
+    with monkeypatch.context() as dying:
+
+        def die(_: Path, *, missing_ok: bool = False) -> None:
+            del missing_ok
+            raise OSError("the hub ends here")
+
+        dying.setattr(Path, "unlink", die)
+        with pytest.raises(OSError, match="ends here"):
+            erase(desk)
+    assert desk.centre.blobs.path(DIGEST).exists()
+    assert erase(desk) == 0
+    assert not desk.centre.blobs.path(DIGEST).exists()
+
+
 def test_a_device_is_told_that_it_may_let_an_erased_photo_go_and_nothing_is_stored_again(desk: Desk) -> None:
     proved(desk)
     erase(desk)
@@ -174,15 +204,6 @@ def test_a_photo_is_held_while_an_alarm_on_its_parcel_s_way_is_not_acknowledged(
             insert(excursion), {**found, **seen, "ack_who": "", "ack_why": "", "ack_covers": 0, "withdrawn": 0, **now}
         )
     assert erase(desk) == (0 if is_held else 1)
-
-
-def test_a_death_before_the_file_is_gone_is_made_good_by_the_next_run(desk: Desk) -> None:
-    proved(desk)
-    data = desk.centre.blobs.path(DIGEST).read_bytes()
-    erase(desk)
-    desk.centre.blobs.path(DIGEST).write_bytes(data)
-    assert erase(desk) == 0
-    assert not desk.centre.blobs.path(DIGEST).exists()
 
 
 def test_photos_of_archived_facts_are_found_by_them_after_a_rebuild(desk: Desk) -> None:
