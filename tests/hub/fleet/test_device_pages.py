@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+from contract.delivery.device_states import Appended
 from contract.event import Booted, Configured, SensorContact, Status, StoragePressure
 from hub.accounts.audit import list_audit
 from hub.accounts.csrf import csrf_token
@@ -17,8 +18,10 @@ from hub.accounts.deps import CSRF_HEADER, SESSION_COOKIE
 from hub.accounts.roles import Role
 from hub.fleet.projection import FleetProjection
 from hub.fleet.tables import device_report
-from hub.tables import claim, device, device_contact, device_document
+from hub.projections import all_projections
+from hub.tables import claim, device, device_contact, device_document, stream
 from tests.hub.accounts.staffed import StaffedHub, staffed_hub
+from tests.hub.desk import connected, open_desk
 from tests.hub.fleet.test_fleet_api import add_fact, add_stream, core_of
 from tests.hub.folding import Ledger, engine
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, TestClient, add_device
@@ -158,6 +161,39 @@ def test_reports_are_the_same_rows_in_any_order_of_arrival() -> None:
         database.dispose()
     assert len(told) == 1
     assert [row[3:5] for row in next(iter(told))] == [("lost", "y"), ("1", "")]
+
+
+def test_no_clock_that_was_set_wrong_orders_what_a_device_reports() -> None:
+    """A day ahead, then right again, and then another incarnation that counts from 1."""
+    ledger, again = Ledger(), Ledger()
+    ledger.add(Status(SensorContact("p", False, "unplugged")), at_ms=NOW_MS + DAY_MS)
+    ledger.add(Status(SensorContact("p", True)), at_ms=NOW_MS)
+    again.add(Status(SensorContact("p", False, "broken")), at_ms=NOW_MS - DAY_MS, incarnation=bytes([9]) * 16)
+    told = []
+    for facts in ((*ledger.facts, *again.facts), (*again.facts, *reversed(ledger.facts))):
+        database = engine()
+        with database.begin() as tx:
+            for number, one in enumerate((ledger, again), 1):
+                name = {"device": "van-1", "incarnation": one.facts[0].fact.incarnation, "lane": "custody"}
+                tx.execute(insert(stream), {"id": number, **name})
+            FleetProjection().fold(tx, ledger.facts)
+            assert tx.scalar(select(device_report.c.value)) == "found"
+            FleetProjection().fold(tx, facts)
+            told.append(tx.execute(select(device_report.c.value, device_report.c.detail)).all())
+        database.dispose()
+    assert told == [[("lost", "broken")]] * 2
+
+
+def test_a_hub_folds_what_devices_report(tmp_path: Path) -> None:
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        device = connected(desk)
+        device.store.keep(Status(SensorContact("p", False, "unplugged")))
+        device.feed(Appended())
+        desk.settle(device)
+        before = desk.rows(device_report)
+        desk.centre.projector.rebuild()
+        assert desk.rows(device_report) == before
+    assert ("driver", "p", "lost") in [(row["kind"], row["name"], row["value"]) for row in before]
 
 
 def test_10_000_devices_are_listed_page_by_page_silent_ones_first(hub: StaffedHub) -> None:
