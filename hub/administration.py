@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from hub import tables as t
+from hub.accounts.anchors import is_row
 from hub.accounts.audit import audit
 from hub.accounts.errors import AccountError
 from hub.accounts.service import create_token, create_user, disable_user, list_users
@@ -145,9 +146,10 @@ class Administration:
                 return verify_ledger(tx, self._centre.blobs)
             case ListArchives():
                 return list_archives(tx)
-            case FindReport(seal, heads):
+            case FindReport(seal, heads, trail):
                 unknown = list(unknown_heads(tx, [Head(*head) for head in heads]))
-                return {"made": made_reports(tx, seal), "unknown_heads": unknown}
+                known_trail = trail is None or is_row(tx, *trail)
+                return {"made": made_reports(tx, seal), "unknown_heads": unknown, "trail_known": known_trail}
 
     def _setting(self, name: str) -> str:
         with self._centre.db.read() as tx:

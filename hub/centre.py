@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from contract.event import Decision
-from hub.accounts.audit import audit
+from hub.accounts.audit import ANCHOR, audit
 from hub.blobs import BlobStore
 from hub.clock import AgeClock, boot_ms, wall_ms
 from hub.db import Database
@@ -63,15 +63,17 @@ class Centre:
         """Make a person's decision a fact and fold it; its identity and what changed."""
         with self.write_ledger() as tx:
             identity = self.voice.state(tx, decision, actor=decision.who)
-            audit(
-                tx,
-                at_ms=self.now_ms(),
-                who=decision.who,
-                action=decision.action,
-                subject=decision.subject,
-                new=decision.detail,
-                why=decision.why,
-            )
+            # An anchor is about the trail; a line in the trail would want an anchor of its own.
+            if decision.action != ANCHOR:
+                audit(
+                    tx,
+                    at_ms=self.now_ms(),
+                    who=decision.who,
+                    action=decision.action,
+                    subject=decision.subject,
+                    new=decision.detail,
+                    why=decision.why,
+                )
         return identity, self.projector.run()
 
 

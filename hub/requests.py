@@ -106,10 +106,17 @@ class Verify(Struct, frozen=True, tag=True):
 
 
 class FindReport(Struct, frozen=True, tag=True):
-    """Whether this hub made a report: the seal of its content, and its chain heads as (device, lane, position, hash)."""
+    """Whether this hub made a report.
+
+    Attributes:
+        seal: of its content.
+        heads: its chain heads as (device, lane, position, hash).
+        trail: the row of the audit trail that it states, as (number, hash).
+    """
 
     seal: str
     heads: tuple[tuple[str, str, int, str], ...] = ()
+    trail: tuple[int, str] | None = None
 
 
 class ArchiveFacts(Struct, frozen=True, tag=True):

@@ -155,10 +155,12 @@ def serve(settings: Settings) -> int:
 
 
 def _keep_house(settings: Settings, centre: Centre, live: LiveBus, stack: ExitStack) -> None:
-    """Backups, archives and erasure, where they are wanted."""
+    """Anchors of the audit trail; backups, archives and erasure, where they are wanted."""
+    from hub.accounts.anchors import anchoring  # noqa: PLC0415 as in `serve`
     from hub.archive.schedule import archiving  # noqa: PLC0415 as in `serve`
     from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 as in `serve`
 
+    stack.enter_context(anchoring(centre.db, _decider(centre, live)))
     if settings.backup_dir is not None:
         backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
         stack.enter_context(backups)

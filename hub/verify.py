@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from contract.delivery.hub_view import StreamName
 from contract.fact import fact_id, next_hash, root_hash
 from hub import tables as t
-from hub.accounts.audit import check_chain
+from hub.accounts.anchors import check_trail
 from hub.archive.file import ArchiveDamaged
 from hub.archive.moving import wrong_archives
 from hub.archive.store import whole
@@ -45,7 +45,7 @@ def verify_ledger(tx: Connection, blobs: BlobStore | None = None) -> Verified:
     wrong += wrong_facts
     wrong += _wrong_positions(tx)
     wrong += _wrong_heads(tx)
-    trail = check_chain(tx)
+    trail = check_trail(tx)
     wrong += trail.wrong
     if blobs is not None:
         wrong += _wrong_blobs(tx, blobs)

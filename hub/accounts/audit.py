@@ -3,7 +3,7 @@
 The hash of row n is SHA-256 over "hf1.audit", the hash of row n - 1 and the MessagePack of (id, at_ms, who, action, subject,
 old, new, why); before the first stand 32 zero bytes. So a row that is altered, inserted or taken away by whatever means breaks
 the chain there, and `holdfast-hub verify` names it. What the trail must end with is noted beside it, so that its end cannot be
-cut off either.
+cut off either. Whoever may write the database can do all that anew; `hub.accounts.anchors` is against that.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ from hub.accounts.tables import audit_trail
 from hub.ledger import statements
 
 START: Final = bytes(32)
+ANCHOR: Final = "audit.anchor"
+"""The action of facts that state where the trail ended (`hub.accounts.anchors`)."""
 HEAD_SETTING: Final = "audit_head"
 _CONTEXT: Final = b"hf1.audit"
 _TRIGGERS: Final = frozenset({"audit_trail_no_update", "audit_trail_no_delete"})

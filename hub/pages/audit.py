@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from hub.accounts.audit import AuditFilters, AuditRow, check_chain, list_audit
+from hub.accounts.anchors import check_trail
+from hub.accounts.audit import AuditFilters, AuditRow, list_audit
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
 from hub.context import Hub, HubContext, Reader
@@ -65,7 +66,7 @@ def audit_page(
 @router.get("/audit/chain")
 def chain_part(request: Request, reader: Reader) -> Response:
     """Check the whole trail, and say what was found."""
-    state = check_chain(reader)
+    state = check_trail(reader)
     return page(request, "audit_chain.html", state=state, wrong=state.wrong[:SHOWN_WRONG])
 
 

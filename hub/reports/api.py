@@ -1,7 +1,7 @@
 """Reports of trips and parcels, for whoever must prove what happened."""
 
-import threading
-from collections.abc import Callable
+from asyncio import Semaphore, timeout
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from hub.accounts.anchors import anchor_trail
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.context import Hub, HubContext, Reader
@@ -23,22 +24,18 @@ from hub.web.times import utc
 BuildReport = Callable[[Connection, str, int, str], ReportInput | None]
 """(a snapshot, the id, now in epoch ms, who asks) gives the content of a report; None: there is no such thing."""
 
-PRINTED_AT_ONCE: Final = 2
-"""A report of a year holds some hundred megabytes while it is made."""
+MADE_AT_ONCE: Final = 2
+"""In either form: a report of a year holds some hundred megabytes while it is made."""
 PATIENCE_S: Final = 20.0
 RETRY_AFTER_S: Final = 30
-
-_printing = threading.BoundedSemaphore(PRINTED_AT_ONCE)
 
 Language = Annotated[str | None, Query(alias="lang", description=f"One of {', '.join(LANGUAGES)}.")]
 CallerHere = Annotated[Caller, Depends(require(Role.VIEWER))]
 PDF: Final = "application/pdf"
 JSON: Final = "application/json"
-_BUSY: Final[dict[int | str, dict[str, Any]]] = {
-    503: {"description": "Other reports are being printed; ask again later"}
-}
+_BUSY: Final[dict[int | str, dict[str, Any]]] = {429: {"description": "Other reports are being made; ask again later"}}
 _A_PDF: Final = {200: {"description": "The report", "content": {PDF: {}}}, **_BUSY}
-_A_JSON: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The report", "content": {JSON: {}}}}
+_A_JSON: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The report", "content": {JSON: {}}}, **_BUSY}
 
 
 class MadeItem(BaseModel):
@@ -61,53 +58,70 @@ class MadeList(BaseModel):
 def reports_router(trip: BuildReport, parcel: BuildReport) -> APIRouter:
     """The routes, over those who know trips and parcels."""
     router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["reports"])
+    places = Semaphore(MADE_AT_ONCE)
+
+    async def place() -> AsyncIterator[None]:
+        """Waits on the event loop, before anything is read: whoever waits holds neither a thread nor a snapshot."""
+        try:
+            async with timeout(PATIENCE_S):
+                await places.acquire()
+        except TimeoutError as error:
+            detail = "Other reports are being made; ask again later."
+            raise Problem(429, "Busy", detail, {"Retry-After": str(RETRY_AFTER_S)}) from error
+        try:
+            yield
+        finally:
+            places.release()
+
+    guarded = [Depends(place, scope="function")]
 
     @router.get(
-        "/trips/{trip_id}/report.pdf", summary="Report of a trip, printed", response_class=Response, responses=_A_PDF
+        "/trips/{trip_id}/report.pdf",
+        summary="Report of a trip, printed",
+        response_class=Response,
+        responses=_A_PDF,
+        dependencies=guarded,
     )
     def get_trip_pdf(
-        *, request: Request, reader: Reader, hub: Hub, caller: CallerHere, trip_id: str, lang: Language = None
+        *, request: Request, hub: Hub, caller: CallerHere, trip_id: str, lang: Language = None
     ) -> Response:
         """With the JSON report attached; `holdfast-hub verify-report FILE` finds any changed byte."""
-        return _pdf(
-            hub, _known("trip", trip_id, trip(reader, trip_id, hub.now_ms(), caller.name)), lang or language_of(request)
-        )
+        return _pdf(hub, _built(hub, caller, trip, "trip", trip_id), lang or language_of(request))
 
     @router.get(
         "/trips/{trip_id}/report.json",
         summary="Report of a trip, for programs",
         response_class=Response,
         responses=_A_JSON,
+        dependencies=guarded,
     )
-    def get_trip_json(reader: Reader, hub: Hub, caller: CallerHere, trip_id: str) -> Response:
+    def get_trip_json(hub: Hub, caller: CallerHere, trip_id: str) -> Response:
         """Sealed; `holdfast-hub verify-report FILE` finds any changed byte."""
-        return _json(hub, _known("trip", trip_id, trip(reader, trip_id, hub.now_ms(), caller.name)))
+        return _json(hub, _built(hub, caller, trip, "trip", trip_id))
 
     @router.get(
         "/parcels/{parcel_id}/report.pdf",
         summary="Report of a parcel, printed",
         response_class=Response,
         responses=_A_PDF,
+        dependencies=guarded,
     )
     def get_parcel_pdf(
-        *, request: Request, reader: Reader, hub: Hub, caller: CallerHere, parcel_id: str, lang: Language = None
+        *, request: Request, hub: Hub, caller: CallerHere, parcel_id: str, lang: Language = None
     ) -> Response:
         """With the JSON report attached; `holdfast-hub verify-report FILE` finds any changed byte."""
-        return _pdf(
-            hub,
-            _known("parcel", parcel_id, parcel(reader, parcel_id, hub.now_ms(), caller.name)),
-            lang or language_of(request),
-        )
+        return _pdf(hub, _built(hub, caller, parcel, "parcel", parcel_id), lang or language_of(request))
 
     @router.get(
         "/parcels/{parcel_id}/report.json",
         summary="Report of a parcel, for programs",
         response_class=Response,
         responses=_A_JSON,
+        dependencies=guarded,
     )
-    def get_parcel_json(reader: Reader, hub: Hub, caller: CallerHere, parcel_id: str) -> Response:
+    def get_parcel_json(hub: Hub, caller: CallerHere, parcel_id: str) -> Response:
         """Sealed; `holdfast-hub verify-report FILE` finds any changed byte."""
-        return _json(hub, _known("parcel", parcel_id, parcel(reader, parcel_id, hub.now_ms(), caller.name)))
+        return _json(hub, _built(hub, caller, parcel, "parcel", parcel_id))
 
     @router.get("/reports/{seal}", summary="Whether this hub made a report")
     def get_report(
@@ -129,7 +143,11 @@ def reports_router(trip: BuildReport, parcel: BuildReport) -> APIRouter:
     return router
 
 
-def _known(what: str, name: str, report: ReportInput | None) -> ReportInput:
+def _built(hub: HubContext, caller: Caller, build: BuildReport, what: str, name: str) -> ReportInput:
+    """The content of a report, with where the audit trail ended just before."""
+    anchor_trail(hub.database, hub.decide)
+    with hub.database.read() as reader:
+        report = build(reader, name, hub.now_ms(), caller.name)
     if report is None:
         raise NotFound(what, name)
     return report
@@ -143,14 +161,7 @@ def _json(hub: HubContext, report: ReportInput) -> Response:
 
 
 def _pdf(hub: HubContext, report: ReportInput, language: str) -> Response:
-    if not _printing.acquire(timeout=PATIENCE_S):
-        raise Problem(
-            503, "Busy", "Other reports are being printed; ask again later.", {"Retry-After": str(RETRY_AFTER_S)}
-        )
-    try:
-        seal, data = print_report(report, language if language in LANGUAGES else "en")
-    finally:
-        _printing.release()
+    seal, data = print_report(report, language if language in LANGUAGES else "en")
     with hub.database.write() as tx:
         record_report(tx, report, seal, pdf_seal(data))
     return _file(data, PDF, report, seal, "pdf")

@@ -5,20 +5,23 @@ is called) rests on the seal, and on the hub's word that it gave this seal (`hub
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from contract.coldchain.coverage import Covering, Uncovered, Watch, uncovered
 from contract.coldchain.engine import judge
 from contract.coldchain.mkt import Mkt, mkt
 from contract.columns import unpack_readings
 from contract.errors import ContractError
 from contract.event import Decision, Readings
 from contract.fact import Fact, decode_core
-from hub.reports.content import Finding, ParcelPart, ReportInput, SensorPart, SubjectKind, WayPart
+from hub.accounts.audit import ANCHOR
+from hub.reports.content import Finding, ParcelPart, ReportInput, SensorPart, SubjectKind, TrailEnd, WayPart
 from hub.reports.evidence import Placed, unpack_run, withheld_in
 from hub.reports.seal import MAX_REPORT_BYTES, PDF_START, Altered, attached_json, check_pdf, open_json, pdf_seal
+from hub.voice import HUB_DEVICE
 
 ACKNOWLEDGE = "excursion.acknowledge"
 """The action of decisions that take note of a finding."""
@@ -55,6 +58,7 @@ class Checked(Struct, frozen=True):
         withheld: of how many more the report has only the identity, because personal data in them was withheld.
         heads: the chain heads that they lead to, to compare with the hub's or the devices'.
         pdf: the seal of the print; empty for JSON.
+        trail: the end of the hub's audit trail that it states.
         wrong: what was changed; empty: the report is as it was made.
         unproven: what no fact inside shows, and only the seal holds.
     """
@@ -71,6 +75,7 @@ class Checked(Struct, frozen=True):
     withheld: int = 0
     heads: tuple[Head, ...] = ()
     wrong: tuple[Wrong, ...] = ()
+    trail: TrailEnd | None = None
     unproven: tuple[str, ...] = ()
 
     @property
@@ -113,6 +118,7 @@ def check_report(data: bytes) -> Checked:
     judged: list[SensorPart | WayPart] = [*report.sensors, *report.ways]
     broken += [Wrong("judgement", why) for part in judged for why in _judgement(part)]
     broken += [Wrong("judgement", why) for parcel in report.parcels for why in _verdict(report, parcel)]
+    broken += [Wrong("judgement", why) for why in _completeness(report)]
     return Checked(
         kind=kind,
         bytes=len(data),
@@ -125,6 +131,7 @@ def check_report(data: bytes) -> Checked:
         facts=len(placed),
         withheld=withheld,
         heads=tuple(Head(run.device, run.lane.value, run.last_n, run.head) for run in report.runs),
+        trail=report.trail,
         wrong=(*wrong, *broken),
         unproven=unproven,
     )
@@ -245,6 +252,46 @@ def _verdict(report: ReportInput, parcel: ParcelPart) -> Iterator[str]:
         yield f"{parcel.id}: it is stated to be complete, and the report says what is missing"
 
 
+def _completeness(report: ReportInput) -> Iterator[str]:
+    """What is stated to be complete is: no moment of it is uncovered by the readings of the report."""
+    holes = list(uncovered(list(_watches(report))))
+    if not holes:
+        return
+    at_ms = holes[0].from_ms
+    if report.complete:
+        yield f"the record is stated to be complete, and nothing that counts was measured from {at_ms} ms on"
+    for parcel in report.parcels:
+        if parcel.complete and any(_meets(hole, parcel, report) for hole in holes):
+            yield f"{parcel.id}: it is stated to be complete, and nothing that counts was measured in part of its time"
+
+
+def _watches(report: ReportInput) -> Iterator[Watch]:
+    """The stays of a parcel, or a whole trip."""
+    if report.kind is SubjectKind.TRIP:
+        yield Watch(report.from_ms, report.to_ms, _covering(report.sensors, report.from_ms, report.to_ms))
+        return
+    for parcel in report.parcels:
+        for stay in parcel.stays:
+            to_ms = report.to_ms if stay.to_ms is None else stay.to_ms
+            own = [part for part in report.sensors if part.id in stay.sensors and part.from_ms == stay.from_ms]
+            # Beyond what is judged nothing is told, and the report says so.
+            judged_ms = max((part.to_ms for part in own), default=to_ms)
+            yield Watch(stay.from_ms, min(to_ms, judged_ms), _covering(own, stay.from_ms, to_ms))
+
+
+def _covering(parts: Iterable[SensorPart], from_ms: int, to_ms: int) -> list[Covering]:
+    """What is measured at the end belongs to the next stay."""
+    return [
+        Covering(part.profile, [at for at, value in part.readings if value is not None and from_ms <= at < to_ms])
+        for part in parts
+    ]
+
+
+def _meets(hole: Uncovered, parcel: ParcelPart, report: ReportInput) -> bool:
+    ends = [(stay.from_ms, report.to_ms if stay.to_ms is None else stay.to_ms) for stay in parcel.stays]
+    return any(hole.from_ms < to_ms and hole.to_ms > from_ms for from_ms, to_ms in ends)
+
+
 def _mean_again(part: SensorPart | WayPart, told: Mkt) -> Mkt:
     if told.from_ms < part.from_ms:
         # The window reaches further back than the readings of the report.
@@ -265,15 +312,20 @@ def _same_mean(told: Mkt, mean: Mkt) -> bool:
 
 
 def _unproven(report: ReportInput, known: Sequence[_Known]) -> Iterator[str]:
-    decisions = {
-        (event.subject, event.who, event.why)
+    stated = [
+        event
         for each in known
-        if isinstance(event := each.fact.event, Decision) and event.action == ACKNOWLEDGE
-    }
+        # What people decide is a fact of the hub; a device may state anything, and proves it only of itself.
+        if isinstance(event := each.fact.event, Decision) and each.placed.device == each.fact.device == HUB_DEVICE
+    ]
+    decisions = {(event.subject, event.who, event.why) for event in stated if event.action == ACKNOWLEDGE}
+    anchored = {(event.action, event.subject, event.detail) for event in stated}
     for finding in _findings(report):
         ack = finding.acknowledgement
         if ack is not None and (finding.id, ack.who, ack.why) not in decisions:
             yield f"that {ack.who} acknowledged {finding.id}"
+    if report.trail and (ANCHOR, str(report.trail.number), report.trail.hash) not in anchored:
+        yield f"that the hub's audit trail ended with row {report.trail.number}"
 
 
 def _findings(report: ReportInput) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from contract.coldchain.findings import DurationMs, Judgement
 from contract.coldchain.mkt import Mkt
 from contract.coldchain.profile import Profile
 from contract.event import CentiUnits, EpochMs, Key, Lane, Note, Quantity, Text
+from hub.trips.history import Cause
 
 FORMAT: Final = 1
 """Of the JSON form. A reader refuses what it does not know instead of guessing."""
@@ -147,6 +148,16 @@ class StayPart(Struct, frozen=True, forbid_unknown_fields=True):
     sensors: tuple[Key, ...] = ()
 
 
+class MissingPart(Struct, frozen=True, forbid_unknown_fields=True):
+    """A stretch of which something is not known, and why. `where`: device or place; `sensor` empty where there is none."""
+
+    cause: Cause
+    where: Text
+    from_ms: EpochMs
+    to_ms: EpochMs
+    sensor: Text = ""
+
+
 class ParcelPart(Struct, frozen=True, forbid_unknown_fields=True):
     """A parcel and its stays in the period."""
 
@@ -187,14 +198,22 @@ class ChainRun(Struct, frozen=True, forbid_unknown_fields=True):
     links: bytes
 
 
+class TrailEnd(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the hub's audit trail ended: the number of its last row, and the hash of all rows up to it."""
+
+    number: Counted
+    hash: HexDigest
+
+
 class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole content of a report.
 
     Attributes:
         hub: what the hub calls itself. made_ms, made_by: when and by whom the report was asked for.
-        incomplete: why not everything is known, one sentence for each reason; empty: complete.
+        incomplete: what is not known, and why.
         ways: of a parcel's report, one for each profile on its way.
         runs: the facts that the report rests on (readings, scans, acknowledgements), with their exact cores in their chain.
+        trail: as a fact of the hub among these states it; None where the hub never stated one.
     """
 
     hub: Text
@@ -209,8 +228,9 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
     sensors: tuple[SensorPart, ...]
     ways: tuple[WayPart, ...] = ()
     gaps: tuple[LedgerGap, ...] = ()
-    incomplete: tuple[Text, ...] = ()
+    incomplete: tuple[MissingPart, ...] = ()
     runs: tuple[ChainRun, ...] = ()
+    trail: TrailEnd | None = None
 
     @property
     def alarms(self) -> int:
@@ -219,5 +239,6 @@ class ReportInput(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is unknown."""
-        return not self.incomplete and all(part.judgement.complete for part in self.ways or self.sensors)
+        """Whether its record is, and that of each of its parcels (`hub.trips.history.is_complete`)."""
+        judged = bool(self.ways or self.sensors)
+        return judged and not self.incomplete and all(parcel.complete for parcel in self.parcels)

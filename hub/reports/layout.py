@@ -12,9 +12,20 @@ from msgspec import Struct
 from contract.coldchain.mkt import Mkt
 from contract.coldchain.profile import Limit, Profile, Rule, Side
 from contract.event import Quantity
-from hub.reports.content import Acknowledgement, Finding, FindingKind, ParcelPart, ReportInput, SensorPart, WayPart
+from hub.reports.content import (
+    Acknowledgement,
+    Finding,
+    FindingKind,
+    MissingPart,
+    ParcelPart,
+    ReportInput,
+    SensorPart,
+    WayPart,
+)
 from hub.reports.drawing import draw
 from hub.reports.seal import PRINTED_CHARS
+from hub.trips.history import Cause
+from hub.voice import HUB_DEVICE
 from hub.web.formats import MINUS, clock, span
 from hub.web.i18n import Words
 
@@ -107,7 +118,7 @@ def _summary(report: ReportInput, words: Words) -> Iterator[Block]:
     yield Line(kept, strong=True)
     whole = words("The data is complete.") if report.complete else words("The data is not complete.")
     yield Line(whole, strong=not report.complete)
-    yield from (Line(reason) for reason in report.incomplete[:MOST_ROWS])
+    yield from (Line(_missing(gap, words)) for gap in report.incomplete[:MOST_ROWS])
     subject = words("Parcel") if report.kind == "parcel" else words("Trip")
     yield Pairs(
         (
@@ -118,6 +129,22 @@ def _summary(report: ReportInput, words: Words) -> Iterator[Block]:
             (words("Made (UTC)"), f"{clock(report.made_ms)}, {report.made_by}"),
         )
     )
+
+
+_WHY_MISSING: Final = {
+    Cause.NO_SENSOR: "{since} to {until} UTC: no sensor at {where}",
+    Cause.NO_DATA: "{since} to {until} UTC: no data from {sensor}",
+    Cause.NOT_SENT: "{since} to {until} UTC: not sent yet by {sensor}",
+    Cause.NO_PROFILE: "{since} to {until} UTC: no profile for {sensor}",
+    Cause.NOWHERE: "{since} to {until} UTC: handed over to nobody who is known",
+    Cause.TOO_LONG: "{since} to {until} UTC: longer at {where} than is judged",
+}
+
+
+def _missing(gap: MissingPart, words: Words) -> str:
+    since, until = clock(gap.from_ms), clock(gap.to_ms)
+    where = gap.where or words("nobody knows where")
+    return words(_WHY_MISSING[gap.cause], since=since, until=until, where=where, sensor=gap.sensor)
 
 
 def _parcels(parcels: Sequence[ParcelPart], words: Words) -> Iterator[Block]:
@@ -245,6 +272,9 @@ def _proof(report: ReportInput, seal: str, words: Words) -> Iterator[Block]:
         )
         for run in report.runs
     ]
+    if report.trail:
+        end = str(report.trail.number)
+        rows.append((HUB_DEVICE, words("audit trail"), DASH, "1", end, _digest(report.trail.hash)))
     if rows:
         names = ("Device", "Stream", "Incarnation", "From", "To", "Head of the chain")
         yield from _grid(tuple(map(words, names)), rows, (3, 3, 3, 2, 2, 9), words, code=(2, 5))

@@ -35,7 +35,8 @@ def told(file: Path, hub: Callable[[Request], Any] | None) -> Told:
     said = {"file": str(file), "valid": checked.valid, **to_builtins(checked)}
     if hub is not None and checked.seal:
         heads = tuple((head.device, head.lane, head.n, head.hash) for head in checked.heads)
-        answer = hub(FindReport(checked.seal, heads))
+        trail = (checked.trail.number, checked.trail.hash) if checked.trail else None
+        answer = hub(FindReport(checked.seal, heads, trail))
         strange = list(_strange(checked, answer))
         wrong += [f"{file}: hub: {why}" for why in strange]
         said |= {"hub": answer, "valid": not wrong}
@@ -52,6 +53,9 @@ def _strange(checked: Checked, answer: dict[str, Any]) -> Iterator[str]:
         yield "This hub has no record of having made this report."
     for head in answer["unknown_heads"]:
         yield f"The head of {head['device']} ({head['lane']}) at position {head['n']} is not in this hub's chain."
+    if checked.trail and not answer["trail_known"]:
+        number = checked.trail.number
+        yield f"The audit trail of this hub has another row {number}: it was written anew since, or is another hub's."
 
 
 def _words(file: Path, checked: Checked) -> Iterator[str]:
@@ -61,5 +65,7 @@ def _words(file: Path, checked: Checked) -> Iterator[str]:
     yield f"seal {checked.seal}; {checked.facts} facts{withheld}"
     for head in checked.heads:
         yield f"head {head.device} {head.lane} {head.n} {head.hash}"
+    if checked.trail:
+        yield f"audit trail {checked.trail.number} {checked.trail.hash}"
     for what in checked.unproven:
         yield f"only the seal holds, no fact shows: {what}"

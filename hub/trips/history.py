@@ -1,5 +1,6 @@
 """The temperature history of a parcel: what is told of it. Times are UTC epoch ms, values hundredths."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -38,6 +39,14 @@ class Cause(StrEnum):
     """It was handed over, and nobody has said to whom."""
     TOO_LONG = "too_long"
     """It stayed longer than is judged at once."""
+
+
+def is_complete(verdict: ColdVerdict, missing: Sequence["Missing"]) -> bool:
+    """Whether a record of a trip or a parcel is complete: a profile judges it, and none of its moments is uncovered.
+
+    The one rule for both (`contract.coldchain.coverage`); that a limit was exceeded does not make a record less complete.
+    """
+    return verdict is not ColdVerdict.NOT_JUDGED and not missing
 
 
 class Missing(Struct, frozen=True):
@@ -105,7 +114,7 @@ class ParcelHistory(Struct, frozen=True):
         from_ms, to_ms: from the first stay to the end of the last, or now.
         judged: one for each profile on its way; mostly one.
         readings: those by which it is judged, in order of time: of several sensors at once the worst one's.
-        missing: what is not known; empty: complete.
+        missing: what is not known.
         running: whether it is still on its way.
     """
 
@@ -121,5 +130,5 @@ class ParcelHistory(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is unknown."""
-        return not self.missing
+        """Whether its record is."""
+        return is_complete(self.verdict, self.missing)

@@ -6,12 +6,12 @@ budgets run on from stay to stay, across vans and docks. Of several sensors of o
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from operator import sub
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from contract.coldchain.coverage import Covering, Uncovered, Watch, covering, no_data_ms, uncovered
 from contract.coldchain.engine import advance_block, begin, conclude
 from contract.coldchain.findings import Excursion, Judgement, NoData
 from contract.coldchain.hold import within
@@ -19,8 +19,6 @@ from contract.coldchain.profile import Profile, Side
 from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
 from hub.trips.sensors import Probe
 
-DEFAULT_NO_DATA_MS: Final = 900_000
-"""Where no profile says how long a load may go unwatched: as profiles say that say nothing else."""
 MAX_STAY_MS: Final = 31 * 86_400_000
 """A parcel that nobody scanned off is judged for so long; more would be work without bound for a label that was lost."""
 BLOCK_READINGS: Final = 256
@@ -47,11 +45,6 @@ class Leg(Struct, frozen=True):
     def judged_until_ms(self) -> int:
         """Its end, unless it is too long."""
         return min(self.to_ms, self.from_ms + MAX_STAY_MS)
-
-
-def no_data_ms(profile: Profile | None) -> int:
-    """How far readings may lie apart."""
-    return DEFAULT_NO_DATA_MS if profile is None else profile.no_data_s * 1000
 
 
 def part_of(told: Sequence[Reading], from_ms: int, to_ms: int, allowed_ms: int) -> Sequence[Reading]:
@@ -140,12 +133,11 @@ def judge_list(profile: Profile, readings: Sequence[Reading], from_ms: int, to_m
 
 
 def missing(legs: Sequence[Leg]) -> tuple[Missing, ...]:
-    """What is not known of the way, in order of time. Each profile must know all of it, as each judges all of it."""
+    """What is not known of the way, in order of time: what `contract.coldchain.coverage` finds uncovered, and why."""
+    stays = [_watch(leg) for leg in legs]
     found: set[Missing] = set()
-    for run in _without_breaks(legs):
-        names = {watched.profile.name for leg in run for watched in leg.watched if watched.profile}
-        for name in sorted(names) or [""]:
-            found.update(_unwatched([_as_known_to(name, leg) for leg in run]))
+    for hole in uncovered(stays):
+        found.update(_told(hole, legs, stays))
     some_judged = any(watched.profile for leg in legs for watched in leg.watched)
     for leg in legs:
         if some_judged and leg.watched and not any(watched.profile for watched in leg.watched):
@@ -155,51 +147,32 @@ def missing(legs: Sequence[Leg]) -> tuple[Missing, ...]:
     return tuple(sorted(found, key=lambda gap: (gap.from_ms, gap.to_ms, gap.where, gap.sensor, gap.cause)))
 
 
-def _as_known_to(name: str, leg: Leg) -> Leg:
-    """The stay with the sensors of one profile; where it has none of them, with those of any, or with all."""
-    profiled = tuple(watched for watched in leg.watched if watched.profile)
-    own = tuple(watched for watched in profiled if watched.profile and watched.profile.name == name)
-    return structs.replace(leg, watched=own or profiled or leg.watched)
+def _watch(leg: Leg) -> Watch:
+    probes = [Covering(watched.profile, _known_ms(watched)) for watched in leg.watched]
+    return Watch(leg.from_ms, leg.judged_until_ms, probes)
 
 
-def _without_breaks(legs: Sequence[Leg]) -> Iterator[list[Leg]]:
-    """Legs that follow one another; between the others nobody had the parcel in care."""
-    run: list[Leg] = []
-    for leg in legs:
-        if run and run[-1].judged_until_ms != leg.from_ms:
-            yield run
-            run = []
-        run.append(leg)
-    if run:
-        yield run
+def _told(hole: Uncovered, legs: Sequence[Leg], stays: Sequence[Watch]) -> Iterator[Missing]:
+    """The stays of a hole, each with the probes that should have covered it."""
+    parts = []
+    for nr in range(hole.first, hole.last + 1):
+        leg = legs[nr]
+        own = [leg.watched[one].probe for one in covering(hole.profile, stays[nr].probes)]
+        if (part := _part(leg, own, hole)) is not None:
+            parts.append(part)
+    longest_ms = max(part.to_ms - part.from_ms for part in parts)
+    # A leg that lacks only the seconds until its next reading is not why.
+    yield from (part for part in parts if part.to_ms - part.from_ms >= min(hole.allowed_ms, longest_ms))
 
 
-def _unwatched(run: Sequence[Leg]) -> Iterator[Missing]:
-    times = [run[0].from_ms, run[-1].judged_until_ms]
-    for leg in run:
-        for watched in leg.watched:
-            times += _known_ms(watched)
-    # Of a few sensors each in order: merged far sooner than a set of as many is put in order.
-    times.sort()
-    profiles = [watched.profile for leg in run for watched in leg.watched if watched.profile]
-    allowed_ms = min((no_data_ms(profile) for profile in profiles), default=DEFAULT_NO_DATA_MS)
-    for from_ms, to_ms in pairwise(times):
-        if to_ms - from_ms > allowed_ms:
-            parts = [part for leg in run if (part := _part(leg, from_ms, to_ms)) is not None]
-            longest_ms = max(part.to_ms - part.from_ms for part in parts)
-            # A leg that lacks only the seconds until its next reading is not why.
-            yield from (part for part in parts if part.to_ms - part.from_ms >= min(allowed_ms, longest_ms))
-
-
-def _part(leg: Leg, from_ms: int, to_ms: int) -> Missing | None:
-    begin_ms, end_ms = max(from_ms, leg.from_ms), min(to_ms, leg.judged_until_ms)
+def _part(leg: Leg, own: Sequence[Probe], hole: Uncovered) -> Missing | None:
+    begin_ms, end_ms = max(hole.from_ms, leg.from_ms), min(hole.to_ms, leg.judged_until_ms)
     if begin_ms >= end_ms:
         return None
-    if not leg.watched:
+    if not own:
         return Missing(Cause.NOWHERE if leg.nowhere else Cause.NO_SENSOR, leg.where, begin_ms, end_ms)
-    late = [watched.probe for watched in leg.watched if watched.probe.may_send(end_ms)]
-    probe = (late or [watched.probe for watched in leg.watched])[0]
-    return Missing(Cause.NOT_SENT if late else Cause.NO_DATA, leg.where, begin_ms, end_ms, probe.id)
+    late = [probe for probe in own if probe.may_send(end_ms)]
+    return Missing(Cause.NOT_SENT if late else Cause.NO_DATA, leg.where, begin_ms, end_ms, (late or own)[0].id)
 
 
 def verdict_of(judged_ways: Iterable[Judged], gaps: Sequence[Missing]) -> ColdVerdict:

@@ -7,13 +7,14 @@ from typing import Any, Final
 from msgspec import DecodeError, Struct, msgpack
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
+from contract.coldchain.coverage import no_data_ms
 from contract.coldchain.findings import Judgement
 from contract.coldchain.profile import Profile
 from hub.coldchain.excursions import profile_of, sensor_readings_raw
 from hub.tables import device as device_table
 from hub.tracking.queries import BadCursor, KeptInt
 from hub.tracking.tables import custody_event
-from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading, StayHistory, WatchedBy
+from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading, StayHistory, WatchedBy, is_complete
 from hub.trips.judging import (
     MAX_STAY_MS,
     Leg,
@@ -21,7 +22,6 @@ from hub.trips.judging import (
     judge_list,
     judged,
     missing,
-    no_data_ms,
     part_of,
     verdict_of,
     worst,
@@ -79,7 +79,7 @@ class TripSensor(Struct, frozen=True):
 
 
 class TripParcel(Struct, frozen=True):
-    """A parcel on this trip; `verdict` is of its time on board of this trip alone."""
+    """A parcel on this trip; `verdict`, and whether its record is `complete`, are of its time on board of this trip alone."""
 
     parcel: str
     from_ms: int
@@ -88,6 +88,7 @@ class TripParcel(Struct, frozen=True):
     closed_by: bytes | None
     closed_step: str
     verdict: ColdVerdict
+    complete: bool
 
 
 class Trip(Struct, frozen=True):
@@ -276,17 +277,17 @@ def find_trip(conn: Connection, trip_id: str, now_ms: int) -> Trip | None:
         .order_by(_stay.from_ms, _stay.parcel)
         .limit(MAX_TRIP_PARCELS)
     ).all()
-    to_ms = max(view.from_ms, min(now_ms if view.to_ms is None else view.to_ms, view.from_ms + MAX_STAY_MS))
+    end_ms = max(view.from_ms, now_ms if view.to_ms is None else view.to_ms)
     places = {load.place for load in aboard}
     seen = watching(probes(conn, {view.device}, places), view.device, next(iter(sorted(places)), ""), aboard=True)
-    watched = _all_watched(conn, seen, view.from_ms, to_ms)
-    leg = Leg(view.device, view.from_ms, to_ms, watched)
+    watched = _all_watched(conn, seen, view.from_ms, end_ms)
+    leg = Leg(view.device, view.from_ms, end_ms, watched)
     gaps = missing([leg])
     sensors = tuple(_trip_sensor(one, leg) for one in watched)
-    verdicts: dict[tuple[int, int], ColdVerdict] = {}
+    verdicts: dict[tuple[int, int], tuple[ColdVerdict, bool]] = {}
     parcels = []
     for load in aboard:
-        window = load.from_ms, max(load.from_ms, min(to_ms, to_ms if load.to_ms is None else load.to_ms))
+        window = load.from_ms, max(load.from_ms, end_ms if load.to_ms is None else min(end_ms, load.to_ms))
         if window not in verdicts:
             verdicts[window] = _verdict_on_board(watched, sensors, gaps, *window)
         parcels.append(
@@ -297,10 +298,10 @@ def find_trip(conn: Connection, trip_id: str, now_ms: int) -> Trip | None:
                 load.opened_by,
                 load.closed_by,
                 load.closed_step,
-                verdicts[window],
+                *verdicts[window],
             )
         )
-    return Trip(view, to_ms, tuple(parcels), sensors, gaps)
+    return Trip(view, leg.judged_until_ms, tuple(parcels), sensors, gaps)
 
 
 def _trip_row(conn: Connection, trip_id: str) -> Row[Any] | None:
@@ -328,21 +329,28 @@ def _trip_row(conn: Connection, trip_id: str) -> Row[Any] | None:
 
 def _trip_sensor(watched: Watched, leg: Leg) -> TripSensor:
     profile = watched.profile
-    verdict = judge_list(profile, watched.readings, leg.from_ms, leg.to_ms) if profile else None
+    verdict = judge_list(profile, watched.readings, leg.from_ms, leg.judged_until_ms) if profile else None
     return TripSensor(watched.probe.id, watched.probe.name, profile, verdict, tuple(watched.readings))
 
 
 def _verdict_on_board(
     watched: Sequence[Watched], sensors: Sequence[TripSensor], gaps: Sequence[Missing], from_ms: int, to_ms: int
-) -> ColdVerdict:
+) -> tuple[ColdVerdict, bool]:
+    """One word for a part of a trip, and whether its record is complete."""
+    own = [gap for gap in gaps if gap.from_ms < to_ms and gap.to_ms > from_ms]
     if all(one.profile is None for one in watched):
-        return ColdVerdict.NOT_JUDGED
-    for one, sensor in zip(watched, sensors, strict=True):
-        profile, readings, whole = one.profile, one.readings, sensor.judgement
-        # What the whole trip did not break, no part of it did; budgets of a part are used less.
-        if profile is None or whole is None or not whole.alarmed:
-            continue
-        if judge_list(profile, part_of(readings, from_ms, to_ms, no_data_ms(profile)), from_ms, to_ms).alarmed:
-            return ColdVerdict.EXCURSION
-    touched = any(gap.from_ms < to_ms and gap.to_ms > from_ms for gap in gaps)
-    return ColdVerdict.INCOMPLETE if touched else ColdVerdict.KEPT
+        verdict = ColdVerdict.NOT_JUDGED
+    elif any(_alarmed_on_board(one, sensor, from_ms, to_ms) for one, sensor in zip(watched, sensors, strict=True)):
+        verdict = ColdVerdict.EXCURSION
+    else:
+        verdict = ColdVerdict.INCOMPLETE if own else ColdVerdict.KEPT
+    return verdict, is_complete(verdict, own)
+
+
+def _alarmed_on_board(one: Watched, sensor: TripSensor, from_ms: int, to_ms: int) -> bool:
+    profile, whole = one.profile, sensor.judgement
+    # What the whole trip did not break, no part of it did; budgets of a part are used less.
+    if profile is None or whole is None or not whole.alarmed:
+        return False
+    part = part_of(one.readings, from_ms, to_ms, no_data_ms(profile))
+    return bool(judge_list(profile, part, from_ms, to_ms).alarmed)

@@ -8,10 +8,12 @@ from typing import Any, Final
 from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, Select, select
 
+from contract.coldchain.coverage import no_data_ms
 from contract.coldchain.engine import judge
 from contract.coldchain.mkt import Window, mkt
 from contract.coldchain.profile import Profile
 from contract.event import Quantity
+from hub.accounts.anchors import anchors
 from hub.coldchain import tables as cold
 from hub.coldchain.excursions import (
     ExcursionFilters,
@@ -27,32 +29,26 @@ from hub.reports.content import (
     FindingKind,
     Late,
     MeanKinetic,
+    MissingPart,
     ParcelPart,
     ReportInput,
     SensorPart,
     StayPart,
     SubjectKind,
+    TrailEnd,
     WayPart,
 )
 from hub.tables import device_contact
 from hub.tracking.tables import custody_correction, custody_event
 from hub.trips.chains import chain_runs
-from hub.trips.history import Cause, ColdVerdict, Missing, ParcelHistory, Reading, StayHistory
-from hub.trips.judging import MAX_STAY_MS, no_data_ms
+from hub.trips.history import ColdVerdict, Missing, ParcelHistory, Reading, StayHistory
+from hub.trips.judging import MAX_STAY_MS
 from hub.trips.queries import Trip, find_trip, parcel_history
 from hub.web.formats import LATE_KNOWN_MS, clock
 
 HUB: Final = "Holdfast"
 MAX_FINDINGS: Final = 500
 """Of one sensor in one stretch."""
-WHY: Final = {
-    Cause.NO_SENSOR: "no sensor at {where}",
-    Cause.NO_DATA: "no data from {sensor}",
-    Cause.NOT_SENT: "not sent yet by {sensor}",
-    Cause.NO_PROFILE: "no profile for {sensor}",
-    Cause.NOWHERE: "handed over to nobody who is known",
-    Cause.TOO_LONG: "longer at {where} than is judged",
-}
 
 
 class Stretch(Struct, frozen=True):
@@ -132,12 +128,11 @@ def trip_report(conn: Connection, trip_id: str, now_ms: int, who: str) -> Report
 
 def _on_board(told: Trip, sensors: tuple[str, ...]) -> Iterator[ParcelPart]:
     for one in told.parcels:
-        complete = one.verdict not in {ColdVerdict.INCOMPLETE, ColdVerdict.NOT_JUDGED}
         yield ParcelPart(
             one.parcel,
             (StayPart(told.view.device, one.from_ms, one.to_ms, sensors),),
             one.verdict is ColdVerdict.EXCURSION,
-            complete,
+            one.complete,
         )
 
 
@@ -145,14 +140,17 @@ def _report(conn: Connection, begun: ReportInput, stretches: Sequence[Stretch], 
     """The same with its sensors, and with the facts that it rests on."""
     parts = [part for stretch in stretches if (part := _sensor_part(conn, stretch)) is not None]
     acknowledged = {finding.id for part in parts for finding in part.findings if finding.acknowledgement}
+    anchor = next(anchors(conn), None)
     shifts = {
+        **({anchor.fact_id: 0} if anchor else {}),
         **_shifts_of_blocks(conn, stretches),
         **_shifts_of_scans(conn, scans),
         **dict.fromkeys(_acknowledgements(conn, acknowledged), 0),
     }
     runs, gaps = chain_runs(conn, shifts)
     fields = {name: getattr(begun, name) for name in ReportInput.__struct_fields__}
-    return ReportInput(**{**fields, "sensors": tuple(parts), "runs": runs, "gaps": gaps})
+    trail = TrailEnd(anchor.number, anchor.hash) if anchor else None
+    return ReportInput(**{**fields, "sensors": tuple(parts), "runs": runs, "gaps": gaps, "trail": trail})
 
 
 # -- what was measured -------------------------------------------------------------------------------------------------
@@ -278,9 +276,5 @@ def _shifts_of_scans(conn: Connection, scans: set[bytes]) -> dict[bytes, int]:
     return {**{row.fact_id: row.shift_ms for row in rows}, **dict.fromkeys(corrections, 0)}
 
 
-def _incomplete(missing: Iterable[Missing]) -> tuple[str, ...]:
-    return tuple(
-        f"{clock(gap.from_ms)} to {clock(gap.to_ms)} UTC: "
-        + WHY[gap.cause].format(where=gap.where or "nobody knows where", sensor=gap.sensor)
-        for gap in missing
-    )
+def _incomplete(missing: Iterable[Missing]) -> tuple[MissingPart, ...]:
+    return tuple(MissingPart(gap.cause, gap.where, gap.from_ms, gap.to_ms, gap.sensor) for gap in missing)

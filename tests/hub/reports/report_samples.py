@@ -14,6 +14,7 @@ from hub.reports.content import (
     Late,
     LedgerGap,
     MeanKinetic,
+    MissingPart,
     ParcelPart,
     ReportInput,
     SensorPart,
@@ -21,6 +22,7 @@ from hub.reports.content import (
     SubjectKind,
 )
 from hub.reports.evidence import Beside, Link, Rests, pack_run
+from hub.trips.history import Cause
 
 NOON_MS = 1_790_000_000_000
 MINUTE_MS = 60_000
@@ -121,7 +123,7 @@ def small_report(title: str = "Van 12, morning run", reason: str = "door open at
         parcels=(ParcelPart("340123450000000017", (StayPart("van-12", NOON_MS, None, (sensor,)),), True, False),),
         sensors=(part,),
         gaps=(LedgerGap("van-12", Lane.TELEMETRY, 4, 9, "storage_full", NOON_MS),),
-        incomplete=("40 minutes without data",),
+        incomplete=(MissingPart(Cause.NO_DATA, "van-12", NOON_MS + 79 * MINUTE_MS, NOON_MS + 120 * MINUTE_MS, sensor),),
         runs=(
             pack_run(telemetry, 1, root_hash("van-12", INCARNATION, Lane.TELEMETRY), links),
             pack_run(hub, 1, root_hash("hub", INCARNATION, Lane.CUSTODY), acknowledged),

@@ -1,13 +1,15 @@
 """Reports over the interface: sealed, noted, and asked for by their seals."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
 
 import pytest
 from fastapi.testclient import TestClient
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from hub.accounts.audit import AuditFilters, check_chain, list_audit
+from hub.accounts.audit import ANCHOR, AuditFilters, check_chain, list_audit
 from hub.accounts.roles import Role
 from hub.app import create_app
 from hub.reports import api
@@ -77,11 +79,36 @@ def test_the_language_is_the_reader_s(client: TestClient) -> None:
     assert english != asked
 
 
-def test_more_prints_than_there_is_room_for_are_asked_to_come_again(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", ["json", "pdf"])
+def test_more_reports_than_there_is_room_for_are_asked_to_come_again(
+    hub: SeededHub, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
+    begun, go_on = Semaphore(0), Event()
+
+    def slow(tx: Connection, name: str, now_ms: int, who: str) -> ReportInput | None:
+        begun.release()
+        assert go_on.wait(10)
+        return build(tx, name, now_ms, who)
+
+    monkeypatch.setattr("hub.app.trip_report", slow)
     monkeypatch.setattr(api, "PATIENCE_S", 0.0)
-    with api._printing, api._printing:
-        answer = client.get("/api/v1/trips/trip-1/report.pdf")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert client.get("/api/v1/trips/trip-1/report.pdf").status_code == 200
+    address = f"/api/v1/trips/trip-1/report.{ending}"
+    bearer = {"authorization": f"Bearer {hub.token(Role.AUDITOR)}"}
+    # One event loop for all requests, as in a hub.
+    with TestClient(create_app(hub.context()), headers=bearer) as client, ThreadPoolExecutor() as others:
+        waiting = [others.submit(client.get, address) for _ in range(api.MADE_AT_ONCE)]
+        for _ in waiting:
+            assert begun.acquire(timeout=10)
+        refused = client.get(address)
+        go_on.set()
+        assert [one.result().status_code for one in waiting] == [200] * api.MADE_AT_ONCE
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+        assert client.get(address).status_code == 200
+
+
+def test_each_report_states_where_the_trail_ended_before_it(client: TestClient, hub: SeededHub) -> None:
+    client.get("/api/v1/trips/trip-1/report.json")
+    with hub.database.read() as tx:
+        (row,) = list_audit(tx, AuditFilters(action=MADE), limit=10)
+    client.get("/api/v1/trips/trip-1/report.json")
+    assert [(d.action, d.subject, d.detail) for d in hub.decisions][-1] == (ANCHOR, str(row.id), row.hash.hex())

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contract.delivery.hub_view import StreamName
-from contract.fact import next_hash
+from contract.event import Decision, Lane
+from contract.fact import next_hash, root_hash
 from hub.reports.check import check_report
 from hub.reports.content import ReportInput
 from hub.reports.evidence import Hop, Rests, pack_run, unpack_run
 from hub.reports.printing import print_report
 from hub.reports.seal import Altered, attached_json, open_json, pdf_seal, seal_json, seal_pdf
-from tests.hub.reports.report_samples import small_report
+from tests.hub.reports.report_samples import INCARNATION, NOON_MS, core, small_report
 
 
 @cache
@@ -147,6 +148,26 @@ def test_an_acknowledgement_that_no_fact_shows_is_named() -> None:
     checked = check_report(resealed(report))
     assert checked.valid
     assert checked.unproven == ("that w.chen acknowledged exc-1",)
+
+
+def test_an_acknowledgement_in_the_chain_of_another_device_proves_nothing() -> None:
+    report = small_report()
+    decision = Decision("excursion.acknowledge", (), "w.chen", "door open at the dock", "exc-1")
+    for stated_by in ("van-12", "hub"):
+        own = Rests(core(stated_by, 1, decision), NOON_MS)
+        name = StreamName("van-12", INCARNATION, Lane.CUSTODY)
+        run = pack_run(name, 1, root_hash("van-12", INCARNATION, Lane.CUSTODY), [own])
+        checked = check_report(resealed(replace(report, runs=(report.runs[0], run))))
+        assert checked.valid
+        assert checked.unproven == ("that w.chen acknowledged exc-1",)
+
+
+def test_a_hole_that_one_who_seals_again_passes_over_is_found() -> None:
+    report = small_report()
+    whole = tuple(replace(parcel, complete=True) for parcel in report.parcels)
+    assert parts_of(resealed(replace(report, parcels=whole))) == {"judgement"}
+    assert parts_of(resealed(replace(report, parcels=whole, incomplete=()))) == {"judgement"}
+    assert parts_of(resealed(report)) == set()
 
 
 def test_links_that_would_fill_memory_are_refused() -> None:

@@ -14,12 +14,15 @@ from contract.event import Decision, Event, Quantity, Readings, Scan, Step
 from contract.fact import CORE_VERSION, Clock, Fact, encode_core, fact_id
 from hub.projections import all_projections
 from hub.reports.check import check_report
-from hub.reports.content import FindingKind, ReportInput
+from hub.reports.content import FindingKind, MissingPart, ReportInput
+from hub.reports.layout import Line, lay_out
 from hub.reports.printing import print_report
 from hub.reports.seal import seal_json
+from hub.trips.history import Cause
 from hub.trips.judging import MAX_STAY_MS
 from hub.trips.queries import TripFilters, list_trips
 from hub.trips.report_input import parcel_report, trip_report
+from hub.web.i18n import Words
 from tests.contract.delivery.memory import Device, MemoryStore
 from tests.hub.desk import NOW_MS, Desk, open_desk
 
@@ -80,8 +83,8 @@ def morning(tmp_path: Path) -> Iterator[Morning]:
         yield drive(desk, way, "pharma-2-8")
 
 
-def drive(desk: Desk, way: Iterable[tuple[str, Step, float]], profile: str) -> Morning:
-    """What was scanned, and in which minute."""
+def drive(desk: Desk, way: Iterable[tuple[str, Step, float]], profile: str, silent: str = "") -> Morning:
+    """What was scanned, and in which minute. `silent`: another sensor, which measured only in the first half hour."""
     desk.enrol("van-1")
     store = TimedStore("van-1", 1)
     device = Device("van-1", 1, store)
@@ -89,12 +92,15 @@ def drive(desk: Desk, way: Iterable[tuple[str, Step, float]], profile: str) -> M
         store.state(_scan(parcel, step), BEGUN_MS + int(minute * MINUTE_MS))
     for start in range(0, 180, 30):
         store.state(_block(start), BEGUN_MS + (start + 29) * MINUTE_MS)
+    if silent:
+        store.state(structs.replace(_block(0), sensor=silent), BEGUN_MS + 29 * MINUTE_MS)
     device.feed(Connected())
     device.feed(Appended())
     desk.settle(device)
     # Afterwards, for this device takes no documents.
     assign = {"profile": profile, "from_ms": BEGUN_MS - MINUTE_MS}
-    desk.centre.decide(Decision("sensor.assign", (), "w.chen", "", BOX, json.encode(assign).decode()))
+    for sensor in (BOX, silent) if silent else (BOX,):
+        desk.centre.decide(Decision("sensor.assign", (), "w.chen", "", sensor, json.encode(assign).decode()))
     return Morning(desk)
 
 
@@ -181,7 +187,7 @@ def test_value_that_nobody_measured_does_not_hold_at_the_begin_of_a_stay(tmp_pat
 def test_verdict_of_a_parcel_is_what_its_way_says(morning: Morning) -> None:
     told = morning.report()
     kept = (structs.replace(told.parcels[0], alarmed=False),)
-    whole = structs.replace(told, incomplete=("no data from it",))
+    whole = structs.replace(told, incomplete=(MissingPart(Cause.NO_DATA, "van-1", BEGUN_MS, NOW_MS, BOX),))
 
     for forged in (structs.replace(told, parcels=kept), whole):
         assert [wrong.part for wrong in check_report(seal_json(forged)[1]).wrong] == ["judgement"]
@@ -196,6 +202,19 @@ def test_report_of_a_trip_has_its_parcels_sensors_and_findings(morning: Morning)
     assert (sensor.id, len(sensor.readings)) == (BOX, 180)
     assert [f.kind for f in sensor.findings] == [FindingKind.EXCURSION]
     assert [mean.window for mean in sensor.mkt] == ["24h", "30d"]
+
+
+def test_trip_and_parcel_are_complete_while_another_probe_of_the_profile_covers_a_silent_one(tmp_path: Path) -> None:
+    way = (("P1", Step.LOADED, 0.0), ("P1", Step.DELIVERED, 170.0))
+    with open_desk(tmp_path, projections=all_projections()) as desk:
+        morning = drive(desk, way, "pharma-2-8", silent="van-1.rear.temperature_c")
+        told = (morning.trip(), morning.report())
+
+    for report in told:
+        assert [part.judgement.complete for part in report.sensors] == [True, False]
+        assert (report.complete, [parcel.complete for parcel in report.parcels]) == (True, [True])
+        assert check_report(seal_json(report)[1]).wrong == ()
+        assert Line("The data is complete.") in lay_out(report, "0" * 64, Words("en")).blocks
 
 
 def test_report_says_who_acknowledged_and_proves_it(morning: Morning) -> None:
@@ -232,4 +251,4 @@ def test_report_says_why_it_is_not_complete(morning: Morning) -> None:
 
     assert told is not None
     assert not told.complete
-    assert f"not sent yet by {BOX}" in told.incomplete[0]
+    assert (told.incomplete[0].cause, told.incomplete[0].sensor) == (Cause.NOT_SENT, BOX)
