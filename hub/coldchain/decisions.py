@@ -4,24 +4,22 @@ A decision that says nothing usable (an unknown excursion, a detail that cannot 
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from contract.coldchain.profile_text import profile_json, read_profile
 from contract.errors import ProfileUnusable
 from contract.event import Decision, EpochMs, Text
 from hub.coldchain.acknowledging import AsSeen, acknowledge_anew
 from hub.coldchain.judging import Judging, Sensor, Touched
-from hub.coldchain.profiles import assign
+from hub.coldchain.profiles import assign, find_profile, hold, release
 from hub.coldchain.tables import (
     excursion,
     excursion_acknowledgement,
     sensor,
-    sensor_assignment,
     sensor_record,
     temperature_profile,
 )
@@ -30,14 +28,16 @@ from hub.projector import Change, LedgerFact
 from hub.rows import write
 
 DEFINE_PROFILE: Final = "profile.define"
-"""Subject: the profile's name; detail: the profile as JSON."""
+"""Subject: the profile's name; detail: the profile as JSON. Sensors that it judges are judged as before until JUDGE_ANEW."""
+JUDGE_ANEW: Final = "sensor.judge_anew"
+"""Subject: the sensor; detail: `Anew`. The hub says so itself after a profile was changed (`hub.coldchain.anew`)."""
 ASSIGN_PROFILE: Final = "sensor.assign"
 """Subject: the sensor; detail: `Assigned`."""
 DESCRIBE_SENSOR: Final = "sensor.describe"
 """Subject: the sensor; detail: `Described`."""
 ACKNOWLEDGE: Final = "excursion.acknowledge"
 """Subject: the excursion; `why`: the reason; detail: `hub.coldchain.acknowledging.AsSeen`."""
-ACTIONS: Final = frozenset({DEFINE_PROFILE, ASSIGN_PROFILE, DESCRIBE_SENSOR, ACKNOWLEDGE})
+ACTIONS: Final = frozenset({DEFINE_PROFILE, JUDGE_ANEW, ASSIGN_PROFILE, DESCRIBE_SENSOR, ACKNOWLEDGE})
 
 SENSOR_ID: Final = re.compile(r"[a-z0-9-]{1,64}\.[^.\x00]+\.[^\x00]+\Z")
 """`{device}.{driver}.{name}`."""
@@ -48,6 +48,12 @@ class Assigned(Struct, frozen=True):
 
     profile: Text | None
     from_ms: EpochMs
+
+
+class Anew(Struct, frozen=True):
+    """A sensor is judged again by a profile that was changed, as far as it was judged by it."""
+
+    profile: Text
 
 
 class Described(Struct, frozen=True):
@@ -73,6 +79,10 @@ def fold_decision(tx: Connection, known: LedgerFact) -> list[Change]:
         match decision.action:
             case action if action == DEFINE_PROFILE:
                 return _define(tx, decision, known.received_ms)
+            case action if action == JUDGE_ANEW:
+                anew = msgspec.json.decode(decision.detail, type=Anew)
+                from_ms = release(tx, decision.subject, anew.profile)
+                return [] if from_ms is None else _judge_again(tx, decision.subject, from_ms, known.received_ms)
             case action if action in {ASSIGN_PROFILE, DESCRIBE_SENSOR} and not SENSOR_ID.match(decision.subject):
                 return []
             case action if action == ASSIGN_PROFILE:
@@ -92,15 +102,11 @@ def _define(tx: Connection, decision: Decision, known_ms: int) -> list[Change]:
     profile = read_profile(decision.detail)
     if profile.name != decision.subject:
         return []
-    c, body = temperature_profile.c, profile_json(profile)
-    if tx.scalar(select(c.body).where(c.name == profile.name)) == body:
-        return []
-    row = {"name": profile.name, "body": body, "known_ms": known_ms, "who": decision.who}
+    before = find_profile(tx, profile.name)
+    row = {"name": profile.name, "body": profile_json(profile), "known_ms": known_ms, "who": decision.who}
     write(tx, statements.latest(tx.dialect.name, temperature_profile), [row])
-    of = sensor_assignment.c
-    since = select(of.sensor, func.min(of.from_ms)).where(of.profile == profile.name).group_by(of.sensor)
-    judged = [(sensor_id, from_ms) for sensor_id, from_ms in tx.execute(since.order_by(of.sensor))]
-    return _judge_again(tx, judged, known_ms)
+    held = [] if before == profile else sorted(hold(tx, profile.name, before))
+    return [change for name in held for change in (Change("sensor", name), _told_device(name))]
 
 
 def _assign(tx: Connection, sensor_id: str, assigned: Assigned, known_ms: int) -> list[Change]:
@@ -109,7 +115,7 @@ def _assign(tx: Connection, sensor_id: str, assigned: Assigned, known_ms: int) -
     stay = ("name", "place", "calibration_due_ms", "replaced_by")
     write(tx, statements.latest(tx.dialect.name, sensor_record, *stay), [row])
     assign(tx, sensor_id, name, assigned.from_ms)
-    return _judge_again(tx, [(sensor_id, assigned.from_ms)], known_ms)
+    return _judge_again(tx, sensor_id, assigned.from_ms, known_ms)
 
 
 def _describe(tx: Connection, sensor_id: str, described: Described) -> list[Change]:
@@ -136,20 +142,21 @@ def _record(sensor_id: str) -> dict[str, object]:
     }
 
 
-def _judge_again(tx: Connection, since: Iterable[tuple[str, int]], known_ms: int) -> list[Change]:
-    changes: list[Change] = []
-    for sensor_id, from_ms in since:
-        number = tx.scalar(select(sensor.c.number).where(sensor.c.sensor == sensor_id))
-        changes += [Change("sensor", sensor_id), Change("assignment", sensor_id.partition(".")[0])]
-        if number is None:
-            # It is judged from its first reading on.
-            continue
-        judged = Sensor(number, sensor_id)
-        judging = Judging(tx, [judged])
-        judging.again(judged, Touched(from_ms), known_ms)
-        judging.close()
-        changes += [Change("excursion", identity) for identity in judging.news]
-    return changes
+def _judge_again(tx: Connection, sensor_id: str, from_ms: int, known_ms: int) -> list[Change]:
+    changes = [Change("sensor", sensor_id), _told_device(sensor_id)]
+    number = tx.scalar(select(sensor.c.number).where(sensor.c.sensor == sensor_id))
+    if number is None:
+        # It is judged from its first reading on.
+        return changes
+    judged = Sensor(number, sensor_id)
+    judging = Judging(tx, [judged])
+    judging.again(judged, Touched(from_ms), known_ms)
+    judging.close()
+    return changes + [Change("excursion", identity) for identity in judging.news]
+
+
+def _told_device(sensor_id: str) -> Change:
+    return Change("assignment", sensor_id.partition(".")[0])
 
 
 def _acknowledge(tx: Connection, known: LedgerFact, decision: Decision, seen: AsSeen) -> list[Change]:

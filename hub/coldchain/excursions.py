@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select
 from contract.coldchain.presets import PRESETS
 from contract.coldchain.profile import Profile, Side
 from hub.coldchain import tables as t
-from hub.coldchain.profiles import decoded, find_profile
+from hub.coldchain.profiles import decoded, find_profile, in_force
 
 MAX_PAGE: Final = 500
 READINGS_AT_ONCE: Final = 10_000
@@ -300,9 +300,11 @@ def sensor_records(conn: Connection) -> dict[str, SensorRecord]:
 def profile_of(conn: Connection, sensor: str, at_ms: int) -> Profile | None:
     """By which profile a sensor is judged at an instant; None: by none, or by one that nobody defined."""
     assigned = t.sensor_assignment.c
-    query = select(assigned.profile).where(assigned.sensor == sensor, assigned.from_ms <= at_ms)
-    name = conn.scalar(query.order_by(assigned.from_ms.desc()).limit(1))
-    return find_profile(conn, name) if name else None
+    query = select(assigned.profile, assigned.held).where(assigned.sensor == sensor, assigned.from_ms <= at_ms)
+    row = conn.execute(query.order_by(assigned.from_ms.desc()).limit(1)).first()
+    if row is None or not row.profile:
+        return None
+    return find_profile(conn, row.profile) if row.held is None else in_force(row.held, row.profile, {})
 
 
 def profiles(conn: Connection) -> dict[str, ProfileView]:

@@ -10,14 +10,12 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
-from contract.coldchain.engine import Course
 from contract.coldchain.profile import Profile
-from hub.coldchain.profiles import Segment, known_profiles, segments_of
-from hub.coldchain.tables import course as checkpoint
+from hub.coldchain.checkpoints import Checkpoints, decode_course, encode_course
+from hub.coldchain.profiles import Segment, held_profiles, in_force, known_profiles, segments_of
 from hub.coldchain.tables import judged_sensor, reading, sensor_assignment
 from hub.coldchain.verdicts import Since, compare, take_back
 from hub.coldchain.walk import Walk
@@ -28,9 +26,6 @@ from hub.timeline import chunks
 READINGS_AT_ONCE: Final = 10_000
 
 _judged = judged_sensor.c
-_checkpoint = checkpoint.c
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Course).decode
 
 Row = dict[str, Any]
 
@@ -72,7 +67,7 @@ class Judging:
             for numbers in chunks(sorted(sensor.number for sensor in sensors))
             for row in tx.execute(select(judged_sensor).where(_judged.sensor.in_(numbers))).mappings()
         }
-        self._checkpoints: list[Row] = []
+        self._checkpoints = Checkpoints(tx)
         self._moved: set[int] = set()
         self.news: list[str] = []
 
@@ -118,20 +113,29 @@ class Judging:
             known_ms = stand["known_ms"]
             undone_ms = take_back(tx, sensor.id, known_ms)
             touched_ms = touched_ms if undone_ms is None else min(touched_ms, undone_ms)
-        self._write_checkpoints()
-        walk, since = _before(tx, sensor.number, segments, touched_ms)
-        gone = (_checkpoint.sensor == sensor.number, _checkpoint.hour_ms >= since.start_ms)
-        tx.execute(delete(checkpoint).where(*gone))
+        self._checkpoints.write()
+        hourly_from_ms = self._checkpoints.hourly_from_ms(sensor.number)
+        walk, since = _before(self._checkpoints, sensor.number, segments, touched_ms)
+        self._checkpoints.forget(sensor.number, since.start_ms)
         for at_ms, values in _readings(tx, sensor.number, since.start_ms, until_ms):
             walk.take(at_ms, values)
         walk.finish(known_ms)
         found = walk.found.values()
         self.news += compare(tx, sensor.id, found, known_ms, lasting=walk.lasting, since=since)
         self._keep(sensor, walk, known_ms)
+        self._checkpoints.write()
+        now_from_ms = self._checkpoints.hourly_from_ms(sensor.number)
+        if hourly_from_ms is not None and now_from_ms is not None and now_from_ms < hourly_from_ms:
+            # Readings that were the newest moved into the past: hours that are of the last days now were thinned.
+            self.again(sensor, Touched(now_from_ms), known_ms, until_ms=until_ms)
 
     @cached_property
     def _profiles(self) -> Mapping[str, Profile]:
         return known_profiles(self._tx)
+
+    @cached_property
+    def _held(self) -> Mapping[tuple[str, int], str]:
+        return held_profiles(self._tx)
 
     def known_ms(self, sensor: Sensor, received_ms: int) -> int:
         """When a fact about a sensor became known, in the order in which all about it did."""
@@ -140,7 +144,7 @@ class Judging:
 
     def close(self) -> None:
         """Write where judgements stand now."""
-        self._write_checkpoints()
+        self._checkpoints.write()
         rows = [self._stands[number] for number in sorted(self._moved)]
         write(self._tx, statements.latest(self._tx.dialect.name, judged_sensor), rows)
 
@@ -150,16 +154,13 @@ class Judging:
         if stand is None or known_ms <= stand["known_ms"] or first_ms < stand["from_ms"]:
             return None
         name, until_ms, body = stand["profile"], stand["until_ms"], stand["course"]
-        profile = self._profiles.get(name)
+        profile = in_force(self._held.get((sensor.id, stand["from_ms"])), name, self._profiles)
         if until_ms is not None or (profile is None) is not (body is None):
             return None
-        return Walk([Segment(name, profile, stand["from_ms"], None)], 0, None if body is None else _decode(body))
+        return Walk([Segment(name, profile, stand["from_ms"], None)], 0, None if body is None else decode_course(body))
 
     def _keep(self, sensor: Sensor, walk: Walk, known_ms: int) -> None:
-        self._checkpoints += [
-            {"sensor": sensor.number, "hour_ms": hour_ms, "body": _encode(course)}
-            for hour_ms, course in walk.checkpoints.items()
-        ]
+        self._checkpoints.note(sensor.number, walk.checkpoints)
         segment, course = walk.segment, walk.course
         self._moved.add(sensor.number)
         self._stands[sensor.number] = {
@@ -168,12 +169,8 @@ class Judging:
             "profile": segment.name,
             "from_ms": segment.from_ms,
             "until_ms": segment.until_ms,
-            "course": None if course is None else _encode(course),
+            "course": None if course is None else encode_course(course),
         }
-
-    def _write_checkpoints(self) -> None:
-        write(self._tx, statements.sole(checkpoint), self._checkpoints)
-        self._checkpoints = []
 
 
 def assigned_among(tx: Connection, sensors: Collection[str]) -> set[str]:
@@ -184,17 +181,15 @@ def assigned_among(tx: Connection, sensors: Collection[str]) -> set[str]:
     }
 
 
-def _before(tx: Connection, number: int, segments: Sequence[Segment], touched_ms: int) -> tuple[Walk, Since]:
+def _before(checkpoints: Checkpoints, number: int, segments: Sequence[Segment], touched_ms: int) -> tuple[Walk, Since]:
     """The last that is sure: the checkpoint before, or the beginning of a profile's time."""
     # One that ends where another begins must be closed there, so the one before is judged too.
     nr = max((nr for nr, segment in enumerate(segments) if segment.from_ms < touched_ms), default=0)
     from_ms = segments[nr].from_ms
-    query = select(checkpoint.c.hour_ms, checkpoint.c.body).where(
-        _checkpoint.sensor == number, _checkpoint.hour_ms > from_ms, _checkpoint.hour_ms <= touched_ms
-    )
-    last = tx.execute(query.order_by(_checkpoint.hour_ms.desc()).limit(1)).first()
+    last = checkpoints.last(number, from_ms, touched_ms)
     if last is not None:
-        return Walk(segments, nr, _decode(last.body)), Since(last.hour_ms, last.hour_ms)
+        hour_ms, course = last
+        return Walk(segments, nr, course), Since(hour_ms, hour_ms)
     # What ended where this profile's time begins ended with the one before.
     return Walk(segments, nr), Since(from_ms, from_ms + 1)
 

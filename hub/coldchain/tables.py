@@ -136,17 +136,26 @@ class SensorRecordRow(SQLModel, table=True):
     """The id of the sensor that took its place."""
 
 
+_HELD: Final = text("held IS NOT NULL")
+
+
 class SensorAssignmentRow(SQLModel, table=True):
     """From when on a sensor is judged by which profile: its whole time line, as it holds now."""
 
     __tablename__ = "sensor_assignment"
-    __table_args__ = (WITHOUT_ROWID,)
+    __table_args__ = (
+        Index("ix_sensor_assignment_held", "sensor", sqlite_where=_HELD, postgresql_where=_HELD),
+        WITHOUT_ROWID,
+    )
 
     sensor: str = Field(primary_key=True, max_length=256)
     from_ms: int = Field(primary_key=True)
     """Corrected time; until the next one's."""
     profile: str
     """Empty: by none."""
+    held: str | None = None
+    """The profile's JSON before it was changed, by which this time is judged until it is judged anew; empty: there was none.
+    None: as the profile is defined now."""
 
 
 class JudgedSensorRow(SQLModel, table=True):

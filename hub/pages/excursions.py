@@ -19,7 +19,7 @@ from hub.coldchain.excursions import (
     sensor_record,
     sensor_records,
 )
-from hub.coldchain.profiles import find_profile
+from hub.coldchain.profiles import find_profile, held_sensors
 from hub.coldchain.queries import sensor
 from hub.coldchain.tables import excursion
 from hub.context import Hub, Reader
@@ -85,6 +85,7 @@ def excursions_page(
         q=q,
         kind=kind or "",
         first=not cursor,
+        waiting=len(held_sensors(reader)),
         kept_query=without(request.query_params, "cursor", "lang"),
         name=lambda e: sensor_name(e.sensor, e.device, records.get(e.sensor)),
         unit=unit_of,
@@ -108,6 +109,7 @@ def excursion_page(request: Request, reader: Reader, hub: Hub, excursion_id: str
         verdict=verdict_of(found),
         allowed=allowed_ms(found, find_profile(reader, found.profile)),
         steps=steps_of(excursion_changes(reader, excursion_id)),
+        waits=(found.sensor, found.profile) in held_sensors(reader),
         name=sensor_name(found.sensor, found.device, record),
         parcels=parcels_affected(reader, found.device, place, found.found.started_ms, until_ms),
         unit=unit_of(found.sensor),

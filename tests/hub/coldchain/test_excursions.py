@@ -278,7 +278,9 @@ def test_a_profile_that_is_changed_is_judged_again_from_its_beginning(story: Sto
     story.read(0, [700, 500], 6)
     assert story.all() == ()
     tight = Profile("box", (Limit("warm", Side.ABOVE, 600),))
-    story.decide("profile.define", "box", msgspec.json.encode(tight).decode(), 90)
+    story.decide("profile.define", "box", msgspec.json.encode(tight).decode(), 80)
+    assert story.all() == ()
+    story.decide("sensor.judge_anew", AIR, '{"profile": "box"}', 90)
 
     assert minutes(story.one().found.started_ms, story.one().known_ms) == (0, 90)
     assert story.one().alarmed
@@ -288,7 +290,8 @@ def test_a_profile_that_is_defined_after_it_was_assigned_judges_from_the_assignm
     story.assign("later", 0)
     story.read(0, [900], 1)
     assert story.all() == ()
-    story.decide("profile.define", "later", msgspec.json.encode(msgspec.structs.replace(BOX, name="later")).decode(), 9)
+    story.decide("profile.define", "later", msgspec.json.encode(msgspec.structs.replace(BOX, name="later")).decode(), 8)
+    story.decide("sensor.judge_anew", AIR, '{"profile": "later"}', 9)
 
     assert story.one().profile == "later"
 
