@@ -7,7 +7,6 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from contract.event import Quantity
 from hub.coldchain.queries import SensorFilters, SensorView, sensors_page
 from hub.pages import naming
 from hub.pages.standing import Standing
@@ -43,7 +42,7 @@ class Group:
 
 def humid(cell: Standing) -> bool:
     """Whether it measures humidity."""
-    return cell.id.endswith(Quantity.HUMIDITY_RH.value)
+    return cell.unit == "%"
 
 
 def all_sensors(reader: Connection) -> list[SensorView]:

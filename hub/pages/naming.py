@@ -1,14 +1,19 @@
 """How pages call a sensor: as people named it, else by its device and probe."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from contract.event import Quantity
 from hub.coldchain.excursions import SensorRecord
 from hub.web.formats import in_words
 
 Records = Mapping[str, SensorRecord]
+KEPT_NAMES: Final = 20_000
+"""More than all sensors of a large fleet; pages with all of them say each name several times."""
 
 
+@lru_cache(KEPT_NAMES)
 def probe_of(sensor: str, device: str) -> str:
     """Its id in words, without its device and without what it measures."""
     own = sensor.removeprefix(f"{device}.")

@@ -27,6 +27,8 @@ from hub.pages.naming import sensor_name, unit_of
 from hub.pages.verdicts import Level, verdict_of
 
 NEVER_HEARD: Final = "never heard"
+KEPT_COURSES: Final = 10_000
+"""More than all sensors of a large fleet; pages are asked for more often than sensors are judged on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ _judged_sensors: Final = select(sensor.c.sensor, judged_sensor.c.profile, judged
 )
 
 
+@lru_cache(KEPT_COURSES)
 def _budgets(profile: Profile | None, course: bytes | None) -> tuple[Budget, ...]:
     return () if profile is None or course is None else budgets(profile, _course.decode(course))
 

@@ -17,6 +17,7 @@ from hub.context import Hub, Reader
 from hub.pages.glance import all_sensors, grouped, paged
 from hub.pages.sparkline import HOURS, sparkline
 from hub.pages.standing import Standing, all_standings
+from hub.pages.tile import tile
 from hub.web.render import page, without
 
 router = APIRouter(dependencies=[Depends(require(Role.VIEWER))])
@@ -88,6 +89,7 @@ def temperature_page(
         number=number,
         counts=counts_of(fitting),
         sensors=len(fitting),
+        tile=tile,
         places=sorted({one.place for one in everything if one.place}),
         profiles=sorted({one.profile.name for one in everything if one.profile}),
         q=q,
