@@ -1,21 +1,21 @@
 """How a parcel's way is judged from the readings of the sensors that watched it. Pure.
 
 Each sensor is judged by the profile that was in force for it when the stay began. What one profile judges is one history:
-budgets run on from stay to stay, across vans and docks. Of several sensors of one profile at one stay the worst counts.
+budgets run on from stay to stay, across vans and docks. Of several sensors of one profile at one stay the worst counts
+(`hub.trips.worst`).
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import sub
 from typing import Final
 
 from msgspec import Struct
 
-from contract.coldchain.coverage import Covering, Uncovered, Watch, covering, no_data_ms, uncovered
+from contract.coldchain.coverage import Covering, Uncovered, Watch, covering, uncovered
 from contract.coldchain.engine import advance_block, begin, conclude
 from contract.coldchain.findings import Excursion, Judgement, NoData
 from contract.coldchain.hold import within
-from contract.coldchain.profile import Profile, Side
+from contract.coldchain.profile import Profile
 from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
 from hub.trips.sensors import Probe
 
@@ -62,49 +62,9 @@ def _at_ms(reading: Reading) -> int:
     return reading[0]
 
 
-def worst(leg: Leg) -> Mapping[str, Watched]:
-    """By the names of profiles, the sensor that counts; under the empty name one without a profile."""
-    counts: dict[str, Watched] = {}
-    badness: dict[str, tuple[bool, float, int, int]] = {}
-    for watched in leg.watched:
-        name = watched.profile.name if watched.profile else ""
-        bad = _badness(watched, leg)
-        if name not in counts or bad > badness[name]:
-            counts[name], badness[name] = watched, bad
-    return counts
-
-
-def _badness(watched: Watched, leg: Leg) -> tuple[bool, float, int, int]:
-    """An alarm first, then most of any allowed time used, then fewest time without data, then nearest to a limit.
-
-    Time beyond one limit says nothing about another: a minute of frost is worse than twenty of an open door.
-    """
-    known = [value for _, value in watched.readings if value is not None]
-    if not known:
-        return False, 0.0, leg.from_ms - leg.to_ms, 0
-    limits = watched.profile.limits if watched.profile else ()
-    low, high = min(known), max(known)
-    allowed_ms = no_data_ms(watched.profile)
-    times = [leg.from_ms, *_known_ms(watched), leg.judged_until_ms]
-    blind_ms = sum(step for step in map(sub, times[1:], times) if step > allowed_ms)
-    alarmed, used = False, 0.0
-    if watched.profile and any(limit.broken_by(value) for limit in limits for value in (low, high)):
-        alarmed, used = _used(judge_list(watched.profile, watched.readings, leg.from_ms, leg.judged_until_ms))
-    near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
-    return alarmed, used, -blind_ms, max(near, default=high)
-
-
 def _known_ms(watched: Watched) -> list[int]:
     """When it measured a value."""
     return [at_ms for at_ms, value in watched.readings if value is not None]
-
-
-def _used(told: Judgement) -> tuple[bool, float]:
-    """Whether there was an alarm, and the largest share of what a limit allows."""
-    allowed_ms = {budget.limit: max(budget.allowed_ms, 1) for budget in told.budgets}
-    shares = [budget.used_ms / allowed_ms[budget.limit] for budget in told.budgets]
-    shares += [found.beyond_ms / allowed_ms[found.limit] for found in told.excursions]
-    return bool(told.alarmed), max(shares, default=0.0)
 
 
 def judged(legs: Sequence[Leg], counts: Sequence[Mapping[str, Watched]]) -> tuple[Judged, ...]:

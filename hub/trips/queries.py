@@ -24,11 +24,11 @@ from hub.trips.judging import (
     missing,
     part_of,
     verdict_of,
-    worst,
 )
 from hub.trips.runs import ID_CHARS
 from hub.trips.sensors import Probe, probes, watching
 from hub.trips.tables import stay, trip
+from hub.trips.worst import worst
 
 MAX_PAGE: Final = 500
 MAX_TRIP_PARCELS: Final = 1_000
@@ -113,7 +113,7 @@ def parcel_history(conn: Connection, parcel: str, now_ms: int) -> ParcelHistory 
         return None
     known = probes(conn, {row.device for row in rows}, {row.place for row in rows})
     legs = [_leg(conn, row, known, now_ms) for row in rows]
-    counts = [worst(leg) for leg in legs]
+    counts = worst(legs)
     ways, gaps = judged(legs, counts), missing(legs)
     return ParcelHistory(
         parcel=parcel,
