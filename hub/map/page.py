@@ -67,5 +67,5 @@ def _marked(at: str) -> tuple[float, float] | None:
         return None
     form = _AT.fullmatch(at.replace(" ", ""))
     if form is None or abs(float(form[1])) > _MAX_LATITUDE or abs(float(form[2])) > _MAX_LONGITUDE:
-        raise BadRequest(f"at={at}: expected latitude,longitude in degrees, such as at=31.2304,121.4737.")
+        raise BadRequest("{at}: expected latitude,longitude in degrees, such as at=31.2304,121.4737.", at=f"at={at}")
     return float(form[1]), float(form[2])

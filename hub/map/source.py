@@ -40,19 +40,21 @@ class MapSource:
         url: what the browser loads; empty for the built-in world.
         origin: the one host that pages may then ask beside the hub, as `scheme://host:port`; empty where there is none.
         file: the archive that the hub itself serves.
+        credit: who is to be named as its maker, where its own metadata do not say.
     """
 
     kind: MapKind
     url: str = ""
     origin: str = ""
     file: Path | None = None
+    credit: str = ""
 
 
 BUILT_IN: Final = MapSource(MapKind.WORLD)
 
 
 def parse_map(text: str) -> MapSource:
-    """Read what follows `--map`; nothing means the built-in world.
+    """Read what follows `--map`; nothing means the built-in world. Behind a `#` in an address stands who made the map.
 
     Raises:
         Refused: it is no address or file of a map.
@@ -61,16 +63,17 @@ def parse_map(text: str) -> MapSource:
         return BUILT_IN
     if "://" not in text:
         return _archive(Path(text))
-    url = text.removeprefix(PMTILES_PREFIX)
+    address, _, credit = text.partition("#")
+    url = address.removeprefix(PMTILES_PREFIX)
     origin = _origin(url, text)
-    if url != text or urlsplit(url).path.endswith(PMTILES_SUFFIX):
-        return MapSource(MapKind.PMTILES, url, origin)
+    if url != address or urlsplit(url).path.endswith(PMTILES_SUFFIX):
+        return MapSource(MapKind.PMTILES, url, origin, credit=credit)
     places = [place for place in ("{z}", "{x}", "{y}") if place in url]
     if len(places) == 3:  # noqa: PLR2004 as many as there are
-        return MapSource(MapKind.RASTER, url, origin)
+        return MapSource(MapKind.RASTER, url, origin, credit=credit)
     if places:
         raise Refused(f"map {text!r}: a template of tiles needs {{z}}, {{x}} and {{y}}; {_EXPECTED}")
-    return MapSource(MapKind.STYLE, url, origin)
+    return MapSource(MapKind.STYLE, url, origin, credit=credit)
 
 
 def _origin(url: str, text: str) -> str:

@@ -28,6 +28,9 @@ class Level(StrEnum):
     OK = "ok"
 
 
+MAX_LAT_E7: Final = 900_000_000
+MAX_LON_E7: Final = 1_800_000_000
+"""A broken receiver tells more; a map cannot draw that, and would draw nothing at all."""
 WORST_FIRST: Final[dict[Level, int]] = {level: order for order, level in enumerate(Level)}
 
 
@@ -67,17 +70,22 @@ class Vehicle:
         """Its id."""
         return self.position.device
 
+    @property
+    def on_earth(self) -> bool:
+        """Whether there is such a place."""
+        return abs(self.position.lat_e7) <= MAX_LAT_E7 and abs(self.position.lon_e7) <= MAX_LON_E7
+
 
 def vehicles(reader: Connection, ahead: Ahead, now_ms: int) -> list[Vehicle]:
-    """All vehicles, worst first, then by id."""
-    positions = device_positions(reader)
+    """All vehicles in use, worst first, then by id."""
+    contacts = _contacts(reader)
+    positions = [position for position in device_positions(reader) if position.device in contacts]
     if not positions:
         return []
-    contacts = _contacts(reader)
     figures = _figures(reader, ahead, now_ms)
     found = []
     for position in positions:
-        place, kept_ms = contacts.get(position.device, ("", None))
+        place, kept_ms = contacts[position.device]
         worst = min(figures[position.device], key=lambda figure: figure.order, default=None)
         contact_ms = ahead.contact_ms(position.device, kept_ms, worst.seen.contact_ms if worst else None)
         own = Level.SILENCE if is_silent(contact_ms, now_ms) else Level.OK
@@ -92,9 +100,10 @@ def worst_of(levels: Iterable[Level]) -> Level:
 
 
 def _contacts(reader: Connection) -> dict[str, tuple[str, int | None]]:
-    """Place and last hello of each device."""
+    """Place and last hello of each device that is in use."""
     joined = device.outerjoin(device_contact, device_contact.c.device == device.c.id)
-    rows = reader.execute(select(device.c.id, device.c.place, device_contact.c.contact_ms).select_from(joined))
+    query = select(device.c.id, device.c.place, device_contact.c.contact_ms).select_from(joined)
+    rows = reader.execute(query.where(device.c.revoked_ms.is_(None)))
     return {name: (place, contact_ms) for name, place, contact_ms in rows}
 
 

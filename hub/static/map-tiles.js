@@ -9,20 +9,21 @@ const archiveLayers = [
   [["boundaries", "boundary"], "line", "border"],
 ];
 
-const raster = (tiles, more = {}) => ({
+const raster = (where) => ({
   version: 8,
-  sources: { tiles: { type: "raster", tiles, tileSize: 256, ...more } },
+  sources: { tiles: { type: "raster", tileSize: 256, ...where } },
   layers: [{ id: "tiles", type: "raster", source: "tiles" }],
 });
 
 async function archive(url, colour) {
-  const protocol = new pmtiles.Protocol();
+  // Who made it stands in the metadata, and must be told.
+  const protocol = new pmtiles.Protocol({ metadata: true });
   const file = new pmtiles.PMTiles(url);
   protocol.add(file);
   maplibregl.addProtocol("pmtiles", protocol.tile);
-  const header = await file.getHeader();
+  const { tileType } = await file.getHeader();
   const address = `pmtiles://${url}`;
-  if (header.tileType !== pmtiles.TileType.Mvt) return raster([`${address}/{z}/{x}/{y}`], { minzoom: header.minZoom, maxzoom: header.maxZoom });
+  if (tileType !== pmtiles.TileType.Mvt) return raster({ url: address });
   const { vector_layers: there = [] } = await file.getMetadata();
   const layers = archiveLayers.flatMap(([names, type, use]) => {
     const name = names.find((one) => there.some(({ id }) => id === one));
@@ -37,8 +38,8 @@ async function archive(url, colour) {
   };
 }
 
-export function tileStyle(kind, url, colour) {
+export async function tileStyle(kind, url, colour) {
   if (kind === "style") return url;
-  if (kind === "raster") return raster([url]);
+  if (kind === "raster") return raster({ tiles: [url] });
   return archive(new URL(url, location.href).href, colour);
 }

@@ -80,14 +80,3 @@ export async function worldStyle(colour) {
     ],
   };
 }
-
-export function recolour(map, colour) {
-  for (const [layer, property, value] of [
-    ["sea", "background-color", colour.sea],
-    ["land", "fill-color", colour.land],
-    ["graticule", "line-color", colour.line],
-    ["borders", "line-color", colour.border],
-    ["coasts", "line-color", colour.coast],
-    ["track", "line-color", colour.track],
-  ]) if (map.getLayer(layer)) map.setPaintProperty(layer, property, value);
-}

@@ -3,9 +3,10 @@
 import { hundredths, isSilent, now, span, t } from "./fresh.js";
 import { grouped } from "./map-groups.js";
 import { tileStyle } from "./map-tiles.js";
-import { colours, graticule, recolour, worldStyle } from "./map-world.js";
+import { colours, graticule, worldStyle } from "./map-world.js";
 
 const frame = document.getElementById("map");
+// A row without a place is of a vehicle whose receiver told none on earth.
 const rows = () => document.querySelectorAll("tr[data-key][data-lat]");
 const row = (key) => document.querySelector(`tr[data-key="${CSS.escape(key)}"]`);
 
@@ -23,6 +24,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const marks = new Map();
 let map = null;
 let chosen = frame.dataset.device;
+let track = { type: "FeatureCollection", features: [] };
 
 // -- what is known of a vehicle ------------------------------------------------------------------------------------------
 
@@ -30,7 +32,9 @@ function vehicle(element) {
   const { key, lat, lon, at, level } = element.dataset;
   const figure = element.querySelector("[data-sensor]")?.dataset;
   const silent = isSilent(Number(element.querySelector("[data-contact]")?.dataset.contact ?? 0));
-  const told = silent && level !== "alarm" ? "silence" : level === "silence" ? "ok" : level;
+  // The rest was judged by the hub; only silence comes and goes without a word.
+  const told = silent && level === "ok" ? "silence" : !silent && level === "silence" ? "ok" : level;
+  if (told !== level) element.dataset.level = told;
   return { key, lat: Number(lat), lon: Number(lon), at: Number(at), level: told, figure };
 }
 
@@ -121,7 +125,7 @@ function choose(key) {
   for (const element of rows()) element.toggleAttribute("data-chosen", element.dataset.key === key);
   const element = row(key);
   history.replaceState(null, "", `/map?device=${encodeURIComponent(key)}`);
-  if (!map || !element) return;
+  if (!map || !element?.dataset.lat) return;
   const { lon, lat } = vehicle(element);
   map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), closeZoom), animate: !still() });
   paint();
@@ -142,21 +146,23 @@ async function showTrack(key) {
     last = ms;
   }
   const coordinates = runs.filter((run) => run.length > 1);
-  map.getSource("track")?.setData({ type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates } });
+  track = { type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates } };
+  map?.getSource(trackId)?.setData(track);
   frame.dataset.track = String(items.length);
 }
 
 // -- putting it together -------------------------------------------------------------------------------------------------
 
-const noTrack = { type: "FeatureCollection", features: [] };
+// Styles of others have sources and layers of any name.
+const trackId = "holdfast-track";
 
-function addOwnLayers() {
-  const colour = colours();
-  if (!map.getSource("track")) map.addSource("track", { type: "geojson", data: noTrack });
-  if (!map.getLayer("track")) map.addLayer({ id: "track", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": colour.track, "line-width": 3 } });
+function addTrack() {
+  map.addSource(trackId, { type: "geojson", data: track });
+  map.addLayer({ id: trackId, type: "line", source: trackId, layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": colours().track, "line-width": 3 } });
 }
 
 function drawGraticule() {
+  if (base !== "world") return;
   const view = map.getBounds();
   map.getSource("graticule")?.setData(graticule({ west: view.getWest(), east: view.getEast(), south: view.getSouth(), north: view.getNorth() }));
 }
@@ -177,26 +183,53 @@ function look() {
   const { lat, lon } = frame.dataset;
   const all = [...rows()].map(vehicle);
   if (lat !== undefined) map.jumpTo({ center: [Number(lon), Number(lat)], zoom: closeZoom });
-  else if (row(chosen)) choose(chosen);
+  else if (row(chosen)?.dataset.lat) choose(chosen);
   else if (all.length) map.fitBounds(bounds(all), { padding: { top: 40, bottom: 40, left: 40, right: markSize.width }, maxZoom: closeZoom, animate: false });
 }
 
+// What lies under the vehicles: as it is set, or the built-in world where that cannot be had.
+let base = frame.dataset.kind;
+let styled = false;
+
+const baseStyle = () => (base === "world" ? worldStyle(colours()) : tileStyle(base, frame.dataset.url, colours()));
+
+async function fallBack(why) {
+  base = "world";
+  tell("no-base", why);
+  return baseStyle();
+}
+
+function tell(id, why) {
+  const note = document.getElementById(id);
+  note.hidden = false;
+  note.title = String(why?.message ?? why);
+}
+
+function escaped(text) {
+  const element = document.createElement("span");
+  element.textContent = text;
+  return element.innerHTML;
+}
+
+async function restyle(style = baseStyle()) {
+  styled = false;
+  map.setStyle(await style, { diff: false });
+}
+
 async function open() {
-  const { kind, url } = frame.dataset;
-  const colour = colours();
   maplibregl.setWorkerUrl("/static/vendor/maplibre-gl-csp-worker.js");
-  const style = kind === "world" ? await worldStyle(colour) : await tileStyle(kind, url, colour);
   map = new maplibregl.Map({
     container: frame,
-    style,
+    style: await baseStyle().catch(fallBack),
     center: [0, 30],
     zoom: 1,
     maxZoom: mostZoom,
-    attributionControl: kind === "world" ? false : { compact: true },
+    attributionControl: base === "world" ? false : { customAttribution: escaped(frame.dataset.credit) },
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
     locale: {
+      "AttributionControl.ToggleAttribution": t("Who made the map"),
       "NavigationControl.ZoomIn": t("Zoom in"),
       "NavigationControl.ZoomOut": t("Zoom out"),
       "Map.Title": t("Map"),
@@ -207,28 +240,31 @@ async function open() {
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new maplibregl.ScaleControl({ unit: "metric" }), "bottom-left");
   map.on("moveend", () => { paint(); drawGraticule(); });
-  map.on("load", () => {
-    addOwnLayers();
-    markPlace();
-    look();
-    drawGraticule();
-    paint();
-    frame.dataset.state = "drawn";
+  map.on("style.load", () => { styled = true; addTrack(); drawGraticule(); frame.dataset.state = "drawn"; });
+  map.on("error", ({ error }) => {
+    if (styled) tell("no-part", error);
+    else if (base !== "world") restyle(fallBack(error));
   });
-  dark.addEventListener("change", () => recolour(map, colours()));
+  map.on("sourcedata", ({ tile }) => { if (tile?.state === "loaded") document.getElementById("no-part").hidden = true; });
+  dark.addEventListener("change", () => restyle());
+  // Vehicles wait for nobody: a host of tiles may answer late or never.
+  markPlace();
+  look();
+  paint();
 }
 
 function withoutMap(why) {
   map?.remove();
   map = null;
   frame.hidden = true;
-  const note = document.getElementById("no-map");
-  note.hidden = false;
-  note.title = String(why?.message ?? why);
+  tell("no-map", why);
 }
+
+const onEarth = ({ lat, lon }) => Math.abs(lat) <= 90 && Math.abs(lon) <= 180;
 
 document.addEventListener("position", ({ detail }) => {
   const element = row(detail.key);
+  if (!onEarth(detail)) return;
   // One that had no position before has no row; the strip says so.
   if (!element) document.getElementById("strip").hidden = false;
   else if (Number(element.dataset.at) <= detail.at_ms) {

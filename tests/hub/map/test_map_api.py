@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from hub.accounts.deps import SESSION_COOKIE
 from hub.app import create_app
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.map.source import parse_map
+from hub.tables import device
 from tests.hub.map.roads import drive
 from tests.hub.web.seeded import HOUR_MS, NOW_MS, SeededHub, Story, add_device
 
@@ -95,6 +97,26 @@ def test_the_list_of_vehicles_has_trouble_first(hub: SeededHub, roads: TestClien
     assert "van-3.rear.temperature_c" in html
     assert "van-3.front.temperature_c" not in html
     assert "1 device has told no position" in html
+
+
+def test_a_vehicle_that_is_no_more_in_use_is_not_on_the_map(hub: SeededHub, roads: TestClient) -> None:
+    with hub.database.write() as tx:
+        tx.execute(update(device).where(device.c.id == "van-2").values(revoked_ms=NOW_MS))
+    html = roads.get("/map").text
+    assert 'data-key="van-1"' in html
+    assert 'data-key="van-2"' not in html
+    assert "1 device has told no position" in html
+
+
+def test_a_position_that_is_nowhere_on_earth_is_told_in_the_list_and_not_drawn(
+    hub: SeededHub, roads: TestClient
+) -> None:
+    story = Story()
+    drive(story, "van-1", [(95.0, 121.0)], at_ms=NOW_MS + 1_000)
+    told(hub, story)
+    row = next(line for line in roads.get("/map").text.splitlines() if 'data-key="van-1"' in line)
+    assert "data-lat" not in row
+    assert "no place on earth" in row
 
 
 def test_pages_may_ask_no_host_but_the_hub_and_the_one_of_the_setting(hub: SeededHub) -> None:

@@ -1,99 +1,23 @@
 """The map in a real browser: what it draws, and that it asks nobody else."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect
+from sqlalchemy import insert
 
-from hub.accounts.deps import SESSION_COOKIE
+from hub.coldchain.tables import excursion
 from hub.fleet.freshness import SILENT_AFTER_MS
+from tests.hub.map.browsing import chromium, open_map, visit
 from tests.hub.map.roads import drive
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub, Story, add_device
 from tests.hub.web.serving import served
 
 pytestmark = pytest.mark.slow
 
-SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-DRAWN_WITHIN_MS = 60_000
-"""Software draws slowly, and slower beside other tests."""
 PICTURES = Path(os.environ.get("HOLDFAST_PICTURES", "build/pictures"))
-
-
-@contextmanager
-def chromium(playwright: Playwright, browser_path: str | None, *arguments: str) -> Iterator[Browser]:
-    opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", *arguments])
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, browser_path: str | None) -> Iterator[Browser]:
-    with chromium(playwright, browser_path, *SOFTWARE_GL) as opened:
-        yield opened
-
-
-@contextmanager
-def visit(browser: Browser, hub: SeededHub, address: str, *, quiet: bool = True, **options: Any) -> Iterator[Page]:
-    """A signed-in page; fails for any error, any violation of the policy, and any request to another host."""
-    wrong: list[str] = []
-    context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1920, "height": 1080}, **options})
-    context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(), "url": address}])
-    # The driver of this software renderer tells how slow it is.
-    context.on(
-        "console",
-        lambda m: (
-            wrong.append(m.text) if m.type in {"error", "warning"} and "GL Driver Message" not in m.text else None
-        ),
-    )
-    context.on("weberror", lambda e: wrong.append(str(e.error)))
-
-    def check(url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "data" and parts.netloc != urlsplit(address).netloc:
-            wrong.append(f"request to {url}")
-
-    context.on("request", lambda r: check(r.url))
-    try:
-        yield context.new_page()
-        assert not quiet or wrong == []
-    finally:
-        context.close()
-
-
-@pytest.fixture
-def fleet(hub: SeededHub) -> SeededHub:
-    """Shanghai: one van in order, one with a fault, one silent, and two at one dock."""
-    story = Story()
-    with hub.database.write() as tx:
-        for name, lat, lon, age_ms, value in (
-            ("van-1", 31.2304, 121.4737, 10_000, 512),
-            ("van-2", 31.1443, 121.8083, 10_000, None),
-            ("van-3", 31.3900, 121.2300, SILENT_AFTER_MS + 42 * MINUTE_MS, 480),
-            ("van-4", 30.8500, 121.5500, 10_000, 640),
-            ("van-5", 30.8550, 121.5501, 10_000, 390),
-        ):
-            add_device(tx, name, contact_ms=NOW_MS - age_ms)
-            way = [(lat - 0.05 + n / 2000, lon - 0.05 + (n % 20) / 1000) for n in range(100)]
-            drive(story, name, [*way, (lat, lon)], at_ms=NOW_MS - age_ms)
-            story.readings(f"{name}.rear.temperature_c", [value], at_ms=NOW_MS - age_ms)
-        story.tell(tx)
-    return hub
-
-
-def open_map(page: Page, address: str) -> None:
-    page.goto(address)
-    expect(page.locator("#map")).to_have_attribute("data-state", "drawn", timeout=DRAWN_WITHIN_MS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -101,7 +25,10 @@ def open_map(page: Page, address: str) -> None:
 def test_vehicles_are_drawn_with_sign_name_temperature_and_age(
     browser: Browser, fleet: SeededHub, scheme: str, width: int
 ) -> None:
-    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 1080 if width > 400 else 844}}
+    options: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": 1080 if width > 400 else 844},
+    }
     with served(fleet) as address, visit(browser, fleet, address, **options) as page:
         open_map(page, f"{address}/map")
         expect(page.locator(".pin", has_text="van-1")).to_contain_text("5.1\u00a0°C")
@@ -203,3 +130,82 @@ def test_1_000_vehicles_are_gathered_and_stay_usable(browser: Browser, hub: Seed
         )
         assert took_ms < 1000
         page.screenshot(path=PICTURES / "map-1000.png")
+
+
+def test_a_broken_receiver_does_not_keep_others_off_the_map(browser: Browser, fleet: SeededHub) -> None:
+    with fleet.database.write() as tx:
+        story = Story()
+        drive(story, "van-2", [(95.0, 200.0)], at_ms=NOW_MS)
+        story.tell(tx)
+    with served(fleet) as address, visit(browser, fleet, address) as page:
+        open_map(page, f"{address}/map?device=van-2")
+        expect(page.locator(".pin", has_text="van-1")).to_be_visible()
+        expect(page.locator(".pin", has_text="van-2")).to_have_count(0)
+        expect(page.locator('tr[data-key="van-2"]')).to_contain_text("no place on earth")
+
+
+def test_a_silent_vehicle_with_a_fault_has_one_sign_in_the_list_and_on_the_map(
+    browser: Browser, fleet: SeededHub
+) -> None:
+    silent_ms = NOW_MS - SILENT_AFTER_MS - 5 * MINUTE_MS
+    with fleet.database.write() as tx:
+        add_device(tx, "van-6", contact_ms=silent_ms)
+        story = Story()
+        drive(story, "van-6", [(31.6, 121.0)], at_ms=silent_ms)
+        story.readings("van-6.rear.temperature_c", [520], at_ms=silent_ms)
+        story.tell(tx)
+        # Beyond a limit, still within what is allowed: worse than silence.
+        tx.execute(
+            insert(excursion).values(
+                id="x", sensor="van-6.rear.temperature_c", device="van-6", kind="excursion", limit_name="above 8",
+                side="above", threshold=800, profile="pharma-2-8", started_ms=silent_ms, extreme=900, beyond_ms=0,
+                known_ms=silent_ms, changed_ms=silent_ms,
+            )
+        )  # fmt: skip
+    with served(fleet) as address, visit(browser, fleet, address) as page:
+        open_map(page, f"{address}/map")
+        expect(page.locator('tr[data-key="van-6"]')).to_have_attribute("data-level", "attention")
+        expect(page.locator(".pin", has_text="van-6")).to_have_attribute("data-level", "attention")
+
+
+def test_400_vans_with_1_200_sensors_move_for_hours_without_growing(browser: Browser, hub: SeededHub) -> None:
+    story = Story()
+    with hub.database.write() as tx:
+        for n in range(400):
+            name = f"van-{n:03d}"
+            add_device(tx, name, contact_ms=NOW_MS - 5_000)
+            drive(story, name, [(30.7 + n % 20 / 20, 121 + n // 20 / 20)], at_ms=NOW_MS - 5_000)
+            for probe in ("front", "middle", "rear"):
+                story.readings(f"{name}.{probe}.temperature_c", [480 + n], at_ms=NOW_MS - 5_000)
+        story.tell(tx)
+    with served(hub) as address, visit(browser, hub, address) as page:
+        open_map(page, f"{address}/map")
+        assert page.locator("tr[data-key]").count() == 400
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+
+        def grown() -> dict[str, int]:
+            devtools.send("HeapProfiler.collectGarbage")
+            metrics = devtools.send("Performance.getMetrics")["metrics"]
+            return {one["name"]: one["value"] for one in metrics if one["name"] in {"Nodes", "JSEventListeners"}}
+
+        def move_all(times: int) -> None:
+            for turn in range(times):
+                page.evaluate(
+                    """(turn) => [...document.querySelectorAll("tr[data-key]")].forEach(({ dataset }, n) => {
+                      const [lat, lon] = [30.7 + ((n * 7 + turn * 3) % 200) / 150, 121 + ((n * 13 + turn * 5) % 200) / 150];
+                      const at_ms = Number(dataset.at) + 1;
+                      const detail = { key: dataset.key, lat, lon, at_ms, contact_ms: at_ms };
+                      document.dispatchEvent(new CustomEvent("position", { detail }));
+                    })""",
+                    turn,
+                )
+                page.wait_for_timeout(1_100)
+
+        move_all(3)
+        before = grown()
+        move_all(8)
+        after = grown()
+        assert after["JSEventListeners"] <= before["JSEventListeners"] * 1.3
+        assert after["Nodes"] <= before["Nodes"] * 1.1
+        page.screenshot(path=PICTURES / "map-400.png")

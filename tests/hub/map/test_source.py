@@ -21,6 +21,12 @@ from hub.map.source import BUILT_IN, SERVED_TILES, MapKind, MapSource, parse_map
             MapSource(MapKind.RASTER, "http://10.0.0.7:8081/{z}/{x}/{y}.png", "http://10.0.0.7:8081"),
         ),
         (
+            "https://tiles.example/{z}/{x}/{y}.png#© Tile makers",
+            MapSource(
+                MapKind.RASTER, "https://tiles.example/{z}/{x}/{y}.png", "https://tiles.example", credit="© Tile makers"
+            ),
+        ),
+        (
             "pmtiles://https://Files.Example/cn.pmtiles?v=1",
             MapSource(MapKind.PMTILES, "https://Files.Example/cn.pmtiles?v=1", "https://files.example"),
         ),
