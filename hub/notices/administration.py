@@ -13,7 +13,7 @@ from hub.notices.channel import usable
 from hub.notices.finding import Kind
 from hub.notices.job import TEST_FINDING
 from hub.notices.outbox import Notice, State, new_notice
-from hub.notices.targets import Target, add_target, read_settings, remove_target
+from hub.notices.targets import Target, add_target, check, read_settings, remove_target
 from hub.requests import (
     AT_THE_MACHINE,
     AddNoticeTarget,
@@ -39,7 +39,7 @@ class TargetView(msgspec.Struct, frozen=True):
     sent_ms: int | None
     waiting: int
     error: str
-    """Of the last try; empty where that got through."""
+    """Of the last try; empty where that got through to all."""
 
 
 def administer_notices(database: Database, request: NoticeRequest, now_ms: int) -> Any:
@@ -77,7 +77,7 @@ def _target(request: AddNoticeTarget) -> Target:
 
 
 def _add(database: Database, target: Target, now_ms: int) -> None:
-    if not usable(target.url):
+    if not usable(check(target).url):
         raise Refused(
             f"target {target.name}: no service is known for {target.masked}; see docs/notices.md for addresses"
         )
@@ -106,6 +106,7 @@ def target_views(reader: Connection, database: Database) -> list[TargetView]:
     """
     notices = store.latest_notices(reader, LOOKED_BACK)
     sent = store.last_sent(reader)
+    waiting = store.waiting_by_target(reader)
     return [
         TargetView(
             name=target.name,
@@ -114,12 +115,14 @@ def target_views(reader: Connection, database: Database) -> list[TargetView]:
             places=target.places,
             language=target.language,
             sent_ms=sent.get(target.name),
-            waiting=sum(one.target == target.name and one.state is State.WAITING for one in notices),
-            error=_last_error([one for one in notices if one.target == target.name]),
+            waiting=waiting.get(target.name, 0),
+            error=_last_error([one for one in notices if one.target == target.name], sent.get(target.name)),
         )
         for target in read_settings(database.folder).targets
     ]
 
 
-def _last_error(notices: list[Notice]) -> str:
-    return next((one.error for one in notices if one.state is State.WAITING and one.error), "")
+def _last_error(notices: list[Notice], sent_ms: int | None) -> str:
+    waiting = (one.error for one in notices if one.state is State.WAITING and one.error)
+    partly = (one.error for one in notices if one.state is State.SENT and one.sent_ms == sent_ms)
+    return next(waiting, "") or next(partly, "")

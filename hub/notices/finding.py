@@ -17,8 +17,17 @@ from hub.coldchain.excursions import (
     list_excursions,
     sensor_records,
 )
-from hub.coldchain.freshness import Freshness, freshness_of
-from hub.fleet.queries import DeviceRow, IncidentRow, devices_by_id, incidents_by_key, list_incidents, roll_call
+from hub.coldchain.freshness import Freshness, allowed_ms, freshness_of
+from hub.coldchain.queries import SensorView, sensor
+from hub.fleet.queries import (
+    DeviceRow,
+    IncidentRow,
+    devices_by_id,
+    find_device,
+    incidents_by_key,
+    list_incidents,
+    roll_call,
+)
 from hub.pages.glance import all_sensors
 from hub.pages.naming import sensor_name
 from hub.voice import HUB_DEVICE
@@ -26,7 +35,9 @@ from hub.web.formats import hundredths
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
 
 MAX_READ: Final = 500
-"""Of each kind at a time: nobody reads more, and messages say how many there are."""
+"""Of each kind at a time, the newest; nobody reads more."""
+EXCURSION_KEY: Final = "excursion:"
+"""What keys of excursions, and of time without data, begin with."""
 
 
 class Kind(StrEnum):
@@ -91,7 +102,7 @@ class Sources(Struct, frozen=True):
 
 
 def findings(sources: Sources) -> list[Finding]:
-    """All that lasts or needs a person."""
+    """What lasts or needs a person, the newest of it."""
     reader, now_ms = sources.reader, sources.now_ms
     places = _Places(reader)
     found = [_excursion(view, places) for view in _excursions(reader)]
@@ -99,9 +110,8 @@ def findings(sources: Sources) -> list[Finding]:
     roll = roll_call(reader, sources.ahead, now_ms)
     found += _silences(devices_by_id(reader, sources.ahead, roll.silent), sources)
     for view in all_sensors(reader):
-        seen = view.seen(sources.ahead)
-        if seen.at_ms is not None and freshness_of(seen, now_ms) is Freshness.LOST:
-            found.append(_lost(view.id, view.device, seen.at_ms, now_ms, places))
+        if freshness_of(view.seen(sources.ahead), now_ms) is Freshness.LOST and (lost := _lost(view, sources, places)):
+            found.append(lost)
     return found
 
 
@@ -112,10 +122,16 @@ def _excursions(reader: Connection) -> Iterator[ExcursionView]:
     yield from known.values()
 
 
-def find(key: str, sources: Sources) -> Finding | None:
-    """One finding by its key, whatever has become of it; None where it cannot be told any more."""
+def find_all(keys: Iterable[str], sources: Sources) -> dict[str, Finding]:
+    """Findings by their keys, whatever has become of them; those that cannot be told any more are left out."""
+    places = _Places(sources.reader)
+    found = {key: _find(key, sources, places) for key in keys}
+    return {key: finding for key, finding in found.items() if finding is not None}
+
+
+def _find(key: str, sources: Sources, places: "_Places") -> Finding | None:
     kind, _, name = key.partition(":")
-    reader, places = sources.reader, _Places(sources.reader)
+    reader = sources.reader
     match kind:
         case "excursion":
             view = find_excursion(reader, name)
@@ -124,11 +140,11 @@ def find(key: str, sources: Sources) -> Finding | None:
             row = next(iter(incidents_by_key(reader, [name])), None)
             return None if row is None else _incident(row)
         case "silence":
-            device = next(iter(devices_by_id(reader, sources.ahead, [name])), None)
+            device = find_device(reader, sources.ahead, name)
             return None if device is None else _silence(device, sources)
         case "lost":
-            device_name = name.partition(".")[0]
-            return _lost(name, device_name, sources.now_ms, sources.now_ms, places, ended_ms=sources.now_ms)
+            sensor_view = sensor(reader, name)
+            return None if sensor_view is None else _lost(sensor_view, sources, places)
     return None
 
 
@@ -150,13 +166,15 @@ class _Places:
         if record and record.place:
             return record.place
         if device not in self._devices:
-            row = next(iter(devices_by_id(self._reader, Ahead(), [device])), None)
+            row = find_device(self._reader, Ahead(), device)
             self._devices[device] = row.place if row else ""
         return self._devices[device]
 
 
 _ABOVE: Final = "above {limit} °C for longer than is allowed; furthest {extreme} °C"
 _BELOW: Final = "below {limit} °C for longer than is allowed; furthest {extreme} °C"
+_GAP: Final = "no data; what the temperature was is not known"
+_WITHDRAWN: Final = "withdrawn: what came later shows that it never was"
 
 
 def _excursion(view: ExcursionView, places: _Places) -> Finding:
@@ -164,9 +182,10 @@ def _excursion(view: ExcursionView, places: _Places) -> Finding:
     values: dict[str, str | int] = {}
     if not gap:
         values = {"limit": hundredths(view.threshold or 0), "extreme": hundredths(view.found.extreme or 0)}
-    ended_ms = view.changed_ms if view.found.withdrawn else view.found.ended_ms
+    withdrawn = view.found.withdrawn
+    beyond = _BELOW if view.side == "below" else _ABOVE
     return Finding(
-        key=f"excursion:{view.id}",
+        key=f"{EXCURSION_KEY}{view.id}",
         kind=Kind.NO_DATA if gap else Kind.EXCURSION,
         device=view.device,
         place=places.of(view.sensor, view.device),
@@ -174,9 +193,9 @@ def _excursion(view: ExcursionView, places: _Places) -> Finding:
         since_ms=view.found.started_ms,
         # What matters is when it became an alarm, for then somebody had to be told.
         known_ms=view.found.alarm_known_ms or view.known_ms,
-        ended_ms=ended_ms,
+        ended_ms=view.found.started_ms if withdrawn else view.found.ended_ms,
         needs_person=view.needs_person,
-        what="no data; what the temperature was is not known" if gap else _BELOW if view.side == "below" else _ABOVE,
+        what=_WITHDRAWN if withdrawn else _GAP if gap else beyond,
         todo="Check the sensor and its cable" if gap else "Check door and cooling, then acknowledge it with a reason",
         path=f"/excursions/{view.id}",
         values=values,
@@ -217,7 +236,7 @@ def _silences(rows: Iterable[DeviceRow], sources: Sources) -> Iterator[Finding]:
 
 def _silence(row: DeviceRow, sources: Sources) -> Finding:
     since_ms = row.heard_ms or row.enrolled_ms
-    back = sources.now_ms - since_ms <= sources.silent_ms
+    back = sources.now_ms - since_ms <= sources.silent_ms or row.revoked_ms is not None
     return Finding(
         key=f"silence:{row.id}",
         kind=Kind.SILENCE,
@@ -234,20 +253,24 @@ def _silence(row: DeviceRow, sources: Sources) -> Finding:
     )
 
 
-def _lost(
-    sensor: str, device: str, since_ms: int, now_ms: int, places: _Places, *, ended_ms: int | None = None
-) -> Finding:
+def _lost(view: SensorView, sources: Sources, places: _Places) -> Finding | None:
+    """It lasts until there is a reading, also while its device is silent; None where a sensor never had one."""
+    seen = view.seen(sources.ahead)
+    if seen.at_ms is None or seen.contact_ms is None:
+        return None
+    known_ms = seen.at_ms + allowed_ms(seen.every_ms)
+    lasts = seen.contact_ms > known_ms
     return Finding(
-        key=f"lost:{sensor}",
+        key=f"lost:{view.id}",
         kind=Kind.NO_DATA,
-        device=device,
-        place=places.of(sensor, device),
-        subject=places.name(sensor, device),
-        since_ms=since_ms,
-        known_ms=now_ms,
-        ended_ms=ended_ms,
-        needs_person=ended_ms is None,
+        device=view.device,
+        place=places.of(view.id, view.device),
+        subject=places.name(view.id, view.device),
+        since_ms=seen.at_ms,
+        known_ms=known_ms,
+        ended_ms=None if lasts else seen.at_ms,
+        needs_person=lasts,
         what="sensor lost: its device is in contact but has no readings of it",
         todo="Check the sensor and its cable",
-        path=f"/temperature/{sensor}",
+        path=f"/temperature/{view.id}",
     )

@@ -4,6 +4,7 @@ A telling is marked before the try and after it. A hub that dies between the two
 """
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,30 +14,31 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from hub.ahead import Ahead
 from hub.db import Database
-from hub.errors import HubError
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.notices import store
-from hub.notices.channel import NotDelivered, deliver
-from hub.notices.finding import Finding, Kind, Sources, find, findings
+from hub.notices.channel import NotDelivered, deliver, without_secrets
+from hub.notices.finding import Kind, Sources, find_all, findings
 from hub.notices.letter import Text, write_letter
-from hub.notices.outbox import Notice, State, claimed, letters, message_id, plan
+from hub.notices.outbox import Notice, State, claimed, failed, letters, message_id, plan, worth_telling
 from hub.notices.targets import Rules, Settings, Target, read_settings
 from hub.web.i18n import Words
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 LOOK_S: Final = 5.0
-SEND_S: Final = 45.0
-"""A service that has not taken a message by then is left alone with it; other targets do not wait for it."""
+SEND_S: Final = 5.0
+"""A service that has not taken its messages by then is left alone with them; nothing else waits for it."""
 SETTLE_MS: Final = SILENT_AFTER_MS
 """Every device that is there has said hello by then; only then is known whether this hub was set back, and who is silent."""
 MESSAGES: Final = 5
 """So many messages a target gets in WINDOW_MS; what comes then is gathered into one."""
 WINDOW_MS: Final = 5 * 60_000
+KEPT_MS: Final = 30 * 86_400_000
+"""What was told is shown so long; the outbox is looked through every few seconds, so it must not grow for ever."""
+FORGET_EVERY_MS: Final = 3_600_000
 STOP_S: Final = 1.0
 TEST_FINDING: Final = "test"
 
@@ -54,35 +56,48 @@ class Place(Struct, frozen=True):
 class Noticer:
     """One hub's job; `look` and `send` are its two halves, called in turn by `telling`."""
 
-    def __init__(self, place: Place, deliver: Callable[[str, Text, str], None] = deliver) -> None:
+    def __init__(self, place: Place, deliver: Callable[[str, Text, str], str] = deliver) -> None:
         self._place = place
         self._deliver = deliver
         self._started_ms = place.now_ms()
+        self._forgot_ms = 0
         self._busy: dict[str, threading.Thread] = {}
 
     def look(self) -> None:
         """Put into the outbox what is to be told."""
         settings = read_settings(self._place.database.folder)
         now_ms = self._place.now_ms()
-        if not settings.targets or now_ms - self._started_ms < SETTLE_MS:
+        if not settings.targets or not self._settled(now_ms):
             return
         with self._place.database.read() as reader:
             sources = self._sources(reader, settings, now_ms)
             found = findings(sources)
             before = store.open_notices(reader, {one.key for one in found} | {one.seen_as for one in found})
-        known = [notice for notice in before if notice.kind is not Kind.TEST]
+            known = [notice for notice in before if notice.kind is not Kind.TEST]
+            # What is not among the newest, or cannot be seen so soon after a start, may last all the same.
+            told = {notice.finding for notice in known} - {one.key for one in found}
+            found += find_all(told, sources).values()
         changed = plan(found, known, settings.targets, settings.rules, now_ms)
-        if changed:
+        forgets = abs(now_ms - self._forgot_ms) >= FORGET_EVERY_MS
+        if changed or forgets:
             with self._place.database.write() as tx:
                 store.put(tx, changed, known)
+                if forgets:
+                    store.forget(tx, now_ms - KEPT_MS)
+                    self._forgot_ms = now_ms
+
+    def _settled(self, now_ms: int) -> bool:
+        # A clock that was set back must not silence the hub for as long.
+        self._started_ms = min(self._started_ms, now_ms)
+        return now_ms - self._started_ms >= SETTLE_MS
 
     def send(self, wait_s: float = SEND_S) -> None:
-        """Send what is due, each target in its own thread, and wait for them; a slow one is left behind."""
+        """Send what is due, each target in its own thread, and wait for all so long; a slow one is left behind."""
         settings = read_settings(self._place.database.folder)
         now_ms = self._place.now_ms()
         with self._place.database.read() as reader:
             due = store.due_notices(reader, now_ms)
-            held = store.held_since(reader, now_ms) is not None or now_ms - self._started_ms < SETTLE_MS
+            held = store.held_since(reader, now_ms) is not None or not self._settled(now_ms)
         by_target: defaultdict[str, list[Notice]] = defaultdict(list)
         for notice in due:
             if notice.kind is Kind.TEST or not held:
@@ -96,8 +111,9 @@ class Noticer:
                 self._busy[target.name] = thread
                 thread.start()
                 started.append(thread)
+        until_s = time.monotonic() + wait_s
         for thread in started:
-            thread.join(wait_s)
+            thread.join(max(0, until_s - time.monotonic()))
         self._forget_others(due, settings)
 
     def _forget_others(self, due: Sequence[Notice], settings: Settings) -> None:
@@ -113,46 +129,57 @@ class Noticer:
             for letter in letters(due):
                 now_ms = self._place.now_ms()
                 with self._place.database.read() as reader:
-                    full = store.sent_since(reader, target.name, now_ms - WINDOW_MS) >= MESSAGES
+                    full = store.sent_between(reader, target.name, now_ms - WINDOW_MS, now_ms) >= MESSAGES
                 if full and letter[0].kind is not Kind.TEST:
                     continue
                 if not self._send(target, letter, settings):
                     return
-        except (HubError, DBAPIError) as error:
-            log.warning("notices could not be kept", target=target.name, why=str(error))
+        except Exception as error:  # noqa: BLE001 a full disk, a finding that cannot be put in words: others must still be told
+            why = without_secrets(f"{type(error).__name__}: {error}", target.url)
+            log.warning("notices to a target wait", target=target.name, why=why)
 
-    def _send(self, target: Target, letter: Sequence[Notice], settings: Settings) -> bool:
-        """One message; whether it got through."""
-        marked = claimed(letter, self._place.now_ms())
+    def _send(self, target: Target, due: Sequence[Notice], settings: Settings) -> bool:
+        """One message; False when the target cannot be told now."""
+        marked = claimed(due, self._place.now_ms())
         with self._place.database.write() as tx:
             store.keep(tx, marked)
-        text = self._text(target, marked, settings)
-        try:
-            if text is not None:
-                self._deliver(target.url, text, message_id(marked[0].message))
-        except NotDelivered as error:
-            log.warning("a notice was not delivered", target=target.name, tries=marked[0].tries, why=str(error))
-            after = [replace(notice, error=str(error)) for notice in marked]
-        else:
-            sent_ms = self._place.now_ms()
-            log.info("notice sent", target=target.name, findings=len(marked), message=marked[0].message)
-            after = [replace(notice, state=State.SENT, sent_ms=sent_ms, error="") for notice in marked]
+        letter, text = self._written(target, marked, settings)
+        after = [replace(notice, state=State.DROPPED) for notice in marked if notice not in letter]
+        sent = True
+        if text is not None:
+            try:
+                refused = self._deliver(target.url, text, message_id(marked[0].message))
+            except NotDelivered as error:
+                sent = False
+                log.warning("a notice was not delivered", target=target.name, tries=marked[0].tries, why=str(error))
+                after += failed(letter, str(error), may_have_arrived=error.may_have_arrived)
+            else:
+                log.info(
+                    "notice sent", target=target.name, findings=len(letter), message=marked[0].message, refused=refused
+                )
+                sent_ms = self._place.now_ms()
+                after += [replace(notice, state=State.SENT, sent_ms=sent_ms, error=refused) for notice in letter]
         with self._place.database.write() as tx:
             store.keep(tx, after)
-        return after[0].state is State.SENT
+        return sent
 
-    def _text(self, target: Target, letter: Sequence[Notice], settings: Settings) -> Text | None:
-        """What the message says; None where nothing of it can be told any more."""
+    def _written(
+        self, target: Target, due: Sequence[Notice], settings: Settings
+    ) -> tuple[Sequence[Notice], Text | None]:
+        """What of it is still to be told, and in which words; None where nothing is."""
         words = Words(target.language)
         rules = self._rules(settings)
-        if letter[0].kind is Kind.TEST:
+        if due[0].kind is Kind.TEST:
             body = words("This is a test of the notices of Holdfast to {name}. Nothing is wrong.", name=target.name)
-            return Text(words("Test of Holdfast's notices"), f"{body}\n{rules.link}/notices")
-        now_ms = self._place.now_ms()
+            return due, Text(words("Test of Holdfast's notices"), f"{body}\n{rules.link}/notices")
         with self._place.database.read() as reader:
-            sources = self._sources(reader, settings, now_ms)
-            found: list[Finding] = [one for notice in letter if (one := find(notice.finding, sources)) is not None]
-        return write_letter(found, letter[0].round, words, rules) if found else None
+            sources = self._sources(reader, settings, self._place.now_ms())
+            found = find_all([notice.finding for notice in due], sources)
+        # It may have been acknowledged, or have ended, since it was planned.
+        letter = [notice for notice in due if (one := found.get(notice.finding)) and worth_telling(notice, one)]
+        if not letter:
+            return letter, None
+        return letter, write_letter([found[notice.finding] for notice in letter], letter[0].round, words, rules)
 
     def _rules(self, settings: Settings) -> Rules:
         return settings.rules if settings.rules.link else replace(settings.rules, link=self._place.link)
@@ -174,11 +201,10 @@ def telling(place: Place) -> Iterator[None]:
                 noticer.look()
                 noticer.send()
                 complained = ""
-            except (HubError, DBAPIError) as error:
-                # A full disk, or a file that somebody is just editing: this thread must go on.
-                if complained != str(error):
-                    log.warning("notices wait", why=str(error))
-                complained = str(error)
+            except Exception as error:  # noqa: BLE001 a full disk, a file that somebody is just editing: this thread must go on
+                if complained != (why := f"{type(error).__name__}: {error}"):
+                    log.warning("notices wait", why=why)
+                complained = why
 
     thread = threading.Thread(target=run, name="notices", daemon=True)
     thread.start()

@@ -69,7 +69,8 @@ def _prefix(number: int, words: Words) -> str:
 
 
 def _subject(one: Finding) -> str:
-    return f"{one.subject} ({one.place})" if one.place else one.subject
+    # On one line: names come from devices, and a break in one would begin a line, or a header of a mail, of its own.
+    return " ".join((f"{one.subject} ({one.place})" if one.place else one.subject).split())
 
 
 def _what(one: Finding, words: Words) -> str:

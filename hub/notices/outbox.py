@@ -1,8 +1,8 @@
 """What to tell whom, and when: a pure function from findings and what was told before to what is to be told. No clock, no I/O.
 
 Once per finding and target; again while nobody acknowledges, first after `again_ms[0]`, then every `again_ms[1]`; and once more
-when it ended. What ends or is acknowledged before it was told is dropped, but for excursions: those are told all the same,
-as what they were.
+when it ended. What ended before it was told is told as what it was where it still needs a person, as an excursion does; else it
+is dropped, as is what was acknowledged or withdrawn. What was dropped and needs a person again is told after all.
 """
 
 from collections import defaultdict
@@ -55,8 +55,8 @@ class Notice(Struct, frozen=True):
 
     @property
     def told(self) -> bool:
-        """Whether somebody may have heard it: it was sent, or a try of it has begun."""
-        return self.state is State.SENT or (self.state is State.WAITING and self.tries > 0)
+        """Whether somebody may have heard it: it was sent, or nobody knows how its last try went."""
+        return self.state is State.SENT or (self.state is State.WAITING and bool(self.message))
 
 
 def new_notice(
@@ -80,7 +80,7 @@ def plan(
     """What to put into the outbox: tellings that are new, or have changed.
 
     Args:
-        found: all that lasts or needs a person now.
+        found: all that lasts or needs a person now, and what has become of all others in `before`.
         before: tellings of these findings, and of all whose end was not told.
         targets: whom to tell.
         rules: how often.
@@ -98,7 +98,7 @@ def plan(
                 changed += _next(finding, mine.get(key, []), target, rules, now_ms=now_ms, mine=mine)
         for key, notices in mine.items():
             if key not in now_by_key:
-                changed += _end(notices, now_ms)
+                changed += _end(notices, now_ms, needs_person=False)
     return changed
 
 
@@ -118,30 +118,41 @@ def _next(
 ) -> Iterator[Notice]:
     over = any(notice.tells_end for notice in notices)
     if not notices or (over and finding.lasts):
-        seen_live = any(notice.created_ms >= finding.since_ms for notice in mine.get(finding.seen_as, ()))
-        if finding.needs_person and finding.known_ms > now_ms - FRESH_MS and not seen_live:
+        seen_live = any(
+            notice.told and notice.created_ms >= finding.since_ms for notice in mine.get(finding.seen_as, ())
+        )
+        if finding.needs_person and _fresh(finding, now_ms) and not seen_live:
             occurrence = notices[0].occurrence + 1 if notices else 0
             end = not finding.lasts
             yield new_notice(finding.key, occurrence, target.name, 0, kind=finding.kind, now_ms=now_ms, tells_end=end)
         return
     if not finding.lasts and not over:
-        yield from _end(notices, now_ms)
+        yield from _end(notices, now_ms, needs_person=finding.needs_person)
     elif not finding.needs_person:
         yield from (_dropped(notice) for notice in notices if notice.state is State.WAITING and not notice.tells_end)
     if finding.needs_person:
-        yield from _again(notices, rules, now_ms)
+        yield from _again(finding, notices, rules, now_ms)
 
 
-def _again(notices: Sequence[Notice], rules: Rules, now_ms: int) -> Iterator[Notice]:
-    rounds = [notice for notice in notices if notice.round < ENDED_ROUND]
-    last = rounds[-1] if rounds else None
-    if last is None or last.sent_ms is None or last.round >= rules.at_most:
+def _fresh(finding: Finding, now_ms: int) -> bool:
+    return finding.known_ms > now_ms - FRESH_MS
+
+
+def _again(finding: Finding, notices: Sequence[Notice], rules: Rules, now_ms: int) -> Iterator[Notice]:
+    last = next((notice for notice in reversed(notices) if notice.round < ENDED_ROUND), None)
+    if last is None:
         return
-    if now_ms - last.sent_ms >= rules.again_ms[min(last.round, 1)]:
+    if last.state is State.DROPPED and _fresh(finding, now_ms):
+        # It grew beyond what was acknowledged, or the target was taken away and came back.
+        yield replace(last, state=State.WAITING, due_ms=now_ms)
+    if last.sent_ms is None or last.round >= rules.at_most:
+        return
+    # A clock that was set back must not make people wait for as long.
+    if not 0 <= now_ms - last.sent_ms < rules.again_ms[min(last.round, 1)]:
         yield new_notice(last.finding, last.occurrence, last.target, last.round + 1, kind=last.kind, now_ms=now_ms)
 
 
-def _end(notices: Sequence[Notice], now_ms: int) -> Iterator[Notice]:
+def _end(notices: Sequence[Notice], now_ms: int, *, needs_person: bool) -> Iterator[Notice]:
     """What follows when a finding is over."""
     if any(notice.tells_end for notice in notices):
         return
@@ -153,10 +164,7 @@ def _end(notices: Sequence[Notice], now_ms: int) -> Iterator[Notice]:
         )
         return
     for notice in notices:
-        if notice.kind in {Kind.EXCURSION, Kind.NO_DATA} and notice.state is State.WAITING:
-            yield replace(notice, tells_end=True)
-        else:
-            yield replace(_dropped(notice), tells_end=True)
+        yield replace(notice if needs_person else _dropped(notice), tells_end=True)
 
 
 def _dropped(notice: Notice) -> Notice:
@@ -167,7 +175,7 @@ def _dropped(notice: Notice) -> Notice:
 
 
 def letters(due: Iterable[Notice]) -> list[list[Notice]]:
-    """Tellings of one target by the message that carries them; those of earlier tries stay together.
+    """Tellings of one target by the message that carries them; those of which a try may have arrived stay together.
 
     What is new comes before reminders, and these before what ended; inside each excursions come first.
     """
@@ -184,6 +192,11 @@ def letters(due: Iterable[Notice]) -> list[list[Notice]]:
     return sorted(fixed.values(), key=lambda some: some[0].due_ms) + many
 
 
+def worth_telling(notice: Notice, finding: Finding) -> bool:
+    """Whether a telling that waited is still to be told: its end always, else only what needs a person still."""
+    return notice.round == ENDED_ROUND or finding.needs_person
+
+
 def _stage(notice: Notice) -> int:
     return 0 if notice.round == 0 else 2 if notice.round == ENDED_ROUND else 1
 
@@ -191,8 +204,15 @@ def _stage(notice: Notice) -> int:
 def claimed(letter: Sequence[Notice], now_ms: int) -> list[Notice]:
     """The same before a try: the message is fixed, the try counted, and the next one put off in case this one dies."""
     message = letter[0].message or _message(letter)
-    wait_ms = min(BACK_OFF_FIRST_MS * 2 ** min(letter[0].tries, 16), BACK_OFF_MOST_MS)
+    # What is new does not wait longer because it goes with what was tried often.
+    tries = min(notice.tries for notice in letter)
+    wait_ms = min(BACK_OFF_FIRST_MS * 2 ** min(tries, 16), BACK_OFF_MOST_MS)
     return [replace(notice, message=message, tries=notice.tries + 1, due_ms=now_ms + wait_ms) for notice in letter]
+
+
+def failed(letter: Sequence[Notice], why: str, *, may_have_arrived: bool) -> list[Notice]:
+    """The same after a try that failed. What surely did not arrive may go in one message with others next time."""
+    return [replace(notice, error=why, message=notice.message if may_have_arrived else "") for notice in letter]
 
 
 def _message(letter: Sequence[Notice]) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, or_, select, update
 
 from contract.delivery.hub_actions import IncidentKind
 from hub import tables as t
 from hub.ledger import statements
-from hub.notices.finding import Kind
-from hub.notices.outbox import Notice, State
+from hub.notices.finding import EXCURSION_KEY, Kind
+from hub.notices.outbox import BACK_OFF_MOST_MS, Notice, State
 from hub.notices.tables import notice
 from hub.rows import write
 
@@ -42,7 +42,9 @@ def open_notices(reader: Connection, keys: Collection[str]) -> list[Notice]:
 
 def due_notices(reader: Connection, now_ms: int) -> list[Notice]:
     """What is to be sent now."""
-    query = select(notice).where(_c.state == State.WAITING, _c.due_ms <= now_ms)
+    # Nothing is put off for longer: such a time is from before the clock was set back.
+    due = or_(_c.due_ms <= now_ms, _c.due_ms > now_ms + BACK_OFF_MOST_MS)
+    query = select(notice).where(_c.state == State.WAITING, due)
     return [_notice(row) for row in reader.execute(query).mappings()]
 
 
@@ -52,10 +54,16 @@ def latest_notices(reader: Connection, limit: int) -> list[Notice]:
     return [_notice(row) for row in reader.execute(query).mappings()]
 
 
-def sent_since(reader: Connection, target: str, since_ms: int) -> int:
-    """How many messages a target got since then."""
-    query = select(func.count(_c.message.distinct())).where(_c.target == target, _c.sent_ms >= since_ms)
+def sent_between(reader: Connection, target: str, from_ms: int, to_ms: int) -> int:
+    """How many messages a target got, both ends included."""
+    query = select(func.count(_c.message.distinct())).where(_c.target == target, _c.sent_ms.between(from_ms, to_ms))
     return reader.scalar(query) or 0
+
+
+def waiting_by_target(reader: Connection) -> dict[str, int]:
+    """How many tellings wait for each target."""
+    query = select(_c.target, func.count().label("waiting")).where(_c.state == State.WAITING).group_by(_c.target)
+    return {row.target: row.waiting for row in reader.execute(query)}
 
 
 def last_sent(reader: Connection) -> dict[str, int]:
@@ -77,13 +85,28 @@ def keep(tx: Connection, notices: Sequence[Notice]) -> None:
 
 def put(tx: Connection, planned: Sequence[Notice], before: Sequence[Notice]) -> None:
     """Put in what was planned from `before`; what was sent, or begun to be sent, meanwhile stays as it is."""
-    tries = {one.id: one.tries for one in before}
+    known = {one.id: one for one in before}
     for one in planned:
-        if one.id not in tries:
+        was = known.get(one.id)
+        if was is None:
             write(tx, statements.new(tx.dialect.name, notice), [_row(one)])
             continue
-        unchanged = (_c.id == one.id, _c.state == State.WAITING.value, _c.tries == tries[one.id])
-        tx.execute(update(notice).where(*unchanged).values(state=one.state.value, tells_end=int(one.tells_end)))
+        unchanged = (_c.id == one.id, _c.state == was.state.value, _c.tries == was.tries)
+        values = {"state": one.state.value, "tells_end": int(one.tells_end), "due_ms": one.due_ms}
+        tx.execute(update(notice).where(*unchanged).values(**values))
+
+
+def forget(tx: Connection, before_ms: int) -> None:
+    """Forget what was told before then and is over.
+
+    Of what can begin anew, such as a silence, the last occurrence stays: the next one must not get its Message-ID.
+    """
+    other = notice.alias().c
+    same = (other.finding == _c.finding, other.target == _c.target)
+    anew = exists().where(*same, other.occurrence > _c.occurrence)
+    over = exists().where(*same, other.occurrence == _c.occurrence, other.tells_end == 1)
+    gone = or_(anew, and_(_c.finding.startswith(EXCURSION_KEY), over))
+    tx.execute(delete(notice).where(_c.created_ms < before_ms, gone))
 
 
 def _row(one: Notice) -> dict[str, Any]:
@@ -106,7 +129,7 @@ def held_since(reader: Connection, now_ms: int) -> int | None:
     released = reader.scalar(select(t.setting.c.value).where(t.setting.c.name == RELEASED_SETTING))
     after_ms = max(now_ms - HOLD_MS, int(released) if released else 0)
     query = select(func.min(i.first_ms)).where(
-        i.kind == IncidentKind.HUB_REGRESSED.value, i.closed_ms.is_(None), i.first_ms > after_ms
+        i.kind == IncidentKind.HUB_REGRESSED.value, i.closed_ms.is_(None), i.first_ms > after_ms, i.first_ms <= now_ms
     )
     since_ms: int | None = reader.scalar(query)
     return since_ms

@@ -40,7 +40,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def masked(self) -> str:
         """Its address as it may be shown: everything behind the scheme can be a secret."""
-        return f"{self.url.partition('://')[0]}://\u2026"
+        scheme, there, _ = self.url.partition("://")
+        return f"{scheme}{there}\u2026" if there else "\u2026"
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.masked!r})"
@@ -96,6 +97,10 @@ def read_settings(folder: Path) -> Settings:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{path} cannot be read: {error}") from error
+    return _settings(path, text)
+
+
+def _settings(path: Path, text: str) -> Settings:
     try:
         file = msgspec.convert(tomllib.loads(text), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -107,7 +112,7 @@ def read_settings(folder: Path) -> Settings:
         raise Refused(f"{path}: at_most = {file.at_most}; expected 0 to 100")
     try:
         ZoneInfo(file.zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise Refused(f"{path}: there is no time zone {file.zone!r}; expected one such as Asia/Shanghai") from error
     again = (_ms(file.again_after), _ms(file.again_every))
     return Settings(file.targets, Rules(again, file.at_most, _ms(file.silent_after), file.link.rstrip("/"), file.zone))
@@ -143,7 +148,7 @@ def add_target(folder: Path, target: Target) -> None:
         raise Refused(f"there is a target {target.name!r} already; choose another name")
     path = folder / FILE
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    _write(path, before + ("\n" if before else "") + _block(target))
+    _write(path, before + ("\n" if before else "") + _block(target), target.name, there=True)
 
 
 def remove_target(folder: Path, name: str) -> None:
@@ -157,7 +162,7 @@ def remove_target(folder: Path, name: str) -> None:
         raise Refused(f"there is no target {name!r}; `holdfast-hub notices list` shows who there is")
     head, *blocks = re.split(r"(?m)^(?=\[\[\s*targets\s*\]\])", path.read_text(encoding="utf-8"))
     kept = [block for block in blocks if tomllib.loads(block)["targets"][0]["name"] != name]
-    _write(path, head + "".join(kept))
+    _write(path, head + "".join(kept), name, there=False)
 
 
 def _block(target: Target) -> str:
@@ -177,8 +182,18 @@ def _block(target: Target) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
-    """Put a new file in the place of the old; never readable by others, not even for a moment."""
+def _write(path: Path, text: str, name: str, *, there: bool) -> None:
+    """Put a new file in the place of the old; never readable by others, not even for a moment.
+
+    Raises:
+        Refused: people wrote the file in a form in which this text does not do what was asked; it stays as it is.
+    """
+    try:
+        done = any(target.name == name for target in _settings(path, text).targets) is there
+    except Refused:
+        done = False
+    if not done:
+        raise Refused(f"{path} was written by hand in a form that this cannot change; change target {name!r} there")
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -21,27 +21,48 @@ class MailRoom:
         self.port = port
         self.came: list[EmailMessage] = []
         self.refuses = ""
+        self.nobody = ""
+        """A receiver that there is not."""
+        self.leave = "221 bye"
+        self.cuts_off = False
         self.slow_s = 0.0
 
     @property
     def url(self) -> str:
         """As a target has it."""
-        return f"mailto://127.0.0.1:{self.port}?from=hub@example.com&to=duty@example.com&mode=insecure"
+        return self.url_to("duty@example.com")
+
+    def url_to(self, *receivers: str) -> str:
+        """The same to others."""
+        return f"mailto://127.0.0.1:{self.port}?from=hub@example.com&to={','.join(receivers)}&mode=insecure"
 
     @property
     def titles(self) -> list[str]:
-        return [str(mail["subject"]) for mail in self.came]
+        return [str(mail["subject"]).strip() for mail in self.came]
 
     @property
     def ids(self) -> list[str]:
         return [str(mail["message-id"]) for mail in self.came]
+
+    async def handle_RCPT(  # noqa: N802 aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if address == self.nobody:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 aiosmtpd's name
+        return self.leave
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 aiosmtpd's name
         if self.slow_s:
             await asyncio.sleep(self.slow_s)
         if self.refuses:
             return self.refuses
-        self.came.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]  # typeshed's default
+        self.came.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        if self.cuts_off:
+            server.transport.abort()
         return "250 taken"
 
 

@@ -1,87 +1,22 @@
 """The whole way from what is wrong to a mail, against a real SMTP server."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, update
 
 from contract.delivery.hub_actions import IncidentKind
-from hub.coldchain.tables import excursion
 from hub.errors import CommitFailed, Refused
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.notices import store
 from hub.notices.administration import administer_notices, target_views
 from hub.notices.channel import NotDelivered, deliver
-from hub.notices.job import Noticer, Place
 from hub.notices.letter import Text
 from hub.notices.outbox import State
 from hub.notices.targets import Target, add_target
 from hub.requests import ReleaseNotices, SendTestNotice
-from hub.tables import device_contact
 from tests.hub.notices.mailroom import MailRoom, free_port, opened
+from tests.hub.notices.office import STARTED_MS, Office
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, add_device, add_incident
-
-STARTED_MS = NOW_MS - HOUR_MS
-
-
-class Office:
-    """A hub that started an hour ago, its job, and a mail server that can be opened and closed."""
-
-    def __init__(self, hub: SeededHub, room: MailRoom) -> None:
-        self.hub = hub
-        self.room = room
-        self.noticer = self.restart(STARTED_MS)
-
-    def restart(self, at_ms: int | None = None) -> Noticer:
-        now_ms = self.hub.clock.ms
-        self.hub.clock.ms = now_ms if at_ms is None else at_ms
-        place = Place(self.hub.database, self.hub.live.ahead, self.hub.clock, "http://hub.example")
-        self.noticer = Noticer(place)
-        self.hub.clock.ms = now_ms
-        return self.noticer
-
-    def tick(self, minutes: float = 0, *, silent: bool = False) -> None:
-        """Let time pass, with every device in contact but where one is `silent`, and let the job do its work once."""
-        self.hub.clock.ms += int(minutes * MINUTE_MS)
-        if not silent:
-            self.alive()
-        self.noticer.look()
-        self.noticer.send()
-
-    def excursion(self, sensor: str = "van-1.rear.temperature_c", identity: str = "e1") -> None:
-        with self.hub.database.write() as tx:
-            tx.execute(
-                insert(excursion).values(
-                    id=identity, sensor=sensor, device=sensor.partition(".")[0], kind="excursion", limit_name="high",
-                    side="above", threshold=800, profile="pharma-2-8", started_ms=NOW_MS - 40 * MINUTE_MS,
-                    alarm_ms=NOW_MS - MINUTE_MS, extreme=910, beyond_ms=39 * MINUTE_MS, alarm_known_ms=NOW_MS,
-                    known_ms=NOW_MS, changed_ms=NOW_MS, withdrawn=0, ack_who="", ack_why="", ack_covers=0,
-                )
-            )  # fmt: skip
-
-    def change(self, **values: object) -> None:
-        with self.hub.database.write() as tx:
-            tx.execute(update(excursion).values(**values))
-
-    def contact(self, name: str, at_ms: int) -> None:
-        with self.hub.database.write() as tx:
-            tx.execute(update(device_contact).where(device_contact.c.device == name).values(contact_ms=at_ms))
-
-    def alive(self) -> None:
-        """Every device has just been heard."""
-        with self.hub.database.write() as tx:
-            tx.execute(update(device_contact).values(contact_ms=self.hub.clock.ms))
-
-
-@pytest.fixture
-def office(hub: SeededHub) -> Iterator[Office]:
-    room = MailRoom(free_port())
-    add_target(hub.database.folder, Target("duty", room.url))
-    with hub.database.write() as tx:
-        add_device(tx, "van-1", place="Route 7")
-    with opened(room):
-        yield Office(hub, room)
 
 
 def test_a_new_excursion_is_told_once_with_what_where_since_value_limit_what_to_do_and_a_link(office: Office) -> None:
@@ -127,7 +62,7 @@ def test_a_restart_sends_nothing_twice(office: Office) -> None:
 def test_a_hub_that_died_between_sending_and_noting_it_repeats_the_same_message(office: Office) -> None:
     office.excursion()
 
-    def send_and_die(url: str, text: Text, message_id: str) -> None:
+    def send_and_die(url: str, text: Text, message_id: str) -> str:
         deliver(url, text, message_id)
         raise CommitFailed("the power went")
 

@@ -3,7 +3,18 @@
 from msgspec.structs import replace
 
 from hub.notices.finding import Finding, Kind
-from hub.notices.outbox import ENDED_ROUND, FRESH_MS, Notice, State, claimed, letters, message_id, new_notice, plan
+from hub.notices.outbox import (
+    ENDED_ROUND,
+    FRESH_MS,
+    Notice,
+    State,
+    claimed,
+    failed,
+    letters,
+    message_id,
+    new_notice,
+    plan,
+)
 from hub.notices.targets import Rules, Target
 
 T0 = 1_780_000_000_000
@@ -77,9 +88,52 @@ def test_what_was_over_when_it_became_known_is_told_once_without_an_end() -> Non
 
 def test_a_silence_that_ends_before_it_was_told_is_told_to_nobody_an_excursion_is() -> None:
     office = Office()
-    office.plan(T0, finding("silence:van-1", Kind.SILENCE), finding())
-    assert office.tick(T0 + 1) == [0]
+    silence = finding("silence:van-1", Kind.SILENCE)
+    office.plan(T0, silence, finding())
+    back = replace(silence, ended_ms=T0 + 1, needs_person=False)
+    assert office.tick(T0 + 1, back, finding(ended_ms=T0 + 1)) == [0]
     assert [one.state for one in office.rows.values() if one.kind is Kind.SILENCE] == [State.DROPPED]
+
+
+def test_what_is_acknowledged_or_withdrawn_before_it_was_told_is_told_to_nobody() -> None:
+    office = Office()
+    office.plan(T0, finding(), finding("excursion:b"))
+    over = finding("excursion:b", ended_ms=T0 + 1, needs_person=False)
+    assert office.tick(T0 + 1, finding(needs_person=False), over) == []
+    assert office.tick(T0 + 2) == []
+
+
+def test_what_grows_beyond_an_acknowledgement_that_came_before_it_was_told_is_told() -> None:
+    office = Office()
+    office.plan(T0, finding())
+    assert office.tick(T0 + 1, finding(needs_person=False)) == []
+    assert office.tick(T0 + 2, finding()) == [0]
+    assert office.tick(T0 + 3, finding()) == []
+
+
+def test_a_reminder_that_an_acknowledgement_stopped_goes_out_when_more_comes() -> None:
+    office = Office()
+    office.tick(T0, finding())
+    office.plan(T0 + 15 * MINUTE_MS, finding())
+    assert office.tick(T0 + 16 * MINUTE_MS, finding(needs_person=False)) == []
+    assert office.tick(T0 + 17 * MINUTE_MS, finding()) == [1]
+    assert office.tick(T0 + 18 * MINUTE_MS, finding()) == []
+
+
+def test_a_clock_that_is_set_back_puts_no_reminder_off() -> None:
+    office = Office()
+    fresh = finding(known_ms=T0, since_ms=T0 - 30 * 60 * MINUTE_MS)
+    assert office.tick(T0, fresh) == [0]
+    assert office.tick(T0 - 24 * 60 * MINUTE_MS, fresh) == [1]
+    assert office.tick(T0 - 24 * 60 * MINUTE_MS + MINUTE_MS, fresh) == []
+
+
+def test_a_gap_is_told_where_the_loss_of_its_sensor_was_not() -> None:
+    office = Office()
+    lost = finding("lost:s", Kind.NO_DATA, since_ms=T0 - 10 * MINUTE_MS)
+    gap = finding("excursion:g", Kind.NO_DATA, since_ms=T0 - 10 * MINUTE_MS, ended_ms=T0 + 1, seen_as="lost:s")
+    office.plan(T0, lost)
+    assert office.tick(T0 + 1, gap, replace(lost, ended_ms=T0 + 1, needs_person=False)) == [0]
 
 
 def test_a_device_that_is_silent_again_is_told_of_again() -> None:
@@ -134,6 +188,15 @@ def test_few_are_told_one_by_one_and_many_in_one_message_excursions_first() -> N
     parcels = letters([*few, *many, waiting(1, number=ENDED_ROUND)])
     assert [len(letter) for letter in parcels] == [40, 1, 1, 1, 1]
     assert parcels[-1][0].round == ENDED_ROUND
+
+
+def test_what_surely_did_not_arrive_goes_with_others_next_time() -> None:
+    tried = [failed(claimed([waiting(n)], T0), "away", may_have_arrived=False)[0] for n in range(5)]
+    (letter,) = letters(tried)
+    assert len(letter) == 5
+    assert not any(one.told for one in tried)
+    assert failed(claimed([waiting(9)], T0), "broke off", may_have_arrived=True)[0].told
+    assert claimed([*letter, waiting(9)], T0)[0].due_ms == T0 + 30_000
 
 
 def test_a_message_keeps_its_content_and_its_id_over_tries() -> None:

@@ -54,6 +54,7 @@ def test_a_file_that_others_may_read_is_not_used(tmp_path: Path) -> None:
         ("[[targets]]\nname = 'a'\nurl = 'a://s3cret'\n[[targets]]\nname = 'a'\nurl = 'a://b'", "one name"),
         ("again_after = 'soon'", "expected a number and s, m, h or d"),
         ("zone = 'Mars/Olympus'", "no time zone"),
+        ("zone = 'America'", "no time zone"),
         ("at_most = 1000", "expected 0 to 100"),
         ("[[targets", "docs/notices.md"),
     ],
@@ -74,9 +75,30 @@ def test_two_targets_cannot_have_one_name_and_none_goes_that_is_not_there(tmp_pa
         remove_target(tmp_path, "chat")
 
 
+@pytest.mark.parametrize(
+    "text", ["targets = [{name = 'a', url = 'json://x'}]\n", "  [[targets]]\n  name = 'a'\n  url = 'json://x'\n"]
+)
+def test_a_file_in_another_form_is_left_as_it_is_and_says_so(tmp_path: Path, text: str) -> None:
+    write(tmp_path, text)
+    with pytest.raises(Refused, match=r"change target 'a' there"):
+        remove_target(tmp_path, "a")
+    if text.startswith("targets"):
+        with pytest.raises(Refused, match=r"change target 'b' there"):
+            add_target(tmp_path, Target("b", "json://y"))
+    assert (tmp_path / FILE).read_text() == text
+    assert [target.name for target in read_settings(tmp_path).targets] == ["a"]
+
+
+def test_a_password_with_signs_of_an_address_in_it_is_not_shown() -> None:
+    assert (
+        without_secrets("login with a@b@c@d failed", "mailtos://hub:a%40b%40c%40d@example.com") == "login with … failed"
+    )
+
+
 def test_addresses_are_never_shown_whole() -> None:
     assert DUTY.masked == "mailtos://…"
     assert "s3cret" not in repr(DUTY)
+    assert Target("typo", "s3cret:s3cret@example.com").masked == "…"
     sentence = without_secrets("login of hub with s3cret at example.com\nfailed", DUTY.url)
     assert sentence == "login of hub with … at … failed"
 
