@@ -28,6 +28,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 LOOK_S: Final = 2.0
 """Between two looks at whether a profile was changed."""
 
+PAUSE_S: Final = 0.1
+"""Between two sensors, for whoever waits for the one writer."""
+
 Publish = Callable[[Sequence[Change]], None]
 
 
@@ -64,6 +67,7 @@ def judging_anew(centre: Centre, publish: Publish, ready: Callable[[], bool]) ->
                         break
                     # Where it still waits its fact could not be folded; to state that again and again would help nobody.
                     stated = [*_still_waiting(centre, [*stated, done])]
+                    ended.wait(PAUSE_S)
             except (HubError, DBAPIError, OSError) as error:
                 log.warning("sensors wait to be judged anew", why=str(error))
 

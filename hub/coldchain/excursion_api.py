@@ -16,11 +16,13 @@ from hub.coldchain.acknowledging import AsSeen
 from hub.coldchain.decisions import ACKNOWLEDGE
 from hub.coldchain.excursions import (
     MAX_PAGE,
+    Acknowledgement,
     ChangeView,
     ExcursionFilters,
     ExcursionKind,
     ExcursionView,
     Found,
+    acknowledgements,
     excursion_changes,
     find_excursion,
     list_excursions,
@@ -31,6 +33,9 @@ from hub.timeline import epoch_ms
 from hub.web.times import utc
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["cold chain"])
+
+WORDS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+"""What people write: no control characters but tabs and new lines, which not every database keeps."""
 
 Viewer: Final = Depends(require(Role.VIEWER))
 
@@ -70,6 +75,11 @@ class AcknowledgementItem(BaseModel):
     at: datetime
     covers: bool = Field(description="False: it grew beyond what that person saw.")
 
+    @classmethod
+    def of(cls, told: Acknowledgement) -> Self:
+        """From the query."""
+        return cls(who=told.who, reason=told.why, at=utc(told.at_ms), covers=told.covers)
+
 
 class ExcursionItem(FoundItem):
     """An excursion, or a stretch without data."""
@@ -101,8 +111,7 @@ class ExcursionItem(FoundItem):
                 "known_at": utc(view.known_ms),
                 "changed_at": utc(view.changed_ms),
                 "needs_person": view.needs_person,
-                "acknowledged": ack
-                and AcknowledgementItem(who=ack.who, reason=ack.why, at=utc(ack.at_ms), covers=ack.covers),
+                "acknowledged": ack and AcknowledgementItem.of(ack),
             }
         )
 
@@ -130,14 +139,15 @@ class ExcursionDetail(BaseModel):
 
     excursion: ExcursionItem
     changes: list[ChangeItem] = Field(description="Oldest first; nothing disappears.")
+    acknowledgements: list[AcknowledgementItem] = Field(description="All, oldest first.")
 
 
 class Reason(BaseModel):
     """Why a person acknowledges it."""
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE_CHARS)] = Field(
-        description="What was done about it."
-    )
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE_CHARS, pattern=WORDS)
+    ] = Field(description="What was done about it.")
 
 
 class Acknowledged(BaseModel):
@@ -180,7 +190,9 @@ def get_excursions(
 def get_excursion(reader: Reader, excursion_id: str) -> ExcursionDetail:
     """What it is found to be now, and what it was found to be before."""
     changes = [ChangeItem.of(change) for change in excursion_changes(reader, excursion_id)]
-    return ExcursionDetail(excursion=ExcursionItem.of(_found(reader, excursion_id)), changes=changes)
+    said = [AcknowledgementItem.of(one) for one in acknowledgements(reader, excursion_id)]
+    excursion = ExcursionItem.of(_found(reader, excursion_id))
+    return ExcursionDetail(excursion=excursion, changes=changes, acknowledgements=said)
 
 
 @router.post(
@@ -201,7 +213,7 @@ def acknowledge(
     if view.found.withdrawn:
         raise Problem(409, "Withdrawn", "What came later shows that it never was; there is nothing to acknowledge.")
     if view.acknowledged is not None and view.acknowledged.covers:
-        raise Problem(409, "Acknowledged before", f"{view.acknowledged.who} acknowledged it as it is now.")
+        raise Problem(409, "Acknowledged before", "{who} acknowledged it as it is now.", who=view.acknowledged.who)
     found = view.found
     seen = AsSeen(view.sensor, view.limit, found.started_ms, found.ended_ms, found.extreme)
     detail = msgspec.json.encode(seen).decode()

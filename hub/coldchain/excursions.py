@@ -19,6 +19,8 @@ from hub.coldchain.profiles import decoded, find_profile, in_force
 
 MAX_PAGE: Final = 500
 READINGS_AT_ONCE: Final = 10_000
+MAX_DIGITS: Final = 18
+"""Of a number that every database compares with."""
 
 
 class ExcursionKind(StrEnum):
@@ -197,7 +199,8 @@ def list_excursions(
 
 def _position(cursor: str | None) -> tuple[int, str] | None:
     started, dash, identity = (cursor or "").partition("-")
-    return (int(started), identity) if dash and started.isascii() and started.isdigit() else None
+    told = dash and started.isascii() and started.isdigit() and len(started) <= MAX_DIGITS
+    return (int(started), identity) if told else None
 
 
 def _wanted(filters: ExcursionFilters) -> Iterator[ColumnElement[bool]]:
@@ -235,6 +238,18 @@ def excursion_changes(conn: Connection, identity: str) -> tuple[ChangeView, ...]
     change = t.excursion_change.c
     query = select(t.excursion_change).where(change.excursion == identity).order_by(change.known_ms)
     return tuple(ChangeView(row["known_ms"], _found(row)) for row in conn.execute(query).mappings())
+
+
+def acknowledgements(conn: Connection, identity: str) -> tuple[Acknowledgement, ...]:
+    """By whom it was acknowledged, oldest first; only the last can cover it as it is now."""
+    ack = t.excursion_acknowledgement.c
+    query = select(ack.who, ack.why, ack.known_ms, _row.ack_covers, ack.fact_id).join(
+        t.excursion, _row.id == ack.excursion
+    )
+    rows = conn.execute(query.where(ack.excursion == identity).order_by(ack.known_ms, ack.fact_id)).all()
+    return tuple(
+        Acknowledgement(row.who, row.why, row.known_ms, bool(row.ack_covers) and row is rows[-1]) for row in rows
+    )
 
 
 def open_by_sensor(conn: Connection) -> dict[str, tuple[ExcursionView, ...]]:

@@ -15,12 +15,13 @@ from contract.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.coldchain.decisions import ASSIGN_PROFILE, DEFINE_PROFILE, DESCRIBE_SENSOR, SENSOR_ID, Assigned, Described
+from hub.coldchain.excursion_api import WORDS
 from hub.coldchain.excursions import ProfileView, SensorRecord, profiles, sensor_record
 from hub.coldchain.queries import sensor
 from hub.context import Hub, HubContext, Reader
 from hub.problems import PROBLEM_RESPONSES, NotFound, Problem
 from hub.tables import device
-from hub.timeline import MAX_AHEAD_MS, epoch_ms
+from hub.timeline import EPOCH, MAX_AHEAD_MS, epoch_ms
 from hub.web.times import utc
 
 MAX_CHARS: Final = 100
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["cold ch
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_CHARS, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT_CHARS)]
-Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTE_CHARS)]
+Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTE_CHARS, pattern=WORDS)]
 
 
 class ProfileItem(BaseModel):
@@ -141,6 +142,8 @@ def put_record(reader: Reader, hub: Hub, caller: Operator, sensor_id: str, body:
     if body.replaced_by == sensor_id:
         raise Problem(422, "Unusable", "A sensor cannot take its own place; name the one that did.")
     due = body.calibration_due
+    if due is not None and due < EPOCH.date():
+        raise Problem(422, "Unusable", "Expected a day from 1970 on, for `calibration_due`.")
     due_ms = None if due is None else epoch_ms(datetime(due.year, due.month, due.day, tzinfo=UTC))
     described = Described(body.name, body.place, due_ms, body.replaced_by)
     return _stated(hub, _decision(DESCRIBE_SENSOR, sensor_id, caller, described, body.why))

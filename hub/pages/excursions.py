@@ -10,8 +10,10 @@ from sqlalchemy import Connection, func, select
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
 from hub.coldchain.excursions import (
+    Acknowledgement,
     ExcursionFilters,
     ExcursionKind,
+    acknowledgements,
     excursion_changes,
     find_excursion,
     list_excursions,
@@ -25,7 +27,7 @@ from hub.coldchain.tables import excursion
 from hub.context import Hub, Reader
 from hub.pages.affected import parcels_affected
 from hub.pages.naming import sensor_name, unit_of
-from hub.pages.verdicts import allowed_ms, steps_of, verdict_of
+from hub.pages.verdicts import Step, allowed_ms, steps_of, verdict_of
 from hub.problems import NotFound
 from hub.web.render import page, without
 
@@ -108,13 +110,20 @@ def excursion_page(request: Request, reader: Reader, hub: Hub, excursion_id: str
         e=found,
         verdict=verdict_of(found),
         allowed=allowed_ms(found, find_profile(reader, found.profile)),
-        steps=steps_of(excursion_changes(reader, excursion_id)),
+        history=_history(reader, excursion_id),
         waits=(found.sensor, found.profile) in held_sensors(reader),
         name=sensor_name(found.sensor, found.device, record),
         parcels=parcels_affected(reader, found.device, place, found.found.started_ms, until_ms),
         unit=unit_of(found.sensor),
         around_ms=_around_ms(until_ms - found.found.started_ms),
     )
+
+
+def _history(reader: Connection, excursion_id: str) -> list[Step | Acknowledgement]:
+    """What became known of it, and who acknowledged it, in order of time."""
+    both: list[Step | Acknowledgement] = [*steps_of(excursion_changes(reader, excursion_id))]
+    both += acknowledgements(reader, excursion_id)
+    return sorted(both, key=lambda one: one.known_ms if isinstance(one, Step) else one.at_ms)
 
 
 def _around_ms(lasts_ms: int) -> int:

@@ -31,12 +31,14 @@ def test_an_excursion_is_acknowledged_as_it_is_seen_and_stays_in_the_list(hub: S
     (seen,) = listed(hub)
     assert (seen["acknowledged"]["reason"], seen["acknowledged"]["covers"]) == ("moved to van 3", True)
     assert not seen["needs_person"]
+    (said,) = client.get(f"{PATH}/{lasting['id']}", headers=token).json()["acknowledgements"]
+    assert said == seen["acknowledged"]
     assert listed(hub, "needs_person=true") == []
     again = client.post(path, json={"reason": "again"}, headers=token)
     assert (again.status_code, again.json()["title"]) == (409, "Acknowledged before")
 
 
-@pytest.mark.parametrize("body", [{}, {"reason": "  "}, {"reason": "x" * 1_000_000}])
+@pytest.mark.parametrize("body", [{}, {"reason": "  "}, {"reason": "x" * 1_000_000}, {"reason": "a\0b"}])
 def test_a_reason_is_needed_and_bounded(hub: SeededHub, body: dict[str, str]) -> None:
     with hub.database.write() as tx:
         warm_now(tx, 41)

@@ -17,6 +17,7 @@ from hub.coldchain.excursions import (
     ExcursionFilters,
     ExcursionKind,
     ExcursionView,
+    acknowledgements,
     excursion_changes,
     find_excursion,
     list_excursions,
@@ -194,6 +195,8 @@ def test_an_acknowledgement_covers_what_was_seen_until_it_grows(story: Story) ->
     assert story.one().needs_person
     story.acknowledge(story.one(), 40)
     assert story.one().covered
+    said = acknowledgements(story.tx, story.one().id)
+    assert [(minutes(one.at_ms), one.covers) for one in said] == [((31,), False), ((40,), True)]
 
 
 @pytest.mark.parametrize(
@@ -315,6 +318,7 @@ def test_pages_of_excursions_follow_each_other(story: Story) -> None:
 
     assert [minutes(v.found.started_ms)[0] for v in first.items + rest.items] == [40, 30, 20, 10, 0]
     assert rest.next_cursor is None
+    assert list_excursions(story.tx, None, f"{'9' * 40}-x", 3) == first
     assert find_excursion(story.tx, "nobody") is None
 
 

@@ -53,6 +53,8 @@ def test_a_profile_is_defined_and_judges_a_sensor_that_was_never_heard(hub: Seed
         (f"{SENSOR}/record", {"name": "x" * 1_000_000}, 422, "100"),
         (f"{SENSOR}/record", {"name": "two\nlines"}, 422, "name"),
         (f"{SENSOR}/record", {"replaced_by": REAR}, 422, "own place"),
+        (f"{SENSOR}/record", {"calibration_due": "1950-01-01"}, 422, "1970"),
+        (f"{SENSOR}/record", {"why": "no\0"}, 422, "why"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_changes_nothing(
