@@ -21,6 +21,8 @@ from contract.event import CentiUnits, EpochMs
 
 Finding = Excursion | NoData
 SECOND_MS: Final = 1_000
+HALVED_FROM: Final = 16
+"""In a block of so many readings something may happen in one half, and nothing in the other."""
 
 
 class Course(Struct, frozen=True, array_like=True):
@@ -135,6 +137,11 @@ def advance_block(
     """
     if quiet := _quiet_block(profile, course, at_ms, values):
         return quiet, ()
+    if len(at_ms) == len(values) >= HALVED_FROM:
+        half = len(at_ms) // 2
+        course, first = advance_block(profile, course, at_ms[:half], values[:half])
+        course, rest = advance_block(profile, course, at_ms[half:], values[half:])
+        return course, first + rest
     changed: list[Finding] = []
     for at, value in zip(at_ms, values, strict=True):
         course, found = advance(profile, course, at, value)
