@@ -7,6 +7,7 @@ The words used here are defined in `docs/cold-chain.md`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import sub
 from typing import Final
 
@@ -23,6 +24,8 @@ Finding = Excursion | NoData
 SECOND_MS: Final = 1_000
 HALVED_FROM: Final = 16
 """In a block of so many readings something may happen in one half, and nothing in the other."""
+BLOCK_READINGS: Final = 256
+"""Of a history taken at once: large enough to be fast where nothing happens, and short where something does."""
 
 
 class Course(Struct, frozen=True, array_like=True):
@@ -199,8 +202,9 @@ def judge(profile: Profile, readings: Iterable[Reading], from_ms: int, to_ms: in
     """
     found: dict[tuple[str, int], Finding] = {}
     course = begin(profile, from_ms)
-    for at_ms, value in within(readings, from_ms, to_ms, profile.no_data_s * SECOND_MS):
-        course, changed = advance(profile, course, at_ms, value)
+    judged = within(readings, from_ms, to_ms, profile.no_data_s * SECOND_MS)
+    while some := tuple(islice(judged, BLOCK_READINGS)):
+        course, changed = advance_block(profile, course, *zip(*some, strict=True))
         found |= {key(finding): finding for finding in changed}
     return conclude(profile, course, found.values(), to_ms)
 

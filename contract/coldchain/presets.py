@@ -23,8 +23,9 @@ PHARMA_2_8: Final = Profile(
 )
 """Refrigerated medicines, 2 to 8 °C.
 
-Source: European Pharmacopoeia and EU guidelines on good distribution practice (2013/C 343/01, chapters 3.3 and 9.2): stored and
-carried at 2 to 8 °C. The delay for doors is our choice; 0 °C alarms at once, because what froze is lost at once.
+Source: the EU guidelines on good distribution practice (2013/C 343/01, chapter 9) want the storage conditions kept on the way
+that the manufacturer or the outer packaging states, and give no figures; 2 to 8 °C is what is commonly stated. The delay for
+doors is our choice; 0 °C alarms at once, because what froze is lost at once.
 """
 
 CRT_20_25: Final = Profile(
@@ -67,9 +68,9 @@ WHO_TYPE_1: Final = Profile(
 )
 """International shipment of vaccines that must not freeze: shipping indicator type 1.
 
-Source: WHO/PQS/E006/TR07 (electronic shipping indicators) after WHO/IVB/05.23, Guidelines on the international packaging and
-shipping of vaccines: 45 °C or above for 1 h in one event, 30 °C or above for 10 h in all, -0.5 °C or below for 1 h in
-one event.
+Source: WHO, Step-by-step interpretation of 10-day electronic temperature monitoring devices for international vaccine shipments
+(Q-tag 2plus, 2009), after WHO/IVB/05.23, Guidelines on the international packaging and shipping of vaccines: 45 °C or above for
+1 h in one event, 30 °C or above for 10 h in all, -0.5 °C or below for 1 h in one event.
 """
 
 WHO_TYPE_2: Final = Profile(
@@ -92,10 +93,11 @@ FRIDGE_TAG: Final = Profile(
         Limit("-0.5 or below", Side.BELOW, -50, allowed_s=60 * MINUTE_S, inclusive=True),
     ),
 )
-"""Vaccine refrigerators, as 30-day electronic loggers alarm.
+"""Vaccine refrigerators, as 30-day temperature recorders are commonly set.
 
-Source: WHO/PQS/E006/TR06 (30-day electronic refrigerator temperature loggers), as built into Fridge-tag 2: more than 10 h
-without a break above 8 °C, or 60 min without a break at -0.5 °C or below.
+No document that we could read gives these figures for all of them: more than 10 h without a break above 8 °C, or 60 min without
+a break at -0.5 °C or below. Berlinger's manual of the Fridge-tag says that an alarm is of a single event, for example below
+-0.5 °C for more than 1 h; what a logger alarms at is preset by order, so compare its own printout.
 """
 
 PRESETS: Final[Mapping[str, Profile]] = MappingProxyType(
