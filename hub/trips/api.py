@@ -265,6 +265,7 @@ class TripParcelItem(BaseModel):
     to_at: datetime | None
     closed_step: str
     verdict: ColdVerdict = Field(description="Of its time on board of this trip alone.")
+    complete: bool = Field(description="Of its time on board: every moment is covered by a sensor of each profile.")
 
     @classmethod
     def of(cls, told: TripParcel) -> Self:
@@ -275,6 +276,7 @@ class TripParcelItem(BaseModel):
             to_at=_maybe(told.to_ms),
             closed_step=told.closed_step,
             verdict=told.verdict,
+            complete=told.complete,
         )
 
 
@@ -296,6 +298,7 @@ class TripSensorItem(BaseModel):
 class TripDetail(TripItem):
     """A trip with its parcels and sensors."""
 
+    complete: bool = Field(description="Every moment is covered by a sensor of each profile that judges.")
     items: list[TripParcelItem]
     sensors: list[TripSensorItem]
     missing: list[MissingItem]
@@ -307,6 +310,7 @@ class TripDetail(TripItem):
         return cls.model_validate(
             {
                 **cls.fields_of(told.view),
+                "complete": told.complete,
                 "items": [TripParcelItem.of(one) for one in told.parcels],
                 "sensors": [TripSensorItem.of(one) for one in told.sensors],
                 "missing": [MissingItem.of(gap) for gap in told.missing],

@@ -41,12 +41,12 @@ class Cause(StrEnum):
     """It stayed longer than is judged at once."""
 
 
-def is_complete(verdict: ColdVerdict, missing: Sequence["Missing"]) -> bool:
+def is_complete(missing: Sequence["Missing"], *, judged: bool) -> bool:
     """Whether a record of a trip or a parcel is complete: a profile judges it, and none of its moments is uncovered.
 
     The one rule for both (`contract.coldchain.coverage`); that a limit was exceeded does not make a record less complete.
     """
-    return verdict is not ColdVerdict.NOT_JUDGED and not missing
+    return judged and not missing
 
 
 class Missing(Struct, frozen=True):
@@ -131,4 +131,4 @@ class ParcelHistory(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether its record is."""
-        return is_complete(self.verdict, self.missing)
+        return is_complete(self.missing, judged=bool(self.judged))

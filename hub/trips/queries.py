@@ -100,6 +100,11 @@ class Trip(Struct, frozen=True):
     sensors: tuple[TripSensor, ...]
     missing: tuple[Missing, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether its record is."""
+        return is_complete(self.missing, judged=any(one.profile for one in self.sensors))
+
 
 # -- parcels -----------------------------------------------------------------------------------------------------------
 
@@ -344,7 +349,7 @@ def _verdict_on_board(
         verdict = ColdVerdict.EXCURSION
     else:
         verdict = ColdVerdict.INCOMPLETE if own else ColdVerdict.KEPT
-    return verdict, is_complete(verdict, own)
+    return verdict, is_complete(own, judged=verdict is not ColdVerdict.NOT_JUDGED)
 
 
 def _alarmed_on_board(one: Watched, sensor: TripSensor, from_ms: int, to_ms: int) -> bool:

@@ -467,7 +467,7 @@ def test_what_nothing_judges_is_complete_neither_as_a_trip_nor_as_a_parcel(tx: C
     told = find_trip(tx, list_trips(tx, TripFilters()).items[0].id, NOW)
 
     assert told is not None
-    assert [one.complete for one in told.parcels] == [parcel.complete] == [False]
+    assert (told.complete, [one.complete for one in told.parcels], parcel.complete) == (False, [False], False)
 
 
 def test_trip_that_nobody_ended_is_judged_for_a_bounded_time(tx: Connection) -> None:
