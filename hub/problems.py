@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from hub.accounts.roles import Role
 from hub.errors import CommitFailed, Refused
+from hub.web.i18n import Words, language_of
 from hub.web.render import page
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -20,6 +22,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 E = TypeVar("E", bound=Exception)
 
 MEDIA_TYPE: Final = "application/problem+json"
+PAGES_HEADER: Final = "x-csrf-token"
+"""What scripts of the pages send (`hub.accounts.deps`): they show people what they are answered."""
 RETRY_AFTER_S: Final = 10
 
 
@@ -30,6 +34,9 @@ class ProblemBody(BaseModel):
     title: str = Field(description="The kind of problem in a few words.")
     status: int = Field(description="The HTTP status, repeated for those who keep only the body.")
     detail: str = Field(default="", description="What was wrong, what was expected, what to do.")
+    said: str | None = Field(
+        default=None, description="`detail` in the visitor's language; only where the hub's own pages ask."
+    )
 
 
 class Problem(Exception):
@@ -38,30 +45,60 @@ class Problem(Exception):
     Args:
         status: HTTP status, 400 to 599.
         title: the kind of problem, equal for all of its kind.
-        detail: what was wrong, what was expected, what to do.
+        detail: what was wrong, what was expected, what to do; with `{name}` where values belong.
         headers: such as `Retry-After`.
+        values: fill the detail in, for programs in English and for people in their language.
     """
 
-    def __init__(self, status: int, title: str, detail: str = "", headers: dict[str, str] | None = None) -> None:
-        super().__init__(f"{status} {title}: {detail}")
+    def __init__(
+        self, status: int, title: str, detail: str = "", headers: dict[str, str] | None = None, **values: object
+    ) -> None:
         self.status = status
         self.title = title
-        self.detail = detail
+        self.detail = detail.format_map(values) if values else detail
         self.headers = headers
+        self._sentence = detail
+        self._values = values
+        super().__init__(f"{status} {title}: {self.detail}")
+
+    def say(self, words: Words) -> str:
+        """The detail for people."""
+        values = {name: words(f"role {one}") if isinstance(one, Role) else one for name, one in self._values.items()}
+        return words(self._sentence, **values)
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """There is no such thing. `what` it is, such as `parcel`: the catalogues have a sentence for each."""
 
     def __init__(self, what: str, name: str) -> None:
         super().__init__(404, "Not found", f"There is no {what} {name!r}.")
+        self._what, self._name = what, name
+
+    def say(self, words: Words) -> str:
+        """The detail for people."""
+        return words(f"There is no {self._what} {{name}}.", name=self._name)
 
 
 class BadRequest(Problem):
     """A parameter cannot be used."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(400, "Bad request", detail)
+    def __init__(self, detail: str, **values: object) -> None:
+        super().__init__(400, "Bad request", detail, None, **values)
+
+
+class _Unusable(Problem):
+    """Parameters that do not fit what a route takes. Programs are told how each is wrong, people which."""
+
+    def __init__(self, invalid: RequestValidationError) -> None:
+        told = [
+            (" ".join(map(str, error["loc"][1:])) or str(error["loc"][0]), error["msg"]) for error in invalid.errors()
+        ]
+        super().__init__(422, "Unusable parameters", "; ".join(f"{name}: {why}" for name, why in told))
+        self._names = ", ".join(name for name, _ in told)
+
+    def say(self, words: Words) -> str:
+        """The detail for people."""
+        return words("What stands in the address or the form for {names} cannot be used.", names=self._names)
 
 
 PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -89,13 +126,16 @@ def install_problems(app: FastAPI) -> None:
 
 
 def _answer(request: Request, problem: Problem) -> Response:
+    words = Words(language_of(request))
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         body = ProblemBody(title=problem.title, status=problem.status, detail=problem.detail)
-        return JSONResponse(body.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
+        if PAGES_HEADER in request.headers:
+            body.said = problem.say(words)
+        return JSONResponse(body.model_dump(exclude_none=True), problem.status, problem.headers, MEDIA_TYPE)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         there = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
         return RedirectResponse(f"/login?next={there}", HTTPStatus.SEE_OTHER)
-    answer = page(request, "problem.html", problem.status, problem=problem)
+    answer = page(request, "problem.html", problem.status, problem=problem, said=problem.say(words))
     answer.headers.update(problem.headers or {})
     return answer
 
@@ -108,13 +148,14 @@ async def _on_http(request: Request, error: Exception) -> Response:
     http = _as(HTTPException, error)
     title = HTTPStatus(http.status_code).phrase
     detail = str(http.detail) if http.detail != title else ""
-    return _answer(request, Problem(http.status_code, title, detail, dict(http.headers or {})))
+    headers = dict(http.headers or {})
+    if http.status_code == HTTPStatus.NOT_FOUND and not detail:
+        return _answer(request, Problem(404, "Not found", "There is nothing at this address.", headers))
+    return _answer(request, Problem(http.status_code, title, detail, headers))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
-    invalid = _as(RequestValidationError, error)
-    told = (f"{' '.join(map(str, e['loc'][1:])) or e['loc'][0]}: {e['msg']}" for e in invalid.errors())
-    return _answer(request, Problem(422, "Unusable parameters", "; ".join(told)))
+    return _answer(request, _Unusable(_as(RequestValidationError, error)))
 
 
 async def _on_storage(request: Request, error: Exception) -> Response:

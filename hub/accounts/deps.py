@@ -79,9 +79,18 @@ def require(role: Role) -> Callable[..., Caller]:
                 401, "Not signed in", "Sign in at /login, or send a valid bearer token.", {"WWW-Authenticate": "Bearer"}
             )
         if not caller.may(role):
-            raise Problem(403, "Not allowed", f"This needs the role {role}; {caller.name} is {caller.role}.")
+            raise Problem(
+                403,
+                "Not allowed",
+                "This needs the role {role}; {name} is {own}.",
+                role=role,
+                name=caller.name,
+                own=caller.role,
+            )
         if bearer is None and request.method not in SAFE_METHODS and not _from_our_page(request, caller.secret):
-            raise Problem(403, "Not from this page", f"Send the page's token in the header {CSRF_HEADER}.")
+            raise Problem(
+                403, "Not from this page", "Send the page's token in the header {header}.", header=CSRF_HEADER
+            )
         if request.method not in SAFE_METHODS and not hub.changes_ok():
             raise NoRoomForChanges
         request.state.caller = caller
@@ -95,8 +104,12 @@ class NoRoomForChanges(Problem):
     """The audit trail may not be able to take another line, so nothing is changed."""
 
     def __init__(self) -> None:
-        detail = "Its disk is nearly full; what is left is for facts. Nothing was changed; make room, then try again."
-        super().__init__(503, "The hub takes no changes now", detail, {"Retry-After": str(RETRY_AFTER_S)})
+        super().__init__(
+            503,
+            "The hub takes no changes now",
+            "Its disk is nearly full; what is left is for facts. Nothing was changed; make room, then try again.",
+            {"Retry-After": str(RETRY_AFTER_S)},
+        )
 
 
 def _note_use(hub: HubContext, token: str, now_ms: int) -> None:

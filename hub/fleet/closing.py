@@ -47,7 +47,7 @@ def close(key: str, body: Reason, hub: Hub, caller: Annotated[Caller, Depends(re
         if found is None:
             raise NotFound("incident", key)
         if not close_incident(tx, key, now_ms, caller.name):
-            raise Problem(409, "Closed before", f"The incident {key!r} is not open any more.")
+            raise Problem(409, "Closed before", "The incident {key} is not open any more.", key=key)
         audit(
             tx, at_ms=now_ms, who=caller.name, action="incident.close", subject=key, old=found.detail, why=body.reason
         )

@@ -31,7 +31,7 @@ from hub.context import Hub, HubContext
 from hub.display.credentials import list_displays
 from hub.errors import Refused
 from hub.pages.login import refuse_new
-from hub.problems import Problem
+from hub.problems import BadRequest, Problem
 from hub.requests import AddDisplay, RevokeDisplay
 from hub.web.render import page
 
@@ -137,7 +137,7 @@ def change_users(
                 case "reset":
                     password = reset_password(tx, name, now_ms=now_ms, who=who, why=why)
                 case _:
-                    raise Problem(400, "Bad request", f"There is nothing called {act!r} to do with a person.")
+                    raise BadRequest("There is nothing called {act} to do with a person.", act=act)
     except AccountError as error:
         return _users(request, hub, 409, problem=error.text, values=error.values)
     done = "One-time password of {name}, shown only now:" if password else "Changed: {name}."

@@ -44,7 +44,7 @@ def _day_ms(day: str) -> int | None:
     try:
         return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
     except ValueError as error:
-        raise BadRequest(f"Expected a day such as 2026-05-28, got {day!r}.") from error
+        raise BadRequest("Expected a day such as 2026-05-28, got {day}.", day=day) from error
 
 
 Wanted = Annotated[AuditFilters, Depends(_filters)]

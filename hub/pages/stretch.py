@@ -36,7 +36,7 @@ def stretch_of(hours: float | None, start: datetime | None, end: datetime | None
     from_ms = epoch_ms(start) if start else to_ms - DAY_H * HOUR_MS
     if not 0 < to_ms - from_ms <= MAX_RANGE_MS:
         days = (to_ms - from_ms) // (DAY_H * HOUR_MS)
-        raise BadRequest(f"Expected `from` before `to`, at most 732 days apart; these are {days} days apart.")
+        raise BadRequest("Expected `from` before `to`, at most 732 days apart; these are {days} days apart.", days=days)
     return Stretch(from_ms, to_ms, None)
 
 

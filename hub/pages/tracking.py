@@ -110,7 +110,8 @@ E = TypeVar("E", ParcelStatus, Deed)
 
 def _one_of(kind: type[E], name: str, text: str) -> E | None:
     if text and text not in set(kind):
-        raise BadRequest(f"There is no {name} {text!r}; expected one of {', '.join(kind)}.")
+        said = "There is no {name} {text}; expected one of {known}."
+        raise BadRequest(said, name=name, text=text, known=", ".join(kind))
     return kind(text) if text else None
 
 
@@ -162,7 +163,8 @@ def correct(
         typed = {"fact": fact, "step": step, "reason": reason}
         return _page(request, reader, hub, key, HTTPStatus.UNPROCESSABLE_ENTITY, problem=problem, typed=typed)
     except ValueError as error:
-        raise BadRequest(f"Expected the identity of a fact, 64 hexadecimal digits, got {fact[:80]!r}.") from error
+        said = "Expected the identity of a fact, 64 hexadecimal digits, got {fact}."
+        raise BadRequest(said, fact=fact[:80]) from error
     hub.decide(decision)
     return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Refresh": "true"})
 

@@ -66,8 +66,8 @@ def reports_router(trip: BuildReport, parcel: BuildReport) -> APIRouter:
             async with timeout(PATIENCE_S):
                 await places.acquire()
         except TimeoutError as error:
-            detail = "Other reports are being made; ask again later."
-            raise Problem(429, "Busy", detail, {"Retry-After": str(RETRY_AFTER_S)}) from error
+            later = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Problem(429, "Busy", "Other reports are being made; ask again later.", later) from error
         try:
             yield
         finally:

@@ -24,7 +24,9 @@ async function send(path, body) {
   const headers = { "content-type": "application/json", "x-csrf-token": document.querySelector("meta[name=csrf]").content };
   try {
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-    return answer.ok ? "" : (await answer.json()).detail;
+    if (answer.ok) return "";
+    const problem = await answer.json();
+    return problem.said ?? problem.detail;
   } catch {
     return t("The hub could not be reached. Nothing was changed.");
   }

@@ -43,11 +43,11 @@ SILENT_CALLS: Final = frozenset(
         "insert",
     }
 )
-"""What these are given is for logs or programs; the titles of problems are found by themselves."""
+"""What these are given is for logs or programs; the titles and details of problems are found by themselves."""
 NO_SENTENCES: Final = frozenset(
     {
         "Cookie, Accept-Language",
-        # The detail of a problem is for programs too, and stays English.
+        # Said by nothing but problems that only programs meet.
         "This page is for people who sign in; a token has no account.",
         # With `found ` before them these are codes.
         "begin moved to",
@@ -140,7 +140,7 @@ def _read_python(text: str, name: str, found: Sentences) -> None:
     speaking = name.startswith(SPEAKING)
     for part in ast.walk(tree):
         if speaking and isinstance(part, ast.JoinedStr):
-            pieces = [str(one.value) if isinstance(one, ast.Constant) else None for one in part.values]
+            pieces = _pieces(part)
             if _WORD.search("".join(piece or "" for piece in pieces)):
                 found.shaped[_shape(*pieces)].add(name)
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in silent:
@@ -169,11 +169,26 @@ def _called(call: ast.Call) -> str:
 
 def _read_call(call: ast.Call, name: str, found: Sentences) -> None:
     match call.args:
-        # The status and the title of a problem.
-        case [ast.Constant(value=int(status)), ast.Constant(value=str(title)), *_] if status in STATUS:
+        # The status, the title and the detail of a problem.
+        case [ast.Constant(value=int(status)), ast.Constant(value=str(title)), *more] if status in STATUS:
             found.said[title].add(name)
+            _read_detail(more, name, found)
+        case [*details] if _called(call) == "BadRequest":
+            _read_detail(details, name, found)
+        case [ast.JoinedStr() as put_together, *_] if _called(call) in SPEAKERS:
+            found.shaped[_shape(*_pieces(put_together))].add(name)
         case [ast.Constant(value=str(text)), *_] if _called(call) in SPEAKERS:
             found.said[text].add(name)
+
+
+def _read_detail(given: list[ast.expr], name: str, found: Sentences) -> None:
+    match given:
+        case [ast.Constant(value=str(detail)), *_] if detail:
+            found.said[detail].add(name)
+
+
+def _pieces(text: ast.JoinedStr) -> list[str | None]:
+    return [str(one.value) if isinstance(one, ast.Constant) else None for one in text.values]
 
 
 def _shape(*pieces: str | None) -> str:

@@ -71,6 +71,38 @@ def test_errors_of_pages_are_plain_pages(hub: SeededHub) -> None:
     assert "<h1>Not found</h1>" in answer.text
 
 
+ZH = {**HTML, "accept-language": "zh-CN"}
+
+
+@pytest.mark.parametrize(
+    ("path", "english", "chinese"),
+    [
+        ("/devices/nobody", "There is no device nobody.", "没有设备 nobody。"),
+        ("/nope", "There is nothing at this address.", "此地址没有任何内容。"),
+        ("/devices?page=x", "What stands in the address or the form for page", "地址或表单中的 page"),
+        ("/audit", "This needs the role auditor;", "此操作需要角色“审计员”"),
+        ("/tracking?status=odd", "There is no status odd; expected one of", "没有 status odd；"),
+    ],
+)
+def test_problems_are_told_to_people_in_their_language_and_to_programs_in_english(
+    hub: SeededHub, path: str, english: str, chinese: str
+) -> None:
+    client = hub.signed_in()
+    assert english in client.get(path, headers=HTML).text
+    page = client.get(path, headers=ZH).text
+    assert chinese in page
+    assert english not in page
+    told = client.get(path, headers={"accept": "application/json", "accept-language": "zh-CN"}).json()
+    assert told["detail"].isascii()
+    assert "said" not in told
+
+
+def test_scripts_of_pages_are_told_what_to_say(hub: SeededHub) -> None:
+    headers = {"accept-language": "zh-CN", "x-csrf-token": "page"}
+    told = hub.signed_in().get("/api/v1/devices/nobody", headers=headers).json()
+    assert (told["detail"], told["said"]) == ("There is no device 'nobody'.", "没有设备 nobody。")
+
+
 def test_health_readiness_and_figures_need_nobody_signed_in(hub: SeededHub) -> None:
     client = hub.client()
     assert client.get("/healthz").text == "ok"
