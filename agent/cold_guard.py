@@ -18,23 +18,24 @@ from agent.judged import (
     acknowledged,
     begun,
     carried,
+    heard,
     least_left_s,
-    let_go,
     look,
     pack_judged,
     take,
     taken,
     told,
+    turned_all,
     unpack_judged,
 )
 from agent.log import Log
 from agent.outbox import Outbox, SensorReading
 from agent.recent import Mark, measured_after
 from agent.room import DEFAULT_LIMITS_C
-from agent.store.errors import NotKept
+from agent.store.errors import NotKept, StoreError
 from contract.coldchain.assignments import Assignment, decode_assignments
 from contract.errors import Malformed
-from contract.event import Alarm, Damage, Status
+from contract.event import Alarm, Damage, Phase, Status
 from contract.limits import MAX_TEXT_CHARS
 from contract.local import SensorCold
 
@@ -80,7 +81,7 @@ class ColdGuard:
         self._stated = stated
         self._adopting = threading.Lock()
         self._pending: StoredDocument | None = None
-        """A document for which there was no room yet."""
+        """A document for which there was no room yet; changed only while adopting."""
         self._watched: dict[str, _Watched] = {}
         """Replaced, never changed, because every thread reads it."""
         now = self._now()
@@ -101,9 +102,13 @@ class ColdGuard:
                 log.warning("judgement_unreadable", sensor=sensor, say="It begins anew.")
             else:
                 recalled.append(judged)
-        marks = {one.sensor: Mark(one.boot, one.course.at_ms - one.offset_ms) for one in recalled}
+        return self._retaken(recalled)
+
+    def _retaken(self, those: Sequence[Judged]) -> list[Judged]:
+        """The same with what was kept behind the last instant that each has heard of."""
+        marks = {one.sensor: Mark(one.profile.quantity, one.boot, _last_mono_ms(one)) for one in those}
         measured = measured_after(self._outbox, marks) if marks else {}
-        return [taken(judged, measured[judged.sensor]) for judged in recalled]
+        return [taken(judged, measured[judged.sensor]) for judged in those]
 
     def _now(self) -> Instant:
         return self._instant(self._clock.stamp())
@@ -117,14 +122,18 @@ class ColdGuard:
     def arrived(self, document: StoredDocument) -> None:
         """A document of profiles came into force; one that cannot be read is refused, and those before stay."""
         with self._adopting:
-            self._pending = None
-            try:
-                self._assign_all(decode_assignments(document.data).sensors)
-            except Malformed as error:
-                self._refuse(document, error)
-            except NotKept as error:
-                log.warning("profiles_wait", why=error)
-                self._pending = document
+            self._pending = document
+            self._adopt(document)
+
+    def _adopt(self, document: StoredDocument) -> None:
+        try:
+            self._assign_all(decode_assignments(document.data).sensors)
+        except Malformed as error:
+            self._refuse(document, error)
+        except StoreError as error:
+            log.warning("profiles_wait", why=error)
+            return
+        self._pending = None
 
     def resume(self, document: StoredDocument) -> None:
         """The document that was in force before this start; what it said wrong was stated when it came."""
@@ -151,21 +160,35 @@ class ColdGuard:
         for sensor, assignment in assigned.items():
             known = self._watched.get(sensor)
             if known is None:
-                now = self._now()
-                judged = begun(sensor, assignment, now)
-                self._outbox.shelf.put(SHELF, sensor, pack_judged(judged, now))
-                self._watched = {**self._watched, sensor: _Watched(judged)}
+                self._watch(sensor, assignment)
             elif known.judged is None or known.judged.assignment != assignment:
-                self._change(known, begun(sensor, assignment, self._now()))
+                self._change(known, assignment)
 
-    def _change(self, watched: _Watched, after: Judged | None) -> None:
-        """Put another judgement, or none, in the place of one, whose alarms end with it."""
+    def _begun(self, sensor: str, assignment: Assignment, stamp: Stamp) -> Judged:
+        """Judged from the assignment's beginning, by all of this boot that is kept: at the hub it counts too."""
+        (judged,) = self._retaken([begun(sensor, assignment, self._instant(stamp))])
+        return judged
+
+    def _watch(self, sensor: str, assignment: Assignment) -> None:
+        stamp = self._clock.stamp()
+        judged = self._begun(sensor, assignment, stamp)
+        alarms = _facts(judged, turned_all(judged, Phase.RAISED), stamp)
+        self._outbox.append(alarms, actor="", stamp=stamp, beside=self._writing(judged, stamp))
+        self._watched = {**self._watched, sensor: _Watched(judged)}
+        self._tell(alarms)
+
+    def _change(self, watched: _Watched, assignment: Assignment | None) -> None:
+        """Judge otherwise, or no more: the alarms of before end, and those that now last begin."""
         with watched.turn:
             if (before := watched.judged) is None:
                 return
             stamp = self._clock.stamp()
             shelf, sensor = self._outbox.shelf, before.sensor
-            alarms = _facts(before, let_go(before, NOT_JUDGED if after is None else PROFILE_CHANGED), stamp)
+            after = None if assignment is None else self._begun(sensor, assignment, stamp)
+            why = NOT_JUDGED if after is None else PROFILE_CHANGED
+            alarms = _facts(before, turned_all(before, Phase.ENDED, why), stamp)
+            if after is not None:
+                alarms += _facts(after, turned_all(after, Phase.RAISED), stamp)
             beside = (lambda: shelf.drop(SHELF, sensor)) if after is None else self._writing(after, stamp)
             self._outbox.append(alarms, actor="", stamp=stamp, beside=beside)
             watched.judged = after
@@ -229,8 +252,9 @@ class ColdGuard:
         Raises:
             NotKept: an alarm could not be stated; it is tried again the next time.
         """
-        if (pending := self._pending) is not None:
-            self.arrived(pending)
+        with self._adopting:
+            if self._pending is not None:
+                self._adopt(self._pending)
         for watched in self._watched.values():
             with watched.turn:
                 alarms = self._look(watched)
@@ -290,6 +314,12 @@ def _say_refused(document: StoredDocument, error: Malformed) -> None:
         why=error,
         say="The profiles before stay in force.",
     )
+
+
+def _last_mono_ms(judged: Judged) -> int:
+    last_ms = judged.course.at_ms - judged.offset_ms
+    # Nothing was taken yet: what was measured at the first instant itself counts.
+    return last_ms if heard(judged) else last_ms - 1
 
 
 def _facts(judged: Judged, turns: Sequence[Turn], stamp: Stamp) -> tuple[Alarm, ...]:

@@ -175,11 +175,11 @@ def look(judged: Judged, mono_ms: int, since_mono_ms: int) -> tuple[Judged, tupl
     return replace(judged, raised=(*judged.raised, raised)), (Turn(Phase.RAISED, raised),)
 
 
-def let_go(judged: Judged, why: str) -> tuple[Turn, ...]:
-    """What ends with a profile."""
+def turned_all(judged: Judged, phase: Phase, why: str = "") -> tuple[Turn, ...]:
+    """What begins, or ends, with a profile: every alarm that lasts."""
     runs = {(run.limit, run.started_ms): run.extreme for run in judged.course.runs if run is not None}
     return tuple(
-        Turn(Phase.ENDED, raised, runs.get((raised.limit or "", raised.started_ms)), why) for raised in judged.raised
+        Turn(phase, raised, runs.get((raised.limit or "", raised.started_ms)), why) for raised in judged.raised
     )
 
 
