@@ -62,6 +62,32 @@ def test_late_readings_of_a_day_that_is_over_leave_what_a_whole_judgement_finds(
     assert folded(one_by_one) == folded([ledger.facts])
 
 
+def test_days_that_are_of_the_last_again_have_their_hours_again() -> None:
+    ledger = judged_ledger()
+    for hour in range(9 * 24):
+        read(ledger, hour)
+    # By its own clock four days ahead, by the hub's behind all others on the last day.
+    astray = 12 * 24 + 18
+    common: dict[str, Any] = {"boot": BOOTS[1], "mono_ms": DAY}
+    at_ms = MIDNIGHT + astray * HOUR
+    told = block([(0, 500)], base_at_ms=at_ms, base_mono_ms=DAY)
+    ledger.add(told, at_ms=at_ms, received_ms=MIDNIGHT + 13 * DAY, **common)
+    ledger.add(
+        fix(at_ms - 4 * DAY, DAY, 500, BOOTS[1]), at_ms=at_ms + HOUR, received_ms=MIDNIGHT + 13 * DAY + HOUR, **common
+    )
+    made = engine()
+    with made.begin() as tx:
+        kept = []
+        for known in ledger.facts:
+            fold(tx, [known])
+            kept.append(hours_kept(tx))
+    made.dispose()
+
+    assert kept[-2] == [*range(1, 24, 24), *range(24, 9 * 24, 24), astray]
+    assert kept[-1] == [1, *range(24, 6 * 24, 24), *range(6 * 24, 9 * 24)]
+    assert folded([[known] for known in ledger.facts]) == folded([ledger.facts])
+
+
 @st.composite
 def days(draw: st.DrawFn) -> list[LedgerFact]:
     """Blocks of two boots over ten days in any order, and clock fixes that move a boot by days."""
