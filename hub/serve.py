@@ -110,6 +110,7 @@ def serve(settings: Settings) -> int:
         from hub.accounts.room import has_room  # noqa: PLC0415 see above
         from hub.administration import Administration  # noqa: PLC0415 see above
         from hub.clock_watch import watching_clock  # noqa: PLC0415 see above
+        from hub.coldchain.anew import judging_anew  # noqa: PLC0415 see above
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
         from hub.display.publisher import showing  # noqa: PLC0415 see above
@@ -141,6 +142,7 @@ def serve(settings: Settings) -> int:
         stack.enter_context(telling(Place(centre.db, live.ahead, centre.now_ms, http_url)))
         stack.enter_context(showing(centre.db, live, link, centre.now_ms))
         _keep_house(settings, centre, live, stack)
+        stack.enter_context(judging_anew(centre, live.publish, caught_up.is_set))
         relax_collector()
         sys.setswitchinterval(usual_s)
         _wait_ready(link, caught_up, stop)
