@@ -33,6 +33,8 @@ from hub.voice import HUB_DEVICE
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 EVERY_S: Final = 86_400.0
+SETTLED_S: Final = 600.0
+"""After the start of a hub, whose first minutes belong to the devices that waited for it."""
 _c = audit_trail.c
 
 
@@ -94,18 +96,19 @@ def check_trail(tx: Connection) -> ChainState:
 
 
 @contextmanager
-def anchoring(db: Database, decide: Callable[[Decision], bytes]) -> Iterator[None]:
-    """State the end of the trail while the block runs, now and every day."""
+def anchoring(db: Database, decide: Callable[[Decision], bytes], settled_s: float = SETTLED_S) -> Iterator[None]:
+    """State the end of the trail while the block runs, soon and then every day."""
     ended = threading.Event()
 
     def run() -> None:
-        while not ended.is_set():
+        wait_s = settled_s
+        while not ended.wait(wait_s):
+            wait_s = EVERY_S
             try:
                 anchor_trail(db, decide)
             except (HubError, DBAPIError) as error:
                 # A full disk among them; the next one covers all that this one would have.
                 log.warning("the audit trail is not anchored", why=str(error))
-            ended.wait(EVERY_S)
 
     thread = threading.Thread(target=run, name="anchors", daemon=True)
     thread.start()
