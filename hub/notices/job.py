@@ -144,7 +144,8 @@ class Noticer:
         with self._place.database.write() as tx:
             store.keep(tx, marked)
         letter, text = self._written(target, marked, settings)
-        after = [replace(notice, state=State.DROPPED) for notice in marked if notice not in letter]
+        told = {notice.id for notice in letter}
+        after = [replace(notice, state=State.DROPPED) for notice in marked if notice.id not in told]
         sent = True
         if text is not None:
             try:
