@@ -51,7 +51,7 @@ def hello(database: Database, inbox: Inbox, now_ms: int) -> bytes | None:
         for part in DocumentPacer().due(tx, "van-1", inbox.versions(), now_ms):
             inbox.take(part)
     document = inbox.get("limits")
-    return document and document.data
+    return None if document is None else document.data
 
 
 @pytest.mark.parametrize("clock_ms", [0, -HOUR_MS], ids=["clock runs on", "clock was set back"])
