@@ -22,7 +22,19 @@ from hub.fleet import closing, enrolling
 from hub.map import api as map_api
 from hub.map import page as map_page
 from hub.notices import page as notices_page
-from hub.pages import account, audit, devices, display, excursions, home, login, sensor, temperature
+from hub.pages import (
+    account,
+    audit,
+    devices,
+    display,
+    excursions,
+    home,
+    login,
+    photos,
+    sensor,
+    sensor_new,
+    temperature,
+)
 from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
 from hub.problems import install_problems
@@ -99,7 +111,9 @@ def create_app(context: HubContext) -> FastAPI:
         home.router,
         login.router,
         tracking_pages.router,
+        photos.router,
         temperature.router,
+        sensor_new.router,
         sensor.router,
         excursions.router,
         devices.router,

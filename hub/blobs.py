@@ -37,6 +37,12 @@ MAX_JOURNAL_BYTES: Final = 4096 * _RANGE_BYTES
 Ranges = list[tuple[int, int]]
 
 
+def place_of(data: Path, digest: bytes) -> Path:
+    """Where an attachment lies. The name comes from the digest alone, so no name of anybody else's can lead elsewhere."""
+    name = digest.hex()
+    return data / FOLDER / name[:2] / name
+
+
 class BlobStore:
     """The attachments of one hub, in a folder of the data folder. Used by the one writer; `path` from any thread."""
 
@@ -47,9 +53,8 @@ class BlobStore:
         self._quota_bytes = quota_bytes
 
     def path(self, digest: bytes) -> Path:
-        """Where an attachment lies. The name comes from the digest alone, so no name of anybody else's can lead elsewhere."""
-        name = digest.hex()
-        return self.folder / name[:2] / name
+        """Where an attachment lies."""
+        return place_of(self.folder.parent, digest)
 
     def reconcile(self, tx: Connection) -> list[Report]:
         """Forget rows whose file is gone, so that devices send it again."""

@@ -51,6 +51,7 @@ def decisions(
     now_ms: int,
     profiles: AbstractSet[str],
     sensors: AbstractSet[str],
+    new: bool = False,
 ) -> list[Decision]:
     """What is decided by saving the form: nothing where nothing changed.
 
@@ -61,6 +62,7 @@ def decisions(
         now_ms: the profile holds from now on.
         profiles: names that may be chosen.
         sensors: ids that may take its place.
+        new: there is no record yet, so that an empty one says something too.
 
     Raises:
         RecordUnusable: a field cannot be used; nothing is decided.
@@ -78,7 +80,7 @@ def decisions(
     due_ms = _due(form.calibration_due.strip())
     decided = []
     said = Described(name, place, due_ms, replaced_by)
-    if said != Described(record.name, record.place, record.calibration_due_ms, record.replaced_by):
+    if new or said != Described(record.name, record.place, record.calibration_due_ms, record.replaced_by):
         decided.append(_decision(DESCRIBE_SENSOR, record, who, form.why, said))
     if profile != record.profile:
         decided.append(_decision(ASSIGN_PROFILE, record, who, form.why, Assigned(profile, now_ms)))

@@ -9,17 +9,23 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from contract.coldchain.coverage import no_data_ms
+from contract.coldchain.mkt import Window
+from contract.event import Quantity
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.coldchain.excursions import (
     ExcursionFilters,
     SensorRecord,
     list_excursions,
+    profile_of,
     profiles,
+    sensor_readings_raw,
     sensor_record,
     sensor_records,
 )
 from hub.coldchain.freshness import Freshness, Seen, freshness_of
+from hub.coldchain.means import means
 from hub.coldchain.queries import measured_since, sensor
 from hub.context import Hub, Reader
 from hub.pages.naming import probe_of, sensor_name, unit_of
@@ -52,6 +58,20 @@ def chart(
         raise NotFound("sensor", sensor_id)
     data = chart_data(reader, hub.ahead, view, stretch_of(hours, start, end, hub.now_ms()))
     return Response(msgspec.json.encode(data), media_type="application/json")
+
+
+@router.get("/temperature/{sensor_id}/means", dependencies=[Depends(require(Role.VIEWER))])
+def sensor_means(request: Request, reader: Reader, hub: Hub, sensor_id: str, window: Window = Window.DAY) -> Response:
+    """The mean kinetic temperature up to now, a part of the page. Of a month it is a second's work, so only when asked for."""
+    view, now_ms = sensor(reader, sensor_id), hub.now_ms()
+    if view is None or view.quantity is not Quantity.TEMPERATURE_C:
+        raise NotFound("sensor", sensor_id)
+    allowed_ms = no_data_ms(profile_of(reader, sensor_id, now_ms))
+    since_ms = now_ms - window.span_ms
+    # One that is older than the window, and still holds when it begins, counts.
+    readings = list(sensor_readings_raw(reader, sensor_id, since_ms - allowed_ms, now_ms))
+    told = list(means(readings, since_ms, now_ms, allowed_ms // 1_000, (window,)))
+    return page(request, "sensor_means.html", told=told, window=window)
 
 
 @router.get("/temperature/{sensor_id}", dependencies=[Depends(require(Role.VIEWER))])

@@ -15,7 +15,9 @@ from contract.identity import display, identify
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.ahead import Ahead
+from hub.coldchain.means import Mean, means, telling
 from hub.context import Hub, Reader
+from hub.pages.photos import shown_by
 from hub.pages.ways import VERDICTS, WHY_MISSING, chart_of, held_at, sentence_of
 from hub.problems import BadRequest, NotFound
 from hub.tables import device
@@ -33,6 +35,7 @@ from hub.tracking.queries import (
 )
 from hub.tracking.typed import as_scanned, as_shown
 from hub.tracking.urls import RawPathRoute, parcel_key
+from hub.trips.history import Judged
 from hub.trips.now import cold_now
 from hub.trips.queries import parcel_history
 from hub.web.render import page, without
@@ -199,7 +202,9 @@ def _page(
         events=events,
         then={event.fact_id: held_at(told.readings, event.happened.at_ms) for event in events} if told else {},
         corrections=_corrections(events),
+        shown=shown_by(reader, events),
         told=told,
+        kinetic=[_kinetic(way) for way in told.judged] if told else [],
         verdict=VERDICTS[told.verdict] if told else None,
         sentence=sentence_of(told) if told else "",
         why_missing=WHY_MISSING,
@@ -211,6 +216,11 @@ def _page(
         problem=problem,
         typed=typed or {"fact": "", "step": "", "reason": ""},
     )
+
+
+def _kinetic(way: Judged) -> tuple[Mean, ...]:
+    ends = way.judgement.from_ms, way.judgement.to_ms
+    return tuple(means(way.readings, *ends, way.profile.no_data_s, telling(*ends)))
 
 
 def _corrections(events: Sequence[EventView]) -> Mapping[bytes, EventView]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.coldchain.means import Mean, means, telling
 from hub.context import Hub, Reader
 from hub.pages.ways import VERDICTS, WHY_MISSING, chart_of
 from hub.problems import BadRequest, NotFound
@@ -66,6 +67,7 @@ def trip_page(
     """One trip: its sensors as they were judged, its parcels, the worst first."""
     told = _trip(reader, hub.now_ms(), trip_id)
     parcels = sorted(told.parcels, key=lambda one: (WORST_FIRST.index(one.verdict), one.from_ms, one.parcel))
+    shown = _shown(told, sensor)
     counts = [(verdict, sum(one.verdict is verdict for one in parcels)) for verdict in WORST_FIRST]
     return page(
         request,
@@ -74,7 +76,8 @@ def trip_page(
         view=told.view,
         parcels=parcels,
         counts=[(VERDICTS[verdict], number) for verdict, number in counts if number],
-        shown=_shown(told, sensor),
+        shown=shown,
+        kinetic=_kinetic(told, shown),
         verdicts=VERDICTS,
         why_missing=WHY_MISSING,
     )
@@ -92,3 +95,10 @@ def _shown(told: Trip, name: str) -> TripSensor | None:
     alarmed = [one for one in told.sensors if one.judgement and one.judgement.alarmed]
     wanted = [one for one in told.sensors if one.sensor == name]
     return next(iter([*wanted, *alarmed, *told.sensors]), None)
+
+
+def _kinetic(told: Trip, shown: TripSensor | None) -> tuple[Mean, ...]:
+    if shown is None or shown.profile is None:
+        return ()
+    ends = told.view.from_ms, told.to_ms
+    return tuple(means(shown.readings, *ends, shown.profile.no_data_s, telling(*ends)))

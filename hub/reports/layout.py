@@ -173,7 +173,7 @@ def _sensor(part: SensorPart, to_ms: int, words: Words) -> Iterator[Block]:
     yield Pairs(
         (
             (words("Sensor and device"), f"{part.id}, {part.device}"),
-            (words("Place"), part.place or DASH),
+            *(((words("Place"), part.place),) if part.place else ()),
             (words("Stretch (UTC)"), f"{clock(part.from_ms)} {DASH} {clock(part.to_ms)}"),
             (words("Calibration due"), _calibration(part.calibration_due_ms, to_ms, words)),
             (words("Clock of the device"), _offset(part.clock_offset_ms, words)),

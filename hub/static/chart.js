@@ -151,9 +151,11 @@ function summary() {
   const values = data.values.filter((v) => v !== null);
   if (!values.length) return t("No readings in this stretch.");
   const low = figure(Math.min(...values)), high = figure(Math.max(...values));
-  const told = t("{n} readings, lowest {low}, highest {high}, {gaps} gaps", { n: data.readings, low, high, gaps: data.gaps.length });
-  const alarms = data.excursions.filter((e) => e.alarm).length;
-  return alarms ? `${told}${t(";")} ${t("{n} excursions", { n: alarms })}` : told;
+  const told = t("{n} readings, lowest {low}, highest {high}, gaps: {gaps}", { n: data.readings, low, high, gaps: data.gaps.length });
+  const alarms = data.excursions.filter((e) => e.alarm && e.extreme !== null).length;
+  const silent = data.excursions.filter((e) => e.alarm && e.extreme === null).length;
+  const found = [alarms && t("{n} excursions", { n: alarms }), silent && t("{n} stretches without data", { n: silent })];
+  return [told, ...found.filter(Boolean)].join(`${t(";")} `);
 }
 
 const figure = (value) => `${hundredths(Math.round(value * 100))}\u00a0${unit}`;

@@ -86,6 +86,11 @@ const show = {
     if (value.backlog === undefined) return;
     for (const row of elements("device-row", key)) {
       cell(row, "backlog", String(value.backlog ?? ""));
+      const told = row.querySelector('[data-f="told"]');
+      if (told) {
+        told.hidden = !value.backlog;
+        told.firstElementChild.dataset.age = value.told_ms;
+      }
       cell(row, "incidents", value.incidents ? String(value.incidents) : "");
     }
   },

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, Select, select
 
 from contract.coldchain.coverage import no_data_ms
 from contract.coldchain.engine import judge
-from contract.coldchain.mkt import Window, mkt
 from contract.coldchain.profile import Profile
 from contract.event import Quantity
 from hub.accounts.anchors import anchors
@@ -23,6 +22,7 @@ from hub.coldchain.excursions import (
     sensor_readings_raw,
     sensor_record,
 )
+from hub.coldchain.means import means
 from hub.reports.content import (
     Acknowledgement,
     Finding,
@@ -198,12 +198,8 @@ def _ways(told: ParcelHistory) -> Iterator[WayPart]:
 
 
 def _means(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> tuple[MeanKinetic, ...]:
-    return tuple(
-        MeanKinetic(
-            window.value, mkt(readings, max(from_ms, to_ms - window.span_ms), to_ms, no_data_s=profile.no_data_s)
-        )
-        for window in Window
-    )
+    told = means(readings, from_ms, to_ms, profile.no_data_s)
+    return tuple(MeanKinetic(mean.window.value, mean.result) for mean in told)
 
 
 def _blocks(conn: Connection, stretch: Stretch) -> Sequence[Row[Any]]:

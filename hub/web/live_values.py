@@ -56,6 +56,7 @@ def _devices(reader: Connection, ahead: Ahead, keys: Sequence[str]) -> Mapping[s
             "contact_ms": row.heard_ms,
             "backlog": row.contact and row.contact.backlog_facts,
             "oldest_ms": row.contact and row.contact.oldest_at_ms,
+            "told_ms": row.contact and row.contact.at_ms,
             "incidents": row.incidents,
         }
         for row in devices_by_id(reader, ahead, keys)

@@ -50,9 +50,11 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /tracking
         GET /tracking/{segment:path}
         GET /tracking/{segment}/chart
+        GET /photos/{digest}
         GET /temperature
         GET /temperature/{sensor_id}
         GET /temperature/{sensor_id}/chart
+        GET /temperature/{sensor_id}/means
         GET /excursions
         GET /excursions/{excursion_id}
         GET /trips
@@ -75,6 +77,8 @@ MATRIX: dict[frozenset[Role], str] = {
         PUT /api/v1/sensors/{sensor_id}/record
         PUT /api/v1/sensors/{sensor_id}/profile
         POST /temperature/{sensor_id}/record
+        GET /temperature/new
+        POST /temperature/new
         GET /notices
     """,
     DISPATCHERS: """

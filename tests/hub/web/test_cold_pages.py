@@ -235,7 +235,7 @@ def test_drawing_over_the_chart_looks_closer(browser: Browser, hub: SeededHub) -
         was_warm(tx, 50)
     with site(browser, hub) as opened:
         page = opened.go(PAGE)
-        expect(page.locator("figcaption")).to_contain_text("highest 9.1\u00a0°C, 0 gaps; 1 excursion")
+        expect(page.locator("figcaption")).to_contain_text("highest 9.1\u00a0°C, gaps: 0; 1 excursion")
         over = page.locator(".u-over").bounding_box()
         assert over is not None
         page.mouse.move(over["x"] + over["width"] * 0.6, over["y"] + 50)

@@ -62,12 +62,14 @@ def browser(browser_path: str | None) -> Iterator[Browser]:
 class Site:
     """A signed-in browser at a served hub, which fails the test for any error, violation or foreign request."""
 
-    def __init__(self, browser: Browser, hub: SeededHub, address: str, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, hub: SeededHub, address: str, *, role: Role = Role.OPERATOR, **options: Any
+    ) -> None:
         self.hub = hub
         self.address = address
         self.wrong: list[str] = []
         self.context = browser.new_context(**{"locale": "en-GB", **options})
-        self.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(Role.OPERATOR), "url": address}])
+        self.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(role), "url": address}])
         self.context.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
         self.context.on("weberror", lambda e: self.wrong.append(str(e.error)))
         self.context.on("request", lambda r: self._check(r.url))
@@ -391,7 +393,7 @@ def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: Se
     with site(browser, hub) as opened:
         page = opened.go("/temperature/van-1%2Erear%2Etemperature_c")
         caption = page.locator("figcaption")
-        expect(caption).to_have_text("600 readings, lowest 5.0\u00a0°C, highest 5.2\u00a0°C, 1 gaps")
+        expect(caption).to_have_text("600 readings, lowest 5.0\u00a0°C, highest 5.2\u00a0°C, gaps: 1")
         assert page.locator(".u-wrap canvas").count() == 1
         expect(page.locator("h1")).to_have_text("Van 1 rear · temperature")
         # 100 minutes and 50 before them: 6 h is the shortest stretch that holds both.

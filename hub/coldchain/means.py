@@ -1,0 +1,29 @@
+"""Mean kinetic temperatures as pages and reports tell them: over each window that USP 1079.2 names."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from contract.coldchain.hold import Reading
+from contract.coldchain.mkt import Mkt, Window, mkt
+
+
+class Mean(Struct, frozen=True):
+    """A mean over the last so much of a stretch; over all of it, where it is shorter."""
+
+    window: Window
+    result: Mkt
+
+
+def means(
+    readings: Sequence[Reading], from_ms: int, to_ms: int, no_data_s: int, windows: Iterable[Window] = Window
+) -> Iterator[Mean]:
+    """The means of a stretch, none reaching back to before it. `readings` and `no_data_s`: as `mkt` takes them."""
+    for window in windows:
+        since_ms = max(from_ms, to_ms - window.span_ms)
+        yield Mean(window, mkt(readings, since_ms, to_ms, no_data_s=no_data_s))
+
+
+def telling(from_ms: int, to_ms: int) -> Sequence[Window]:
+    """The windows whose means can differ: the longer ones say nothing new of a stretch that the first one covers."""
+    return tuple(Window) if to_ms - from_ms > Window.DAY.span_ms else (Window.DAY,)
