@@ -36,7 +36,7 @@ class LaneBar:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The latest that a device said of one of its parts."""
+    """The latest that a device said of one of its parts. `at_ms`: by its clock, but no later than the hub knew of it."""
 
     kind: str
     name: str
@@ -84,7 +84,10 @@ def reports_of(reader: Connection, device: str) -> list[Report]:
         .where(c.device == device)
         .order_by(c.kind, c.name)
     )
-    return [Report(*values) for values in map(tuple, rows)]
+    return [
+        Report(kind, name, value, detail, min(at_ms, known_ms), known_ms)
+        for kind, name, value, detail, at_ms, known_ms in map(tuple, rows)
+    ]
 
 
 def documents_of(reader: Connection, device: str, reports: list[Report]) -> list[DocumentRow]:

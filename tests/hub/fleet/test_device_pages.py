@@ -16,6 +16,7 @@ from hub.accounts.audit import list_audit
 from hub.accounts.csrf import csrf_token
 from hub.accounts.deps import CSRF_HEADER, SESSION_COOKIE
 from hub.accounts.roles import Role
+from hub.fleet.custody import reports_of
 from hub.fleet.projection import FleetProjection
 from hub.fleet.tables import device_report
 from hub.projections import all_projections
@@ -166,7 +167,7 @@ def test_reports_are_the_same_rows_in_any_order_of_arrival() -> None:
 def test_no_clock_that_was_set_wrong_orders_what_a_device_reports() -> None:
     """A day ahead, then right again, and then another incarnation that counts from 1."""
     ledger, again = Ledger(), Ledger()
-    ledger.add(Status(SensorContact("p", False, "unplugged")), at_ms=NOW_MS + DAY_MS)
+    ledger.add(Status(SensorContact("p", False, "unplugged")), at_ms=NOW_MS + DAY_MS, received_ms=NOW_MS)
     ledger.add(Status(SensorContact("p", True)), at_ms=NOW_MS)
     again.add(Status(SensorContact("p", False, "broken")), at_ms=NOW_MS - DAY_MS, incarnation=bytes([9]) * 16)
     told = []
@@ -176,6 +177,9 @@ def test_no_clock_that_was_set_wrong_orders_what_a_device_reports() -> None:
             for number, one in enumerate((ledger, again), 1):
                 name = {"device": "van-1", "incarnation": one.facts[0].fact.incarnation, "lane": "custody"}
                 tx.execute(insert(stream), {"id": number, **name})
+            FleetProjection().fold(tx, ledger.facts[:1])
+            (ahead,) = reports_of(tx, "van-1")
+            assert (ahead.value, ahead.at_ms) == ("lost", NOW_MS)
             FleetProjection().fold(tx, ledger.facts)
             assert tx.scalar(select(device_report.c.value)) == "found"
             FleetProjection().fold(tx, facts)
