@@ -9,10 +9,12 @@ from sqlalchemy import insert
 
 from contract.event import Outcome, Proof, Step
 from hub.accounts.roles import Role
+from hub.coldchain.decisions import Described
 from hub.coldchain.tables import excursion
 from hub.pages.display import DISPLAY_COOKIE
 from hub.requests import AddDisplay, RevokeDisplay
 from tests.hub.accounts.staffed import StaffedHub, staffed_hub
+from tests.hub.web.cold import described
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, Story, TestClient, add_device
 
 HTML = {"accept": "text/html"}
@@ -110,6 +112,18 @@ def test_alarms_come_first_then_what_is_silent_then_the_rest(hub: StaffedHub) ->
     assert "too warm" in stay
     assert re.findall(r'data-key="van-(\d)', turn) == ["2", "0", "1"]
     assert re.findall(r"<b>(\d+)</b>", page) == ["1", "0", "1", "2"]
+
+
+def test_a_sensor_that_is_called_like_its_place_is_told_once(hub: StaffedHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "dock", place="Dock 4")
+        story = Story()
+        for sensor, name in (("dock.a.temperature_c", "dock 4"), ("dock.b.temperature_c", "Shelf")):
+            described(story, sensor, Described(name))
+            story.readings(sensor, [512])
+        story.tell(tx)
+    page = let_in(hub).get(WALLS[1], headers=HTML).text
+    assert sorted(re.findall(r'class="what">(.*?)</span>', page)) == ["Dock 4", "Dock 4 <i>Shelf</i>"]
 
 
 def test_an_empty_hub_says_that_nothing_is_there(hub: StaffedHub) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pypdfium2  # type: ignore[import-untyped]  # has no stubs
 import pytest
 from msgspec.structs import replace
@@ -59,6 +60,18 @@ def test_the_print_says_what_was_found_with_both_times() -> None:
         "storage_full",
     ):
         assert words in said, words
+
+
+def test_a_sensor_without_a_place_has_no_line_for_it() -> None:
+    report = small_report()
+    somewhere, nowhere = (
+        msgspec.json.encode(
+            lay_out(replace(report, sensors=(replace(report.sensors[0], place=place),)), "seal", Words("en"))
+        )
+        for place in ("Van 12", "")
+    )
+    assert b'["Place","Van 12"]' in somewhere
+    assert b'["Place"' not in nowhere
 
 
 def test_every_page_has_its_number_and_the_seal() -> None:

@@ -1,10 +1,12 @@
 """Headers, problems and health of the web side."""
 
+import re
+
 import pytest
 
 from hub.accounts.roles import Role
 from hub.web.headers import CONTENT_SECURITY_POLICY
-from tests.hub.web.seeded import SeededHub, Story, add_device
+from tests.hub.web.seeded import NOW_MS, SeededHub, Story, add_device
 
 HTML = {"accept": "text/html"}
 
@@ -112,6 +114,18 @@ def test_health_readiness_and_figures_need_nobody_signed_in(hub: SeededHub) -> N
     with hub.database.write() as tx:
         add_device(tx, "van-1", contact_ms=None)
     assert "holdfast_devices_silent 1.0" in client.get("/metrics").text
+
+
+def test_what_waits_on_a_device_is_told_with_when_it_said_so(hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", contact_ms=NOW_MS - 120_000, backlog=145)
+        add_device(tx, "van-2", contact_ms=NOW_MS)
+    page = hub.signed_in().get("/devices").text
+    told = dict(re.findall(r'<tr data-key="(van-\d)".*?(<small data-f="told".*?)</td>', page))
+    assert "2 min ago" in told["van-1"]
+    assert '<span data-f="backlog">145</span>' in told["van-1"]
+    assert told["van-2"].startswith('<small data-f="told" hidden>')
+    assert "as it said" in hub.signed_in().get("/devices/van-1").text
 
 
 def test_a_device_that_never_spoke_and_a_parcel_named_like_a_path_have_pages(hub: SeededHub) -> None:

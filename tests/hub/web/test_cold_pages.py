@@ -1,6 +1,7 @@
 """The cold chain's pages in a real browser: what is wrong now, what a person does about it, and what a chart shows."""
 
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from hub.ahead import LiveReading
 from hub.coldchain.decisions import Described
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.projector import Change
-from tests.hub.web.cold import REAR, described, folded, warm_now, was_warm
+from tests.hub.web.cold import REAR, described, folded, judged, warm_now, was_warm
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, Story, add_device, add_incident
 from tests.hub.web.test_pages import site
 
@@ -228,6 +229,54 @@ def test_a_record_is_edited_on_its_page_and_a_wrong_field_is_told_there(browser:
             (Decision, "sensor.describe"),
             (Decision, "sensor.assign"),
         ]
+
+
+def test_time_without_data_is_no_excursion_to_the_chart(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1")
+        story = Story()
+        judged(story, REAR, since_ms=NOW_MS - 4 * HOUR_MS)
+        for at_ms in (NOW_MS - 3 * HOUR_MS, NOW_MS):
+            story.readings(REAR, [500] * 360, at_ms=at_ms)
+        story.tell(tx)
+    with site(browser, hub) as opened:
+        page = opened.go(PAGE)
+        expect(page.locator("figcaption")).to_contain_text("gaps: 1; 1 stretch without data")
+        expect(page.locator("figcaption")).not_to_contain_text("excursion")
+
+
+def test_the_mean_of_the_day_comes_by_itself_and_that_of_the_month_when_asked_for(
+    browser: Browser, hub: SeededHub
+) -> None:
+    with hub.database.write() as tx:
+        was_warm(tx, 50)
+    with site(browser, hub) as opened:
+        page = opened.go(PAGE)
+        expect(page.locator(".means")).to_contain_text("Mean kinetic temperature, 24 h")
+        # Times are told as everywhere on the page.
+        expect(page.locator(".means time").first).to_have_text(re.compile(r"^\d+ \w+, \d\d:\d\d$"))
+        page.get_by_role("button", name="Mean kinetic temperature, 30 d").click()
+        expect(page.locator(".means")).to_have_count(2)
+
+
+def test_a_sensor_is_added_by_hand_and_what_is_wrong_is_told_in_the_form(browser: Browser, hub: SeededHub) -> None:
+    with hub.database.write() as tx:
+        add_device(tx, "van-1", place="Route 7")
+    hub.on_decide = partial(folded, hub)
+    with site(browser, hub) as opened:
+        page = opened.go("/temperature")
+        page.get_by_role("link", name="Add a sensor").click()
+        page.get_by_label("Id of the sensor").fill("van-9.rear.temperature_c")
+        page.get_by_label("Called").fill("Rear box")
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("There is no device van-9.")
+        expect(page.get_by_label("Called")).to_have_value("Rear box")
+        page.get_by_label("Id of the sensor").fill(REAR)
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.wait_for_url(f"**{PAGE}")
+        expect(page.get_by_role("alert")).to_contain_text("never heard")
+        # The browser itself tells of an answer with 422.
+        opened.wrong.clear()
 
 
 def test_drawing_over_the_chart_looks_closer(browser: Browser, hub: SeededHub) -> None:
