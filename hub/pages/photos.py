@@ -66,7 +66,10 @@ class Shown(Struct, frozen=True):
 
 def shown_by(reader: Connection, events: Iterable[EventView]) -> Mapping[bytes, tuple[Shown, ...]]:
     """By proof, its photos in the order in which they were taken, and its signature."""
-    named = dict(_named(reader, [event.fact_id for event in events if event.kind == "proof"]))
+    proofs = [event.fact_id for event in events if event.kind == "proof"]
+    if not proofs:
+        return {}
+    named = dict(_named(reader, proofs))
     digests = {digest for proof in named.values() for digest, _, _ in proof}
     b, e = t.blob.c, erased_blob.c
     here = {

@@ -40,6 +40,9 @@ def test_an_erased_photo_is_said_to_be_erased_and_is_handed_out_no_more(shown: P
     assert "Photo 1: erased, its time is over" in body
     assert '<img src="/photos/' not in body
     assert client.get(f"/photos/{named(DOOR)}").status_code == 404
+    # Nor is a file whose removal failed, until the next attempt.
+    place_of(shown.desk.centre.db.folder, bytes.fromhex(named(DOOR))).write_bytes(DOOR)
+    assert client.get(f"/photos/{named(DOOR)}").status_code == 404
 
 
 def test_a_photo_is_for_whoever_is_signed_in_and_is_asked_about_each_time(shown: Pictured) -> None:
