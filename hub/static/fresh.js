@@ -119,10 +119,21 @@ const dayForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "n
 const exactForm = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const fullForm = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
 
+// A short stretch of time needs seconds, and the day needs to be said once.
+const BRIEF_MS = 10 * 60_000;
+
+function formInStretch(element, ms) {
+  const [first, last] = element.parentElement.querySelectorAll("[data-moment]");
+  const [from, to] = [first, last].map((end) => Number(end.dataset.moment));
+  const brief = to - from < BRIEF_MS;
+  const ends = element === last && new Date(from).toDateString() === new Date(ms).toDateString();
+  return ends ? (brief ? secondsForm : clockForm) : brief ? exactForm : dayForm;
+}
+
 function paintMoment(element) {
   const ms = Number(element.dataset.moment);
   const today = now() - ms < 12 * 3_600_000;
-  const form = "exact" in element.dataset ? exactForm : "seconds" in element.dataset ? secondsForm : "time" in element.dataset ? clockForm : "clock" in element.dataset && today ? clockForm : dayForm;
+  const form = "stretch" in element.parentElement.dataset ? formInStretch(element, ms) : "exact" in element.dataset ? exactForm : "seconds" in element.dataset ? secondsForm : "time" in element.dataset ? clockForm : "clock" in element.dataset && today ? clockForm : dayForm;
   setText(element, form.format(ms));
   element.dateTime = new Date(ms).toISOString();
   element.title = fullForm.format(ms);

@@ -17,6 +17,8 @@ from tests.hub.web.serving import served
 
 pytestmark = pytest.mark.slow
 
+DAY_MS = 86_400_000
+
 
 @pytest.fixture(scope="module")
 def browser(browser_path: str | None) -> Iterator[Browser]:
@@ -72,6 +74,22 @@ def test_pages_stay_in_their_window_draw_their_charts_and_break_nothing(
     page.context.close()
 
     assert wrong == []
+
+
+def test_stretch_of_time_says_its_day_once(browser: Browser, hub: SeededHub, address: str) -> None:
+    page, _ = open_page(browser, hub, address, locale="en-GB", timezone_id="UTC")
+    page.goto(f"{address}/tracking/{SSCC}")
+    stretches = page.locator("[data-stretch]")
+    expect(stretches.first).to_be_visible()
+    shown = stretches.evaluate_all(
+        "all => all.map(e => [e.textContent, ...[...e.children].map(t => Number(t.dataset.moment))])"
+    )
+    page.context.close()
+    for text, from_ms, to_ms in shown:
+        same_day = from_ms // DAY_MS == to_ms // DAY_MS
+        assert text.count("May") == (1 if same_day else 2), text
+        assert (text.count(":") == 4) == (to_ms - from_ms < 10 * 60_000), text
+    assert any(from_ms // DAY_MS == to_ms // DAY_MS for _, from_ms, to_ms in shown)
 
 
 def test_scanner_that_types_the_separator_opens_the_parcel_from_anywhere_and_from_the_field(
