@@ -7,8 +7,9 @@ ARGS ?=
 PYTHON ?=
 export PYTHON
 
-# One worker a core; above four the brokers and browsers of the slow tests get in each other's way.
-PYTEST := .venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# Journeys mostly wait, so one worker more than cores; above four the brokers and browsers get in each other's way.
+WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test test-fast bench soak setup lint format lock clean setup-run setup-test
 

@@ -91,7 +91,9 @@ def test_a_file_is_removed_once_and_then_remembered(desk: Desk, monkeypatch: pyt
     assert removed == [desk.centre.blobs.path(DIGEST)]
 
 
-def test_a_death_before_the_file_is_gone_is_made_good_by_the_next_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_before_the_file_is_gone_is_made_good_by_the_next_run(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proved(desk)
     with monkeypatch.context() as dying:
 
