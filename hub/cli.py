@@ -131,7 +131,6 @@ def serve_command(
     ] = "",
 ) -> None:
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
-    configure_logging()
     from hub.archive.terms import Terms  # noqa: PLC0415 most of the hub
     from hub.broker.link import read_credential  # noqa: PLC0415 most of the hub
     from hub.serve import Settings, serve  # noqa: PLC0415 most of the hub
@@ -150,6 +149,7 @@ def serve_command(
         secure=https,
         map=parse_map(base_map),
     )
+    configure_logging()
     raise typer.Exit(serve(settings))
 
 

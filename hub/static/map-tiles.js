@@ -12,7 +12,8 @@ const archiveLayers = [
 const raster = (where) => ({
   version: 8,
   sources: { tiles: { type: "raster", tileSize: 256, ...where } },
-  layers: [{ id: "tiles", type: "raster", source: "tiles" }],
+  // Fading in can stop half-way where software draws, and an operator needs no show.
+  layers: [{ id: "tiles", type: "raster", source: "tiles", paint: { "raster-fade-duration": 0 } }],
 });
 
 async function archive(url, colour) {

@@ -16,7 +16,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, MetaData, event
 from sqlmodel import Field, Session, SQLModel, create_engine
 
 from agent.capture import Capture, Port
@@ -217,6 +217,9 @@ def _pages(bench: Bench) -> Figure:
 class Row(SQLModel, table=True):
     """The same scan as a row of the usual kind."""
 
+    # Not among the hub's tables.
+    metadata = MetaData()
+
     id: int | None = Field(default=None, primary_key=True)
     fact_id: bytes = Field(unique=True)
     at_ms: int
@@ -240,7 +243,7 @@ def _session_engine(path: Path) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
-    SQLModel.metadata.create_all(engine, tables=[SQLModel.metadata.tables[str(Row.__tablename__)]])
+    Row.metadata.create_all(engine)
     return engine
 
 

@@ -293,7 +293,7 @@ def a_late_backlog_is_judged(demo: Demo, office: Office, parcel: str, page: Page
     way = page.locator("main")
     expect(way.locator("#cold .sentence")).to_contain_text("kept cold", timeout=CHAPTER_S * 1000)
     expect(way.locator(".head .cold")).to_have_text("· kept cold")
-    expect(page.locator("#chart figcaption")).to_contain_text("0 gaps", timeout=SHOWN_MS)
+    expect(page.locator("#chart figcaption")).to_contain_text("gaps: 0", timeout=SHOWN_MS)
     shot(page, "parcel-judged-1920-light-en")
     told = office.ask(f"/parcels/{parcel}/temperature")
     assert (told["verdict"], told["missing"]) == ("kept_cold", [])

@@ -93,7 +93,7 @@ def test_a_style_is_drawn_with_the_credits_of_its_sources(browser: Browser, flee
         },
         "layers": [
             {"id": "land", "type": "background", "paint": {"background-color": "#ff0000"}},
-            {"id": "track", "type": "raster", "source": "track"},
+            {"id": "track", "type": "raster", "source": "track", "paint": {"raster-fade-duration": 0}},
         ],
     }
     tiles.files["/style.json"] = ("application/json", json.dumps(style).encode())
