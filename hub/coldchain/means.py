@@ -1,11 +1,16 @@
 """Mean kinetic temperatures as pages and reports tell them: over each window that USP 1079.2 names."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
 
+from contract.coldchain.findings import NoData
 from contract.coldchain.hold import Reading
 from contract.coldchain.mkt import Mkt, Window, mkt
+
+NAMED_FROM_MS: Final = 1_000
+"""Shorter ones lie between a scan and the reading after it."""
 
 
 class Mean(Struct, frozen=True):
@@ -13,6 +18,11 @@ class Mean(Struct, frozen=True):
 
     window: Window
     result: Mkt
+
+    @property
+    def gaps(self) -> tuple[NoData, ...]:
+        """The stretches without data that are worth a person's look."""
+        return tuple(g for g in self.result.no_data if (g.to_ms or self.result.to_ms) - g.from_ms >= NAMED_FROM_MS)
 
 
 def means(
