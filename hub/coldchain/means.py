@@ -1,6 +1,9 @@
 """Mean kinetic temperatures as pages and reports tell them: over each window that USP 1079.2 names."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Final
 
 from msgspec import Struct
@@ -31,7 +34,9 @@ def means(
     """The means of a stretch, none reaching back to before it. `readings` and `no_data_s`: as `mkt` takes them."""
     for window in windows:
         since_ms = max(from_ms, to_ms - window.span_ms)
-        yield Mean(window, mkt(readings, since_ms, to_ms, no_data_s=no_data_s))
+        # What was measured longer before holds no more.
+        first = bisect_left(readings, since_ms - no_data_s * 1_000, key=itemgetter(0))
+        yield Mean(window, mkt(islice(readings, first, None), since_ms, to_ms, no_data_s=no_data_s))
 
 
 def telling(from_ms: int, to_ms: int) -> Sequence[Window]:
