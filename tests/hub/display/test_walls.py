@@ -114,16 +114,23 @@ def test_alarms_come_first_then_what_is_silent_then_the_rest(hub: StaffedHub) ->
     assert re.findall(r"<b>(\d+)</b>", page) == ["1", "0", "1", "2"]
 
 
-def test_a_sensor_that_is_called_like_its_place_is_told_once(hub: StaffedHub) -> None:
+def test_a_wall_says_the_place_once_where_a_sensor_is_called_after_it(hub: StaffedHub) -> None:
     with hub.database.write() as tx:
         add_device(tx, "dock", place="Dock 4")
         story = Story()
-        for sensor, name in (("dock.a.temperature_c", "dock 4"), ("dock.b.temperature_c", "Shelf")):
+        names = ("dock 4", "Shelf", "Dock 4 door", "Dock 40")
+        for letter, name in zip("abcd", names, strict=True):
+            sensor = f"dock.{letter}.temperature_c"
             described(story, sensor, Described(name))
             story.readings(sensor, [512])
         story.tell(tx)
     page = let_in(hub).get(WALLS[1], headers=HTML).text
-    assert sorted(re.findall(r'class="what">(.*?)</span>', page)) == ["Dock 4", "Dock 4 <i>Shelf</i>"]
+    assert sorted(re.findall(r'class="what">(.*?)</span>', page)) == [
+        "Dock 4",
+        "Dock 4 <i>Dock 40</i>",
+        "Dock 4 <i>Shelf</i>",
+        "Dock 4 <i>door</i>",
+    ]
 
 
 def test_an_empty_hub_says_that_nothing_is_there(hub: StaffedHub) -> None:
