@@ -158,6 +158,7 @@ def test_a_better_look_at_the_clock_is_a_fact_that_arrives_although_nothing_else
 def test_a_device_without_network_keeps_and_delivers_later(broker: Broker) -> None:
     with Fleet(agents(broker, 2)) as fleet:
         assert fleet.wait_in_contact(PATIENCE_S)
+        assert fleet.wait_drained(PATIENCE_S)
         fleet.disconnect()
         fleet.scan(each=10)
         waiting = fleet.tally()

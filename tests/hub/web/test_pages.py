@@ -347,6 +347,7 @@ def test_f076_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: S
             story.scan(names[0], place=names[1], at_ms=NOW_MS)
             changes = story.tell(tx)
         page = opened.go("/tracking")
+        expect(page.locator("#live")).to_have_attribute("data-state", "on")
         hub.live.publish(changes)
         expect(page.locator(".changed")).to_have_count(1)
         assert page.locator("main script, main img").count() == 0
