@@ -15,7 +15,6 @@ from hub.app import create_app
 from hub.reports import api
 from hub.reports.check import check_report
 from hub.reports.content import ReportInput
-from hub.reports.printing import chinese_font
 from hub.reports.record import MADE
 from tests.hub.reports.report_samples import small_report
 from tests.hub.web.seeded import SeededHub
@@ -68,7 +67,6 @@ def test_a_seal_that_this_hub_never_gave_is_not_known(client: TestClient) -> Non
     assert client.get("/api/v1/reports/odd").status_code == 422
 
 
-@pytest.mark.skipif(chinese_font() is None, reason="no font for Chinese on this machine")
 def test_the_language_is_the_reader_s(client: TestClient) -> None:
     english, asked, preferred, unknown = (
         client.get("/api/v1/trips/trip-1/report.pdf", params=query, headers=headers).content
