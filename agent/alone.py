@@ -11,6 +11,7 @@ from agent.desk import Desk
 from agent.drivers.health import State
 from agent.guard import Guard
 from agent.inbox import Inbox
+from agent.manifest import DocumentPlan
 from agent.outbox import Outbox
 from agent.parts import NO_HUB, build_capture, build_guard, open_outbox, ports_of, read_outbox
 from agent.status import Remembered, closed, device_status, recall
@@ -83,10 +84,12 @@ def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk
     clock = DeviceClock.of_system()
     outbox = open_outbox(config, clock) if write else read_outbox(config, clock)
     try:
-        capture = build_capture(config, outbox, clock, lambda: None)
+        inbox = Inbox(lambda: outbox.shelf)
+        plan = DocumentPlan()
+        plan.resume(inbox.get)
+        capture = build_capture(config, outbox, clock, lambda: None, plan)
         # Documents are taken up by the agent; here only what it judged so far is told.
         capture.guard = build_guard(outbox, clock, None)
-        inbox = Inbox(lambda: outbox.shelf)
         house = Alone(config, path, outbox, inbox, capture.guard)
         yield Desk(outbox=outbox, capture=capture, clock=clock, inbox=inbox, house=house)
     finally:

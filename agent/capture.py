@@ -4,7 +4,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,11 +14,13 @@ from agent.drivers.frames import Fix as MeasuredFix
 from agent.drivers.sink import Signal
 from agent.guard import Beside, Guard, NoGuard
 from agent.log import Log
+from agent.manifest import NoPlan, Plan
 from agent.outbox import Kept, Outbox, ReceiverPosition, SensorReading
 from agent.store.errors import Cause, NotKept
 from contract.event import Alarm, Fix, Scan, SensorContact, SignedOn, Status, Step, Verdict
 from contract.identity import Identity, identify
 from contract.limits import MAX_TEXT_CHARS
+from contract.route import ScanCheck
 
 log = Log("capture")
 
@@ -34,21 +36,6 @@ SHELF: Final = "port"
 SESSION: Final = "session"
 PERSON: Final = "actor"
 T = TypeVar("T")
-
-
-class Manifest(Protocol):
-    """What the documents of the hub say about parcels."""
-
-    def verdict(self, parcel: str, step: Step) -> Verdict:
-        """How a scan compares with what was planned."""
-
-
-class NoManifest:
-    """The device has no plan, so it does not judge."""
-
-    def verdict(self, parcel: str, step: Step) -> Verdict:  # noqa: ARG002 it does not judge
-        """Unknown, always."""
-        return Verdict.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +56,18 @@ class HandScan:
     parcel: str
     verdict: Verdict
     problem: str
+    vehicle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a code from a scanner; without `fact_id` nothing new was kept."""
+
+    signal: Signal
+    verdict: Verdict = Verdict.UNKNOWN
+    vehicle: str = ""
+    step: Step | None = None
+    fact_id: bytes | None = None
 
 
 class _Remembered(msgspec.Struct, frozen=True, array_like=True):
@@ -128,7 +127,7 @@ class Capture:
         place: str = "",
         ports: Mapping[str, Port] | None = None,
         intervals_ms: Mapping[str, int] | None = None,
-        manifest: Manifest | None = None,
+        plan: Plan | None = None,
         guard: Guard | None = None,
         appended: Callable[[], None] = lambda: None,
     ) -> None:
@@ -140,7 +139,7 @@ class Capture:
             place: Where this device stands, until a card says otherwise.
             ports: What scans mean at first, by driver name.
             intervals_ms: How often a driver measures, by its name.
-            manifest: What was planned.
+            plan: What was planned for parcels.
             guard: Judges each reading; the alarms that it starts or ends are kept in the same transaction.
             appended: Told after each commit that there is something to send.
         """
@@ -151,7 +150,7 @@ class Capture:
         self._ports: dict[str, Port] = {}
         self._intervals_ms = dict(intervals_ms or {})
         self._person: str | None = None
-        self.manifest: Manifest = manifest or NoManifest()
+        self.plan: Plan = plan or NoPlan()
         self.guard: Guard = guard or NoGuard()
         self._appended = appended
         self._fix: _LastFix | None = None
@@ -163,7 +162,11 @@ class Capture:
 
     def code(self, driver: str, code: Code) -> Signal:
         """Keep a scan, or do what a configuration card says; returns after the commit, or REFUSED."""
-        return self._guarded(driver, lambda: self._code(driver, code), Signal.REFUSED)
+        return self.heard(driver, code).signal
+
+    def heard(self, driver: str, code: Code) -> Heard:
+        """The same, with what is known of the scan."""
+        return self._guarded(driver, lambda: self._code(driver, code), Heard(Signal.REFUSED))
 
     def sample(self, driver: str, sample: Sample) -> None:
         """Keep a measurement, with the alarms that it starts or ends."""
@@ -196,28 +199,29 @@ class Capture:
 
     # -- scans -----------------------------------------------------------------------------------------------------
 
-    def _code(self, driver: str, code: Code) -> Signal:
+    def _code(self, driver: str, code: Code) -> Heard:
         identity = identify(code.raw, code.aim)
         if identity.kind == "control":
             self._switch(driver, identity.elements[0])
-            return Signal.KEPT
+            return Heard(Signal.KEPT)
         line = self._lines.setdefault(driver, _Line())
         with line.scanning:
             port, stamp = self.port(driver), self._clock.stamp()
             merges = _merges(identity, port.step)
             if merges and line.was_just_kept(identity.key, port.step, stamp.mono_ms):
                 self.counts[f"{driver}.duplicate"] += 1
-                return Signal.DUPLICATE
-            scan = self._scan(code, identity, port, driver, stamp)
-            self._outbox.append([scan], actor=port.actor or self.person, stamp=stamp)
+                return Heard(Signal.DUPLICATE)
+            scan, check = self._scan(code, identity, port, driver, stamp)
+            (kept,) = self._outbox.append([scan], actor=port.actor or self.person, stamp=stamp)
             if merges:
                 line.note(identity.key, port.step, stamp.mono_ms)
         self.counts[f"{driver}.kept"] += 1
         self._appended()
-        return _signal(identity, scan.verdict)
+        return Heard(_signal(identity, scan.verdict), scan.verdict, check.vehicle, port.step, kept.fact_id)
 
-    def _scan(self, code: Code, identity: Identity, port: Port, name: str, stamp: Stamp) -> Scan:
-        return Scan(
+    def _scan(self, code: Code, identity: Identity, port: Port, name: str, stamp: Stamp) -> tuple[Scan, ScanCheck]:
+        check = self.plan.check(identity.key, port.step)
+        scan = Scan(
             code=code.raw,
             aim=code.aim,
             kind=identity.kind,
@@ -225,10 +229,15 @@ class Capture:
             step=port.step,
             place=port.place or self._place,
             port=name[:MAX_TEXT_CHARS],
-            verdict=self.manifest.verdict(identity.key, port.step),
-            fix=None if self._fix is None else self._fix.at(stamp.mono_ms),
+            verdict=check.verdict,
+            fix=self.place_at(stamp),
             cold_budget_s=self.guard.budget_s(),
         )
+        return scan, check
+
+    def place_at(self, stamp: Stamp) -> Fix | None:
+        """Where the device was measured last, if that still says something."""
+        return None if self._fix is None else self._fix.at(stamp.mono_ms)
 
     def scan_by_hand(
         self,
@@ -251,10 +260,10 @@ class Capture:
         if identity.kind == "control":
             card = "Not kept: this is a configuration card; read it with the scanner that it shall switch."
             raise NotKept(Cause.MALFORMED, card)
-        scan = self._scan(Code(code, aim), identity, Port(step, place, actor), HAND_PORT, stamp)
+        scan, check = self._scan(Code(code, aim), identity, Port(step, place, actor), HAND_PORT, stamp)
         kept = self._outbox.append([scan], actor=actor, stamp=stamp, request_id=request_id)
         self._appended()
-        return HandScan(kept, identity.kind, identity.key, scan.verdict, identity.problem)
+        return HandScan(kept, identity.kind, identity.key, scan.verdict, identity.problem, check.vehicle)
 
     # -- configuration cards ---------------------------------------------------------------------------------------
 
@@ -273,6 +282,15 @@ class Capture:
         except msgspec.DecodeError:
             remembered = None
         return remembered.now if remembered is not None and remembered.configured == configured else configured
+
+    def mean(self, step: Step) -> None:
+        """All scanners mean this step from now on, as if each had read its card.
+
+        Raises:
+            NotKept: some of them may still mean what they meant.
+        """
+        for driver in tuple(self._configured):
+            self._switch(driver, ("HF:STEP", step.value))
 
     def _switch(self, driver: str, card: tuple[str, str]) -> None:
         word, value = card

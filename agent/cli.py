@@ -258,10 +258,12 @@ def _scan(options: argparse.Namespace) -> None:
                 "parcel": kept.parcel,
                 "verdict": kept.verdict.value,
                 "problem": kept.problem,
+                "vehicle": kept.vehicle,
             }
         )
         return
     note = ", not expected here" if kept.signal is Signal.UNEXPECTED and not kept.problem else ""
+    note += f", for {_printable(kept.vehicle)}" if kept.vehicle else ""
     print(f"kept: {kept.kind} {_printable(kept.parcel)} {options.step}{note}")
     if kept.problem:
         print(_printable(kept.problem))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -14,7 +14,8 @@ from agent.config_error import ConfigError
 from agent.inbox import Inbox
 from agent.outbox import Kept, Outbox
 from agent.store.errors import StoreError
-from contract.event import Alarm, Event, Phase, Verdict
+from contract.cold_verdict import least_left_s, worst_verdict
+from contract.event import Alarm, Correction, Event, Phase, Proof, Scan, Verdict
 from contract.fact import encode_core
 from contract.limits import KIB
 from contract.local import (
@@ -23,6 +24,7 @@ from contract.local import (
     AcknowledgeAlarm,
     AddDriver,
     Answer,
+    CorrectScan,
     DeviceStatus,
     DocumentSlice,
     Done,
@@ -38,6 +40,7 @@ from contract.local import (
     GetOutbox,
     GetStatus,
     ListDrafts,
+    MeanScans,
     OutboxItem,
     OutboxPage,
     RecordProof,
@@ -54,8 +57,8 @@ DRAFTS: Final = "draft"
 MOST_DRAFTS: Final = 200
 PAGE_BYTES: Final = 512 * KIB
 """Of facts in one page of the outbox; the rest follows on the next."""
-ALARM_PAGES: Final = 20
-"""How far back an alarm is looked for: 10,000 facts."""
+RECENT_PAGES: Final = 20
+"""How far back an alarm or a scan is looked for: 10,000 facts."""
 UNEXPECTED: Final = frozenset({Verdict.UNEXPECTED, Verdict.WRONG_ROUTE, Verdict.DUPLICATE})
 FORGOTTEN_AFTER_S: Final = 7 * 24 * 3_600
 """Pictures in `incoming/` that nobody came back for."""
@@ -101,8 +104,11 @@ class Desk:
 
     def _answer(self, request: Request) -> Answer:
         match request:
-            case RecordScan() | RecordProof() | SignOn() | SignOff() | AcknowledgeAlarm():
+            case RecordScan() | RecordProof() | SignOn() | SignOff() | AcknowledgeAlarm() | CorrectScan():
                 return self._keep(request)
+            case MeanScans(step):
+                self._capture.mean(step)
+                return Done()
             case DraftPut() | DraftGet() | DraftDrop() | ListDrafts():
                 return self._draft(request)
             case GetStatus():
@@ -121,7 +127,7 @@ class Desk:
 
     # -- recording -------------------------------------------------------------------------------------------------
 
-    def _keep(self, request: RecordScan | RecordProof | SignOn | SignOff | AcknowledgeAlarm) -> Answer:
+    def _keep(self, request: RecordScan | RecordProof | SignOn | SignOff | AcknowledgeAlarm | CorrectScan) -> Answer:
         match request:
             case RecordScan():
                 return self._scan(request)
@@ -133,6 +139,8 @@ class Desk:
                 return _kept(self._capture.sign_off(request_id=request_id))
             case AcknowledgeAlarm():
                 return self._acknowledge(request)
+            case CorrectScan():
+                return self._correct(request)
 
     def _scan(self, request: RecordScan) -> Answer:
         done = self._capture.scan_by_hand(
@@ -156,6 +164,7 @@ class Desk:
             parcel=done.parcel,
             verdict=done.verdict,
             problem=done.problem,
+            vehicle=done.vehicle,
         )
 
     def _proof(self, request: RecordProof) -> Answer:
@@ -166,7 +175,17 @@ class Desk:
             signature=None if request.signature is None else digests[request.signature],
             photos=tuple(digests[name] for name in request.photos),
         )
-        return self._record(proof, request.request_id)
+        return self._record(self._witnessed(proof), request.request_id)
+
+    def _witnessed(self, proof: Proof) -> Proof:
+        """With what only the device knows, where the proof does not say it: its place and how its load stands."""
+        cold = self._capture.guard.told()
+        verdict = worst_verdict(cold)
+        if not proof.cold_verdict and verdict is not None:
+            proof = msgspec.structs.replace(proof, cold_verdict=verdict.value, cold_budget_s=least_left_s(cold))
+        if proof.fix is None:
+            proof = msgspec.structs.replace(proof, fix=self._capture.place_at(self._clock.stamp()))
+        return proof
 
     def _adopt(self, name: str) -> bytes:
         """Take a picture over by another name, so that its own stays for a repeat of the request."""
@@ -201,17 +220,26 @@ class Desk:
             for one in sensor.alarms:
                 if one.alarm == name:
                     return Alarm(name, Phase.RAISED, sensor.sensor, one.limit, one.started_at_ms, one.extreme)
-        before: int | None = None
-        for _ in range(ALARM_PAGES):
-            page = self._outbox.listing(MAX_LISTED, before)
-            for listed in page:
-                event = listed.fact.event if listed.fact is not None else None
-                if isinstance(event, Alarm) and event.alarm == name:
-                    return event
-            if not page:
-                break
-            before = page[-1].seq
+        for _, event in self._recent():
+            if isinstance(event, Alarm) and event.alarm == name:
+                return event
         return None
+
+    def _correct(self, request: CorrectScan) -> Answer:
+        target = next((event for identity, event in self._recent() if identity == request.fact_id), None)
+        if not isinstance(target, Scan):
+            return Refused("This is no scan that is still on this device; the hub can take it back.")
+        return self._record(Correction(request.fact_id, request.why), request.request_id)
+
+    def _recent(self) -> Iterator[tuple[bytes, Event]]:
+        """What was kept last, newest first, where its content is whole."""
+        before: int | None = None
+        for _ in range(RECENT_PAGES):
+            page = self._outbox.listing(MAX_LISTED, before)
+            yield from ((listed.fact_id, listed.fact.event) for listed in page if listed.fact is not None)
+            if not page:
+                return
+            before = page[-1].seq
 
     def _record(self, event: Event, request_id: bytes, beside: Callable[[], None] = lambda: None) -> Answer:
         kept = self._outbox.append(

@@ -18,6 +18,7 @@ from agent.guard import DOCUMENT, NoGuard
 from agent.happenings import Happenings
 from agent.inbox import Inbox, StoredDocument
 from agent.log import Log, log_crash
+from agent.manifest import DocumentPlan
 from agent.parts import NO_HUB, build_capture, build_guard, interval_ms_of, open_outbox, port_of, ports_of
 from agent.socket import LocalServer
 from agent.status import Remembered, device_status, driver_status, recall, remember
@@ -27,7 +28,8 @@ from agent.version import VERSION
 from agent.watch import Watch
 from contract import local
 from contract.delivery.device_states import Link
-from contract.event import Alarm, Booted, Status
+from contract.event import Alarm, Booted, Damage, Status
+from contract.limits import MAX_TEXT_CHARS
 from contract.statement import password_of
 
 UPKEEP_S: Final = 1.0
@@ -63,7 +65,9 @@ class Agent:
         self._before = recall(self._folder)
         self._happenings = Happenings()
         self._inbox = Inbox(lambda: self._outbox.shelf, arrived=self._document_arrived)
-        self._capture = build_capture(config, self._outbox, self._clock, self._appended)
+        self._plan = DocumentPlan(self._state_refusal)
+        self._plan.resume(self._inbox.get)
+        self._capture = build_capture(config, self._outbox, self._clock, self._appended, self._plan)
         self._watch = Watch(config.device.id, self._capture, self._clock, self._happenings)
         self._outbox.documents = self._inbox.versions
         self._outbox.snapshot = self._watch.latest
@@ -257,7 +261,15 @@ class Agent:
     def _document_arrived(self, kind: str, document: StoredDocument) -> None:
         if kind == DOCUMENT:
             self._guard_by(document)
+        self._plan.arrived(kind, document)
         self._happenings.tell(local.DocumentHappened(kind, document.version))
+
+    def _state_refusal(self, why: str) -> None:
+        damage = Damage("document_refused", why[:MAX_TEXT_CHARS])
+        try:
+            self._outbox.append((Status(damage),), actor="", stamp=self._clock.stamp())
+        except NotKept as error:
+            self._log.warning("refusal_not_stated", why=error)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 

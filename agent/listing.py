@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from agent.when import rfc3339
-from contract.event import Alarm, Positions, Proof, Readings, Scan, Status
+from contract.event import Alarm, Correction, Positions, Proof, Readings, Scan, Status
 from contract.fact import Fact
 from contract.identity import display
 from contract.local import OutboxItem
@@ -75,5 +75,7 @@ def _summary(fact: Fact) -> str:
             return f"{event.count} positions of {event.receiver}"
         case Status():
             return f"status {_kind(event.detail)}"
+        case Correction():
+            return f"correction of {event.target.hex()[:16]}: {display(event.why.encode())}"
         case _:
             return _kind(event)

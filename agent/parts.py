@@ -8,6 +8,7 @@ from agent.clock import DeviceClock
 from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
 from agent.guard import SHELF, Guard, NoGuard
 from agent.inbox import StoredDocument
+from agent.manifest import Plan
 from agent.outbox import Outbox
 from agent.version import VERSION
 from contract.event import Alarm
@@ -49,7 +50,9 @@ def _budget_bytes(config: AgentConfig) -> int:
     return config.storage.budget_mib * 1024 * 1024
 
 
-def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appended: Callable[[], None]) -> Capture:
+def build_capture(
+    config: AgentConfig, outbox: Outbox, clock: DeviceClock, appended: Callable[[], None], plan: Plan
+) -> Capture:
     """Capture as the configuration describes it."""
     return Capture(
         outbox,
@@ -57,6 +60,7 @@ def build_capture(config: AgentConfig, outbox: Outbox, clock: DeviceClock, appen
         place=config.device.place,
         ports={d.name: port for d in config.drivers if (port := port_of(d)) is not None},
         intervals_ms={d.name: ms for d in config.drivers if (ms := interval_ms_of(d)) is not None},
+        plan=plan,
         appended=appended,
     )
 

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterable
+from typing import Protocol
 
+from agent.capture import Heard
 from agent.clock import DeviceClock
 from agent.drivers.frames import Code, Fix, Sample
 from agent.drivers.sink import Signal, Sink
@@ -12,10 +14,17 @@ from contract.identity import identify
 from contract.messages import LatestReading
 
 
+class Hearing(Sink, Protocol):
+    """A sink that also tells what it knows of a scan."""
+
+    def heard(self, driver: str, code: Code) -> Heard:
+        """Keep a scan; returns only after its commit is on disk, or with REFUSED."""
+
+
 class Watch:
     """A sink in front of a sink; may be used from any thread."""
 
-    def __init__(self, device: str, sink: Sink, clock: DeviceClock, happenings: Happenings) -> None:
+    def __init__(self, device: str, sink: Hearing, clock: DeviceClock, happenings: Happenings) -> None:
         self._device = device
         self._sink = sink
         self._clock = clock
@@ -43,7 +52,7 @@ class Watch:
 
     def code(self, driver: str, code: Code) -> Signal:
         """Keep a scan; returns only after its commit is on disk, or REFUSED."""
-        signal = self._sink.code(driver, code)
+        heard = self._sink.heard(driver, code)
         if self._happenings.followed:
             identity = identify(code.raw, code.aim)
             self._happenings.tell(
@@ -53,11 +62,15 @@ class Watch:
                     aim=code.aim,
                     kind=identity.kind,
                     parcel=identity.key,
-                    signal=signal,
+                    signal=heard.signal,
                     at_ms=self._clock.now().at_ms,
+                    verdict=heard.verdict,
+                    vehicle=heard.vehicle,
+                    step=heard.step,
+                    fact_id=heard.fact_id,
                 )
             )
-        return signal
+        return heard.signal
 
     def sample(self, driver: str, sample: Sample) -> None:
         """Take a measurement, made now."""

@@ -256,7 +256,15 @@ class Decision(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
     """What the decision says beyond its action, as JSON of the shape that belongs to the action."""
 
 
-Event = Scan | Proof | Alarm | Status | Readings | Positions | Decision
+class Correction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="correction"):
+    """Whoever scanned takes their scan back: it stays in the chain, and counts no longer."""
+
+    target: Digest
+    """Identity of a scan of the same device."""
+    why: Note
+
+
+Event = Scan | Proof | Alarm | Status | Readings | Positions | Decision | Correction
 
 LANE_OF: dict[type[Event], Lane] = {
     Scan: Lane.CUSTODY,
@@ -264,6 +272,7 @@ LANE_OF: dict[type[Event], Lane] = {
     Alarm: Lane.CUSTODY,
     Status: Lane.CUSTODY,
     Decision: Lane.CUSTODY,
+    Correction: Lane.CUSTODY,
     Readings: Lane.TELEMETRY,
     Positions: Lane.TELEMETRY,
 }

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from contract.coldchain.findings import Budget
 from contract.errors import Malformed, TooLarge
-from contract.event import Alarm, CentiUnits, Digest, EpochMs, Fix, Key, Lane, Proof, Step, Text, Verdict
+from contract.event import Alarm, CentiUnits, Digest, EpochMs, Fix, Key, Lane, Note, Proof, Step, Text, Verdict
 from contract.fact import Fact
 from contract.limits import MAX_BLOBS_PER_FACT, MAX_CODE_BYTES
 from contract.messages import LatestReading, N
@@ -62,6 +62,8 @@ class RecordScan(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 class RecordProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record_proof"):
     """Keep one proof. Its pictures are files in `incoming/`; `proof` names none itself.
 
+    Where it says nothing of place and cold, the agent states where the device is and how its sensors stand at the commit.
+
     The files are written once, belong to whoever asks until the answer is `Kept`, and are theirs to delete then: so the same
     request can be made again after a crash. Those forgotten are deleted by the agent after a week.
     """
@@ -91,6 +93,20 @@ class AcknowledgeAlarm(Struct, frozen=True, array_like=True, forbid_unknown_fiel
     request_id: RequestId
     alarm: Key
     why: Text
+
+
+class CorrectScan(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="correct_scan"):
+    """Take a scan of this device back; it stays visible."""
+
+    request_id: RequestId
+    fact_id: Digest
+    why: Note
+
+
+class MeanScans(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mean_scans"):
+    """What all scanners of the device mean from now on, as the configuration card of that step would."""
+
+    step: Step
 
 
 class DraftPut(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="draft_put"):
@@ -154,6 +170,8 @@ Request = (
     | SignOn
     | SignOff
     | AcknowledgeAlarm
+    | CorrectScan
+    | MeanScans
     | DraftPut
     | DraftGet
     | DraftDrop
@@ -183,6 +201,8 @@ class Kept(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
     parcel: str = ""
     verdict: Verdict = Verdict.UNKNOWN
     problem: str = ""
+    vehicle: Text = ""
+    """What the parcel is for by the manifest: "van 12"."""
 
 
 class Refused(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="refused"):
@@ -340,6 +360,11 @@ class ScanHappened(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     parcel: str
     signal: Signal
     at_ms: EpochMs
+    verdict: Verdict = Verdict.UNKNOWN
+    vehicle: Text = ""
+    step: Step | None = None
+    """None where no scan was kept."""
+    fact_id: Digest | None = None
 
 
 class ReadingsHappened(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="readings_happened"):

@@ -137,7 +137,7 @@ class ScanCheck(Struct, frozen=True):
     vehicle: str = ""
 
 
-_LEAVES_WITH_A_VEHICLE: Final = frozenset({Step.LOADED, Step.DEPARTED, Step.OUT_FOR_DELIVERY, Step.DELIVERED})
+LEAVES_WITH_A_VEHICLE: Final = frozenset({Step.LOADED, Step.DEPARTED, Step.OUT_FOR_DELIVERY, Step.DELIVERED})
 _JUDGED_AT_THE_DOCK: Final = frozenset({Step.RECEIVED, Step.ARRIVED, Step.COUNTED})
 
 
@@ -152,11 +152,11 @@ def check_scan(manifest: Manifest, vehicles: dict[str, int], parcel: str, step: 
     """
     number = vehicles.get(parcel)
     name = "" if number is None else manifest.vehicles[number]
-    if step not in _LEAVES_WITH_A_VEHICLE and step not in _JUDGED_AT_THE_DOCK:
+    if step not in LEAVES_WITH_A_VEHICLE and step not in _JUDGED_AT_THE_DOCK:
         return ScanCheck(Verdict.UNKNOWN, name)
     if number is None:
         return ScanCheck(Verdict.UNEXPECTED)
-    if step in _LEAVES_WITH_A_VEHICLE and manifest.mine is not None and number != manifest.mine:
+    if step in LEAVES_WITH_A_VEHICLE and manifest.mine is not None and number != manifest.mine:
         return ScanCheck(Verdict.WRONG_ROUTE, name)
     return ScanCheck(Verdict.EXPECTED, name)
 

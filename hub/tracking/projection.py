@@ -16,6 +16,7 @@ from hub.tracking.stated import correction_rows, custody_rows, term_rows
 from hub.tracking.tables import custody_correction, custody_event, parcel, parcel_term
 from hub.trips.retelling import retell
 from hub.trips.tables import stay, trip
+from hub.voice import HUB_DEVICE
 
 REFOLD_AT_ONCE: Final = 1_000
 """Parcels whose events are in memory together."""
@@ -49,7 +50,12 @@ _EVENTS_OF: Final = select(*_FOLDED).where(_NAMED)
 _CORRECTIONS_OF: Final = (
     select(_event.parcel.label("of"), custody_correction)
     .join(custody_event, _event.fact_id == custody_correction.c.target)
-    .where(_NAMED, custody_correction.c.parcel.in_(["", _event.parcel]))
+    .where(
+        _NAMED,
+        custody_correction.c.parcel.in_(["", _event.parcel]),
+        # A device takes back what it stated itself.
+        custody_correction.c.device.in_([HUB_DEVICE, _event.device]),
+    )
 )
 
 # Found five times faster than by calling the classes.

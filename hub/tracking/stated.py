@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from contract.event import Decision, Fix, Outcome, Proof, Scan
+from contract.event import Correction, Decision, Fix, Outcome, Proof, Scan
 from contract.identity import identify
 from contract.identity.text import decode, fold, visible
 from hub.archive.redaction import listed
@@ -99,13 +99,17 @@ def _proof_row(known: LedgerFact, proof: Proof, parcel: str, deed: Deed) -> Row:
 
 
 def correction_rows(known: LedgerFact) -> list[Row]:
-    """One row for each fact that a decision `correct` takes back.
+    """One row for each fact that a decision `correct`, or a device for its own scan, takes back.
 
     Raises:
         ProjectionError: the step that it names is none.
     """
-    decision, fact = known.fact.event, known.fact
-    if not isinstance(decision, Decision) or decision.action != CORRECT:
+    event, fact = known.fact.event, known.fact
+    if isinstance(event, Correction):
+        decision = Decision(CORRECT, (event.target,), fact.actor, event.why)
+    elif isinstance(event, Decision) and event.action == CORRECT:
+        decision = event
+    else:
         return []
     step, _, parcel = decision.subject.partition(" ")
     if step and step not in set(Deed):
@@ -116,7 +120,7 @@ def correction_rows(known: LedgerFact) -> list[Row]:
             "target": target,
             "parcel": parcel,
             "step": step,
-            # The hub's own clock dates what was decided at the hub.
+            # Dated by whoever decided; what counts after a correction does not hang on when it was made.
             "happened_ms": fact.at_ms,
             "known_ms": known.received_ms,
             "device": fact.device,

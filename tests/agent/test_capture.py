@@ -27,6 +27,7 @@ from contract.event import (
     Verdict,
 )
 from contract.fact import Fact, decode_core
+from contract.route import ScanCheck
 from tests.agent.store.kit import DEVICE, Bench, everything
 
 SSCC = Code(b"00340123450000000017", "]C1")
@@ -161,13 +162,14 @@ def test_damaged_label_is_kept_with_another_signal(capture: Capture, outbox: Out
     assert len(scans(outbox)) == 1
 
 
-class Plan:
-    def verdict(self, parcel: str, step: Step) -> Verdict:
-        return Verdict.WRONG_ROUTE if step is Step.LOADED and parcel.startswith("00") else Verdict.EXPECTED
+class OneForAnotherVan:
+    def check(self, parcel: str, step: Step) -> ScanCheck:
+        wrong = step is Step.LOADED and parcel.startswith("00")
+        return ScanCheck(Verdict.WRONG_ROUTE, "van 31") if wrong else ScanCheck(Verdict.EXPECTED, "van 12")
 
 
 def test_verdict_of_the_manifest_is_kept_and_heard(bench: Bench, outbox: Outbox) -> None:
-    capture = Capture(outbox, bench.clock, ports={GUN: Port(Step.LOADED)}, manifest=Plan())
+    capture = Capture(outbox, bench.clock, ports={GUN: Port(Step.LOADED)}, plan=OneForAnotherVan())
 
     assert capture.code(GUN, SSCC) is Signal.UNEXPECTED
     assert capture.code(GUN, GTIN) is Signal.KEPT

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import Capture
+from agent.capture import Capture, Port
 from agent.clock import DeviceClock
 from agent.desk import FORGOTTEN_AFTER_S, MOST_DRAFTS, Desk, delete_forgotten
+from agent.drivers.frames import Fix as MeasuredFix
 from agent.inbox import Inbox
 from agent.outbox import Outbox
 from agent.store.errors import Cause, NotKept
-from contract.event import Alarm, Outcome, Phase, Proof, Scan, SignedOn, Status, Step
+from contract.coldchain.findings import Budget
+from contract.event import Alarm, Correction, Fix, Outcome, Phase, Proof, Scan, SignedOn, Status, Step
 from contract.fact import Fact
 from contract.local import (
     DOCUMENT_SLICE_BYTES,
     AcknowledgeAlarm,
     AddDriver,
+    ColdState,
+    CorrectScan,
     DeviceStatus,
     DocumentSlice,
     Done,
@@ -34,10 +38,12 @@ from contract.local import (
     GetStatus,
     Kept,
     ListDrafts,
+    MeanScans,
     OutboxPage,
     RecordProof,
     RecordScan,
     Refused,
+    SensorCold,
     Signal,
     SignOff,
     SignOn,
@@ -302,3 +308,47 @@ def test_forgotten_pictures_are_deleted_after_a_week(room: Room) -> None:
     assert delete_forgotten(room.incoming, 1_000_000 + FORGOTTEN_AFTER_S + 1) == 1
     assert not old.exists()
     assert new.exists()
+
+
+# -- taking back, switching, and what the device itself knows of a proof ---------------------------------------------
+
+
+def test_a_wrong_scan_is_taken_back_by_a_fact_and_stays(room: Room) -> None:
+    wrong = room.kept(RecordScan(os.urandom(16), b"box 1", Step.LOADED))
+    request = CorrectScan(os.urandom(16), wrong.fact_id, "the wrong box")
+
+    first, again = room.kept(request), room.kept(request)
+
+    assert [fact.event for fact in room.facts()][1:] == [Correction(wrong.fact_id, "the wrong box")]
+    assert (again.fact_id, again.repeated) == (first.fact_id, True)
+
+
+def test_only_a_scan_of_this_device_can_be_taken_back(room: Room) -> None:
+    proof = room.kept(RecordProof(os.urandom(16), Proof("7", Outcome.ATTEMPTED)))
+
+    for identity in (proof.fact_id, bytes(32)):
+        assert isinstance(room.desk.answer(CorrectScan(os.urandom(16), identity, "why")), Refused)
+    assert len(room.facts()) == 1
+
+
+def test_what_scanners_mean_is_switched_and_outlives_a_restart(room: Room) -> None:
+    room.capture.add_port("gun", Port(Step.LOADED), None)
+    assert room.desk.answer(MeanScans(Step.RETURNED)) == Done()
+    room.restart()
+    room.capture.add_port("gun", Port(Step.LOADED), None)
+
+    assert room.capture.port("gun").step is Step.RETURNED
+
+
+def test_a_proof_says_where_the_device_is_and_how_its_load_stands(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    warm = SensorCold("van-1.probe.air", "fridge", ColdState.ABOVE, (Budget("warm", 60_000, 600_000),))
+    monkeypatch.setattr(room.capture.guard, "told", lambda: (warm,))
+    room.capture.fix("gps", MeasuredFix(1, 2, 3))
+    room.kept(RecordProof(os.urandom(16), Proof("7", Outcome.DELIVERED, delivered=("a",))))
+    room.kept(RecordProof(os.urandom(16), Proof("7", Outcome.DELIVERED, cold_verdict="inside", fix=Fix(9, 9))))
+
+    stated = [fact.event for fact in room.facts() if isinstance(fact.event, Proof)]
+    assert [(p.cold_verdict, p.cold_budget_s, p.fix) for p in stated] == [
+        ("above", 540, Fix(1, 2, 3)),
+        ("inside", None, Fix(9, 9)),
+    ]

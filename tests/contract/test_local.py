@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contract.coldchain.findings import Budget
 from contract.errors import Malformed, TooLarge
-from contract.event import Alarm, Lane, Outcome, Phase, Proof, Quantity, Step
+from contract.event import Alarm, Lane, Outcome, Phase, Proof, Quantity, Step, Verdict
 from contract.local import (
     MAX_DRAFT_BYTES,
     MAX_FRAME_BYTES,
@@ -16,6 +16,7 @@ from contract.local import (
     Answer,
     ColdHappened,
     ColdState,
+    CorrectScan,
     DeviceStatus,
     Done,
     Draft,
@@ -28,6 +29,7 @@ from contract.local import (
     Happening,
     Kept,
     LaneStatus,
+    MeanScans,
     OpenAlarm,
     OutboxItem,
     OutboxPage,
@@ -55,6 +57,8 @@ REQUESTS: list[Request] = [
     SignOn(ID, "w.chen"),
     SignOff(ID),
     AcknowledgeAlarm(ID, "alarm-1", "door was open"),
+    CorrectScan(ID, DIGEST, "the wrong box"),
+    MeanScans(Step.LOADED),
     DraftPut("stop-1", b"\x00\x01"),
     AddDriver('kind = "scanner_line"'),
     GetStatus(),
@@ -86,6 +90,7 @@ ANSWERS: list[Answer | Happening] = [
     OutboxPage((OutboxItem(DIGEST, Lane.CUSTODY, 1, committed=False, fact=None),), 1),
     Drivers((), (("/dev/ttyACM0", "a scanner"),)),
     ScanHappened("s", b"abc", "", "plain", "abc", Signal.KEPT, 0),
+    ScanHappened("s", b"a", "", "plain", "a", Signal.UNEXPECTED, 0, Verdict.WRONG_ROUTE, "van 31", Step.LOADED, DIGEST),
     ReadingsHappened((LatestReading("a.b.c", Quantity.TEMPERATURE_C, 0, None),)),
     AlarmHappened(Alarm("a1", Phase.RAISED, "a.b.c", "high", 0, 900)),
     ColdHappened(

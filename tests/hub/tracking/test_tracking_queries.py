@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, event, insert
 
 from contract.escape import escape_id
-from contract.event import Decision, Fix, Outcome, Scan, Step
+from contract.event import Correction, Decision, Fix, Outcome, Scan, Step
 from contract.fact import Clock
 from contract.identity import identify
 from hub.tables import device_contact
@@ -126,6 +126,24 @@ def test_f121_a_correction_stands_in_the_chain_and_what_it_took_back_stays_there
         "A": "loaded",
         "B": "delivered",
     }
+
+
+def test_f121_a_device_takes_back_its_own_wrong_scan_and_no_other(tx: Connection) -> None:
+    ledger = Ledger()
+    ledger.add(scan("A", Step.RECEIVED))
+    wrong = ledger.add(scan("A", Step.LOADED), at_ms=T0 + 1_000)
+    ledger.add(Correction(wrong.fact_id, "the wrong box"), device="van-9", at_ms=T0 + 2_000)
+    fold(tx, ledger.facts)
+    assert [(e.step, e.corrected_by) for e in parcel_events(tx, "A")] == [("received", None), ("loaded", None)]
+
+    right = ledger.add(Correction(wrong.fact_id, "the wrong box"), at_ms=T0 + 3_000)
+    fold(tx, ledger.facts[-1:])
+
+    assert [(e.kind, e.step, e.actor, e.reason, e.corrected_by) for e in parcel_events(tx, "A")] == [
+        ("scan", "received", "w.chen", "", None),
+        ("scan", "loaded", "w.chen", "", right.fact_id),
+        ("correction", "", "w.chen", "the wrong box", None),
+    ]
 
 
 @pytest.mark.parametrize(
