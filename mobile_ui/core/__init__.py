@@ -1,0 +1,1 @@
+"""What the courier app knows and decides, without a window: nothing here imports kivy."""
