@@ -39,6 +39,9 @@ from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
 from hub.problems import install_problems
 from hub.reports.api import reports_router
+from hub.routes import api as vehicle_api
+from hub.routes import route_api
+from hub.shipments import api as shipments_api
 from hub.tracking import api as tracking_api
 from hub.trips import api as trips_api
 from hub.trips.report_input import parcel_report, trip_report
@@ -125,6 +128,8 @@ def create_app(context: HubContext) -> FastAPI:
     app.include_router(trips_api.router)
     app.include_router(reports_router(trip_report, parcel_report))
     app.include_router(trips_pages.router, include_in_schema=False)
+    for router in (shipments_api.router, vehicle_api.router, route_api.router):
+        app.include_router(router)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)
     app.include_router(notices_page.api)

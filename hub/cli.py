@@ -126,6 +126,9 @@ def serve_command(
         typer.Option(min=1, metavar="N", help="Withhold names and notes of proofs older than N days, likewise."),
     ] = None,
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
+    roads: Annotated[
+        str, typer.Option(metavar="URL", help="osrm+http://HOST or valhalla+http://HOST; else road times are estimated.")
+    ] = "",
     base_map: Annotated[
         str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")
     ] = "",
@@ -148,6 +151,7 @@ def serve_command(
         keep=Terms(keep_days, keep_photos_days, keep_personal_days),
         secure=https,
         map=parse_map(base_map),
+        roads=roads,
     )
     configure_logging()
     raise typer.Exit(serve(settings))

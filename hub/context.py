@@ -1,7 +1,7 @@
 """What the web side needs of the running hub, and how routes get at it."""
 
 from asyncio import Semaphore
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -17,6 +17,7 @@ from hub.ledger.safety import Safety
 from hub.live import LiveBus
 from hub.map.source import BUILT_IN, MapSource
 from hub.requests import Request as Administration
+from hub.routes.roads import Estimate, Roads
 
 READERS_AT_ONCE: Final = 20
 """Requests that read at once. The others wait on the event loop, where they hold nothing that those could need to go on: were
@@ -32,6 +33,10 @@ def always_ready() -> bool:
 def no_administration(_: Administration) -> Any:
     """For hubs without a broker to tell."""
     raise Refused("this hub administers nothing")
+
+
+def no_sending(_: Collection[str]) -> None:
+    """For hubs without a broker: devices get their documents with the answer to their next hello."""
 
 
 def nothing_safe(_: Connection) -> Safety:
@@ -55,6 +60,8 @@ class HubContext:
         changes_ok: whether there is room for people's changes and their lines in the audit trail.
         administer: answers what administration commands ask (`hub.requests`), such as enrolling a device.
         safety: what devices may be told is safe, read with this connection.
+        roads: where road times come from.
+        send_documents: sends these devices the documents that changed, at once; those out of contact get them later.
         map: what lies under the vehicles on the map.
         readers: places for requests that read.
     """
@@ -71,6 +78,8 @@ class HubContext:
     administer: Callable[[Administration], Any] = no_administration
     safety: Callable[[Connection], Safety] = nothing_safe
     map: MapSource = BUILT_IN
+    roads: Roads = field(default_factory=Estimate)
+    send_documents: Callable[[Collection[str]], None] = no_sending
     readers: Semaphore = field(default_factory=lambda: Semaphore(READERS_AT_ONCE), compare=False)
 
     @property

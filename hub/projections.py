@@ -2,6 +2,7 @@
 
 from hub.archive.attachments import AttachmentProjection
 from hub.coldchain.projection import ColdChainProjection
+from hub.deliveries.projection import DeliveryProjection
 from hub.fleet.projection import FleetProjection
 from hub.projector import Projection
 from hub.tracking.positions import PositionProjection
@@ -18,4 +19,6 @@ def all_projections() -> list[Projection]:
         PositionProjection(),
         FleetProjection(),
         AttachmentProjection(),
+        # Behind tracking, whose corrections it reads.
+        DeliveryProjection(),
     ]

@@ -10,7 +10,10 @@ from sqlmodel import AutoString, SQLModel
 from hub.db import BigInt, Database
 from hub.errors import UnsafeStorage
 
-BUSINESS: Final = ("tracking", "trips", "coldchain", "accounts", "display", "fleet", "archive", "notices")
+BUSINESS: Final = (
+    "tracking", "trips", "coldchain", "accounts", "display", "fleet", "archive", "notices",
+    "shipments", "routes", "deliveries",
+)  # fmt: skip
 """Folders that bring tables of their own."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

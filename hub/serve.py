@@ -59,6 +59,8 @@ class Settings:
     secure: bool = False
     """Pages are reached over https, through a proxy."""
     map: MapSource = BUILT_IN
+    roads: str = ""
+    """Where road times are asked (`hub.routes.roads.parse_roads`); empty: they are estimated."""
 
 
 class _Stop:
@@ -115,6 +117,8 @@ def serve(settings: Settings) -> int:
         from hub.control import ControlSocket  # noqa: PLC0415 see above
         from hub.display.publisher import showing  # noqa: PLC0415 see above
         from hub.notices.job import Place, telling  # noqa: PLC0415 see above
+        from hub.routes.roads import parse_roads  # noqa: PLC0415 see above
+        from hub.routes.sending import sender  # noqa: PLC0415 see above
         from hub.web.server import serving  # noqa: PLC0415 see above
 
         administration = Administration(centre, lambda: _tell_broker(broker, centre.registry))
@@ -134,6 +138,8 @@ def serve(settings: Settings) -> int:
             administer=administration.answer,
             safety=centre.safety,
             map=settings.map,
+            roads=parse_roads(settings.roads),
+            send_documents=sender(centre.db, centre.registry, link.publish),
             ready=lambda: caught_up.is_set() and link.up and ingest.counts.storage_ok and not stop.asked,
         )
         stack.enter_context(serving(context, listener, stop.ask))

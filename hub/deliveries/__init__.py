@@ -1,0 +1,1 @@
+"""What came of stops: proofs with their evidence, the state that follows from them, and figures."""

@@ -1,0 +1,144 @@
+"""What a stop has come to, folded from all proofs of it. Pure; the same in any order of arrival.
+
+- Proofs count in the order of facts (corrected time, device, incarnation, ord, identity); one that was corrected does not.
+- `delivered` and `picked_up` hold against `attempted` and `refused`, whatever came later: only `returned`, or a correction,
+  undoes them. `refused` holds against `attempted`.
+- Parcels of several proofs add up: where some were handed over and others refused, the stop is done in part.
+- Two devices that each say what became of a stop contradict each other, unless the earlier of them only tried, or the later one
+  brings back. Both proofs are kept and shown; a person decides.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from typing import Final
+
+from msgspec import Struct
+
+from contract.event import Outcome
+
+
+class StopStatus(StrEnum):
+    """What a stop has come to."""
+
+    OPEN = "open"
+    DELIVERED = "delivered"
+    PARTLY = "partly"
+    PICKED_UP = "picked_up"
+    ATTEMPTED = "attempted"
+    REFUSED = "refused"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+    """Taken back at the hub, and nobody says that they were there."""
+
+
+class ProofView(Struct, frozen=True):
+    """One proof as the hub knows it. `corrected_by`: the decision that took it back."""
+
+    fact_id: bytes
+    stop: str
+    outcome: Outcome
+    delivered: tuple[str, ...]
+    refused: tuple[str, ...]
+    happened_ms: int
+    time_source: str
+    uncertainty_ms: int | None
+    known_ms: int
+    at_ms: int
+    device: str
+    incarnation: bytes
+    ord: int
+    actor: str = ""
+    reason: str = ""
+    recipient: str = ""
+    relation: str = ""
+    notes: str = ""
+    lat_e7: int | None = None
+    lon_e7: int | None = None
+    accuracy_m: int | None = None
+    fix_age_s: int | None = None
+    cold_verdict: str = ""
+    cold_budget_s: int | None = None
+    signature: bytes | None = None
+    photos: tuple[bytes, ...] = ()
+    corrected_by: bytes | None = None
+
+    @property
+    def id(self) -> str:
+        """The identity, hex: its address."""
+        return self.fact_id.hex()
+
+
+in_order: Final[Callable[[ProofView], tuple[int, str, bytes, int, bytes]]] = attrgetter(
+    "happened_ms", "device", "incarnation", "ord", "fact_id"
+)
+
+DONE: Final = frozenset({StopStatus.DELIVERED, StopStatus.PARTLY, StopStatus.PICKED_UP})
+"""What shippers pay for."""
+_GIVEN: Final = frozenset({Outcome.DELIVERED, Outcome.PICKED_UP})
+_RANK: Final = {
+    Outcome.ATTEMPTED: 0,
+    Outcome.REFUSED: 1,
+    Outcome.DELIVERED: 2,
+    Outcome.PICKED_UP: 2,
+    Outcome.RETURNED: 2,
+}
+
+
+class StopOutcome(Struct, frozen=True):
+    """A stop by its proofs, all of them in order. `decided_by` is the one that its status comes from."""
+
+    status: StopStatus
+    proofs: tuple[ProofView, ...] = ()
+    decided_by: ProofView | None = None
+    conflict: bool = False
+
+    @property
+    def visited(self) -> bool:
+        """Whether anybody says that they were there."""
+        return self.decided_by is not None
+
+    @property
+    def first(self) -> ProofView | None:
+        """The first proof that counts."""
+        return next(counting(self.proofs), None)
+
+
+UNVISITED: Final = StopOutcome(StopStatus.OPEN)
+
+
+def counting(proofs: Iterable[ProofView]) -> Iterator[ProofView]:
+    """Those that nobody took back."""
+    return (proof for proof in proofs if proof.corrected_by is None)
+
+
+def fold_stop(proofs: Sequence[ProofView], *, cancelled: bool = False) -> StopOutcome:
+    """What a stop has come to."""
+    ordered = tuple(sorted(proofs, key=in_order))
+    counts = list(counting(ordered))
+    if not counts:
+        return StopOutcome(StopStatus.CANCELLED if cancelled else StopStatus.OPEN, ordered)
+    holds = counts[0]
+    for proof in counts[1:]:
+        if _RANK[proof.outcome] >= _RANK[holds.outcome]:
+            holds = proof
+    return StopOutcome(_status(holds, counts), ordered, holds, _contradict(counts))
+
+
+def _status(holds: ProofView, counts: Sequence[ProofView]) -> StopStatus:
+    if holds.outcome not in _GIVEN:
+        return StopStatus(holds.outcome.value)
+    given = {parcel for proof in counts if proof.outcome in _GIVEN for parcel in proof.delivered}
+    held_back = {parcel for proof in counts for parcel in proof.refused} - given
+    if given and held_back:
+        return StopStatus.PARTLY
+    return StopStatus(holds.outcome.value)
+
+
+def _contradict(counts: Sequence[ProofView]) -> bool:
+    for i, first in enumerate(counts):
+        for later in counts[i + 1 :]:
+            tried = first.outcome is Outcome.ATTEMPTED or later.outcome is Outcome.RETURNED
+            if first.device != later.device and not tried:
+                return True
+    return False

@@ -1,0 +1,254 @@
+"""Makes, plans and changes routes: read, compute outside any transaction, then write if nothing moved meanwhile."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, insert, update
+
+from hub.accounts.audit import audit
+from hub.db import Database
+from hub.deliveries.figures import work_out
+from hub.errors import Refused
+from hub.routes.planning import Drawn, Planned, bound, by_hand, draw, pose
+from hub.routes.progress import Progress, read_progress
+from hub.routes.queries import (
+    RouteView,
+    StopView,
+    find_route,
+    find_stops,
+    list_routes,
+    stops_of,
+    vehicles,
+    waiting_stops,
+)
+from hub.routes.roads import Roads
+from hub.routes.solver import solve
+from hub.routes.stops import add_stops, merge
+from hub.routes.tables import route, route_stop
+from hub.routes.vehicles import read_day
+from hub.shipments.queries import unplanned
+
+MAX_SECONDS: Final = 120
+MAX_STOPS_AT_ONCE: Final = 5_000
+"""Of one plan: road times of 25 million pairs take 200 MB."""
+_r, _st = route.c, route_stop.c
+_planning = Lock()
+"""One plan at a time: each may keep a core busy for a minute or two."""
+
+
+class Desk(Struct, frozen=True):
+    """Who does it, with what and when."""
+
+    database: Database
+    roads: Roads
+    who: str
+    now_ms: int
+
+
+def make_routes(desk: Desk, day: str, wanted: Sequence[str] = (), references: Sequence[str] = ()) -> list[str]:
+    """Make stops of the shipments that wait, and a route for each van that has none that day; the ids of the vans' routes.
+
+    Args:
+        desk: who does it.
+        day: ISO 8601 date.
+        wanted: ids of vans; none: all.
+        references: of shipments; none: all that wait for this day or any.
+
+    Raises:
+        Refused: an unknown van, or none.
+    """
+    read_day(day)
+    with desk.database.write() as tx:
+        vans = {van.id: van for van in vehicles(tx)}
+        if unknown := [name for name in wanted if name not in vans]:
+            raise Refused(f"there is no van {unknown[0]!r}")
+        chosen = [vans[name] for name in dict.fromkeys(wanted)] or list(vans.values())
+        if not chosen:
+            raise Refused("there is no van yet; say first which there are")
+        there = {one.vehicle.id: one.id for one in list_routes(tx, day=day)}
+        made = []
+        for van in chosen:
+            if van.id in there:
+                continue
+            there[van.id] = name = f"{day}-{van.id}"
+            named = {"id": name, "name": van.name, "day": day, "vehicle": van.id, "device": "", "roads": ""}
+            known = {"made_ms": desk.now_ms, "changed_ms": desk.now_ms, "metres": 0, "version": 0}
+            tx.execute(insert(route), {**named, **known})
+            made.append(name)
+        merged = merge(unplanned(tx, day, references))
+        add_stops(tx, merged, day)
+        told = f"{len(made)} routes, {len(merged)} stops"
+        audit(tx, at_ms=desk.now_ms, who=desk.who, action="route.make", subject=day, new=told)
+        return [there[van.id] for van in chosen]
+
+
+def optimise(desk: Desk, names: Sequence[str], seconds: float, *, waiting: bool) -> Drawn:
+    """Plan these routes of one day together and keep the plan.
+
+    Args:
+        desk: who does it.
+        names: of routes.
+        seconds: how long to search.
+        waiting: take stops of that day that are on no route, too.
+
+    Raises:
+        Refused: the routes changed meanwhile, another plan is being made, or there is none.
+    """
+    if not _planning.acquire(blocking=False):
+        raise Refused("another plan is being computed; try again when it is done")
+    try:
+        with desk.database.read() as conn:
+            planned = _posed(conn, desk, names, waiting=waiting)
+            before = _state(conn, planned)
+        if len(planned.stops) > MAX_STOPS_AT_ONCE:
+            raise Refused(f"{len(planned.stops)} stops at once; at most {MAX_STOPS_AT_ONCE} are planned together")
+        problem = bound(planned.problem)
+        drawn = draw(planned, solve(problem, min(seconds, MAX_SECONDS)))
+    finally:
+        _planning.release()
+    with desk.database.write() as tx:
+        if _state(tx, planned) != before:
+            raise Refused("the routes changed while the plan was computed; nothing was changed, plan again")
+        _keep(tx, desk, planned, drawn, action="route.optimise")
+    return drawn
+
+
+def reorder(desk: Desk, name: str, stops: Sequence[str], why: str = "") -> Drawn:
+    """Make these the open stops of a route, in this order: stops of other routes come here, those left out wait.
+
+    Raises:
+        Refused: a stop cannot be moved.
+    """
+    with desk.database.write() as tx:
+        views = find_stops(tx, stops)
+        others = {view.route for view in views.values() if view.route and view.route != name}
+        for stop in stops:
+            if stop not in views:
+                raise Refused(f"there is no stop {stop!r}")
+        if len(set(stops)) != len(stops):
+            raise Refused("a stop stands twice in the order; each is met once")
+        planned = _posed(tx, desk, [name, *sorted(others)], waiting=False, also=views.values())
+        _refuse_moved(planned.routes, name, stops)
+        wanted = set(stops)
+        orders: dict[str, list[str]] = {name: list(stops)}
+        for other in planned.routes[1:]:
+            orders[other.route.id] = [at.stop.stop for at in other.stops if at.open and at.stop.stop not in wanted]
+        drawn = by_hand(planned, orders)
+        _keep(tx, desk, planned, drawn, action="route.reorder", why=why)
+    return drawn
+
+
+def _refuse_moved(routes: Sequence[Progress], name: str, stops: Sequence[str]) -> None:
+    """Nobody can go twice where somebody was, and parcels in a van do not change vans by a click."""
+    wanted = set(stops)
+    for one in routes:
+        for at in one.stops:
+            here = at.stop.stop in wanted
+            if here and not at.open:
+                raise Refused(f"{at.stop.name}: somebody was there, or it is cancelled; it stays as it is")
+            moves = here is not (one.route.id == name)
+            leaves = moves and (one.route.id == name or here)
+            if at.open and at.aboard and leaves:
+                raise Refused(
+                    f"{at.stop.name}: {len(at.aboard)} parcels are in {one.route.name}; unload them first, or leave it there"
+                )
+
+
+def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, restore: bool = False) -> None:
+    """Nobody is to go there any more (or again). What was proved there stays, and a proof that comes is kept and shown.
+
+    Raises:
+        Refused: a stop is none of this route's.
+    """
+    with desk.database.write() as tx:
+        found = {view.stop: view for view in stops_of(tx, [name])[name]}
+        for stop in stops:
+            if stop not in found:
+                raise Refused(f"there is no stop {stop!r} on this route")
+        at_ms = None if restore else desk.now_ms
+        c = route_stop.c
+        tx.execute(update(route_stop).where(c.stop.in_(stops), c.route == name).values(cancelled_ms=at_ms))
+        tx.execute(update(route).where(_r.id == name).values(changed_ms=desk.now_ms))
+        action = "stop.restore" if restore else "stop.cancel"
+        for stop in stops:
+            told = f"{stop} ({found[stop].name})"
+            audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=name, new=told, why=why)
+        view = _found(tx, name)
+        work_out(tx, view.day, desk.now_ms)
+
+
+def rename(desk: Desk, name: str, to: str) -> None:
+    """Call a route otherwise."""
+    with desk.database.write() as tx:
+        before = _found(tx, name)
+        if to == before.name:
+            return
+        tx.execute(update(route).where(_r.id == name).values(name=to, changed_ms=desk.now_ms))
+        audit(tx, at_ms=desk.now_ms, who=desk.who, action="route.rename", subject=name, old=before.name, new=to)
+
+
+def _found(conn: Connection, name: str) -> RouteView:
+    view = find_route(conn, name)
+    if view is None:
+        raise Refused(f"there is no route {name!r}")
+    return view
+
+
+def _posed(
+    conn: Connection, desk: Desk, names: Sequence[str], *, waiting: bool, also: Iterable[StopView] = ()
+) -> Planned:
+    views = [_found(conn, name) for name in dict.fromkeys(names)]
+    if not views:
+        raise Refused("no route to plan")
+    if len({view.day for view in views}) > 1:
+        raise Refused("routes of several days cannot be planned together")
+    progress = read_progress(conn, views, stops_of(conn, [view.id for view in views]), desk.now_ms)
+    extra = {stop.stop: stop for stop in waiting_stops(conn, views[0].day)} if waiting else {}
+    extra |= {stop.stop: stop for stop in also if not stop.route and stop.cancelled_ms is None}
+    return pose(conn, progress, list(extra.values()), desk.roads, desk.now_ms)
+
+
+def _state(conn: Connection, planned: Planned) -> object:
+    """What a plan was made of, but for the clock."""
+    names = [one.route.id for one in planned.routes]
+    routes = read_progress(conn, [_found(conn, name) for name in names], stops_of(conn, names), planned.base_ms)
+    stops = find_stops(conn, (stop.stop for stop in planned.stops))
+    return (
+        [(one.route.changed_ms, [(at.stop.stop, at.open, at.aboard) for at in one.stops]) for one in routes],
+        {name: stop.route for name, stop in stops.items()},
+    )
+
+
+def _keep(tx: Connection, desk: Desk, planned: Planned, drawn: Drawn, *, action: str, why: str = "") -> None:
+    settled = {one.route.id: [at.stop.stop for at in one.stops if not at.open] for one in planned.routes}
+    for new in drawn.orders:
+        _keep_order(tx, new.route, settled[new.route], dict(new.stops))
+        c = route.c
+        values = {"end_ms": new.end_ms, "metres": new.metres, "roads": drawn.roads, "changed_ms": desk.now_ms}
+        # Where a day began stays, for what is expected is reckoned from there.
+        has_left = next(one.has_left for one in planned.routes if one.route.id == new.route)
+        values |= {} if has_left else {"start_ms": new.start_ms}
+        tx.execute(update(route).where(c.id == new.route).values(**values))
+        told = f"{len(new.stops)} stops, {new.metres // 1000} km"
+        audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=new.route, new=told, why=why)
+    if drawn.waiting:
+        rows = [{"key": stop, "reason": reason.value, "figure": value} for stop, reason, value in drawn.waiting]
+        change = update(route_stop).where(_st.stop == bindparam("key"))
+        tx.execute(
+            change.values(route="", seq=0, eta_ms=None, why=bindparam("reason"), why_value=bindparam("figure")), rows
+        )
+    for day in {one.route.day for one in planned.routes}:
+        work_out(tx, day, desk.now_ms)
+
+
+def _keep_order(tx: Connection, name: str, settled: Collection[str], etas: Mapping[str, int]) -> None:
+    change = update(route_stop).where(_st.stop == bindparam("key"))
+    fixed = [{"key": stop, "at": n} for n, stop in enumerate(settled)]
+    if fixed:
+        tx.execute(change.values(seq=bindparam("at")), fixed)
+    moved = [{"key": s, "at": n, "eta": eta} for n, (s, eta) in enumerate(etas.items(), start=len(fixed))]
+    if moved:
+        placed = change.values(route=name, seq=bindparam("at"), eta_ms=bindparam("eta"), why="", why_value=0)
+        tx.execute(placed, moved)

@@ -1,0 +1,42 @@
+"""A day from the shippers' file to the proof, through the interface."""
+
+from contract.event import Outcome, Step, Verdict
+from contract.route import check_scan, vehicles_by_parcel
+from hub.routes.assigning import ASSIGN_ROUTE
+from tests.hub.routes.dispatching import Dispatch, order
+
+
+def test_orders_become_a_route_on_the_device_and_proofs_its_progress(desk: Dispatch) -> None:
+    desk.device("van-1")
+    desk.device("dock-1", place="Depot North, dock 1")
+    desk.van("van-1", "van-1")
+    assert desk.ships(*(order(n) for n in range(6)))["created"] == 6
+
+    planned = desk.routes()
+    assert planned["waiting"] == []
+    stops = desk.stops()
+    assert len(stops) == 6
+
+    told = desk.ask("POST", "/routes/2026-06-01-van-1/assign", json={})
+    assert (told["device"], told["version"], told["parcels"]) == ("van-1", 1, 6)
+    assert told["told"] == ["dock-1", "van-1"]
+    assert desk.hub.decisions[-1].action == ASSIGN_ROUTE
+    route = desk.route_on("van-1")
+    assert route is not None
+    assert [stop.stop for stop in route.stops] == stops
+    manifest, dock = desk.manifest_on("van-1"), desk.manifest_on("dock-1")
+    assert manifest is not None
+    assert dock is not None
+    assert (manifest.mine, dock.mine) == (0, None)
+    assert check_scan(dock, vehicles_by_parcel(dock), "HOLDFAST-00003", Step.LOADED).verdict is Verdict.EXPECTED
+
+    desk.load("van-1", *(f"HOLDFAST-{n:05}" for n in range(5)))
+    loading = desk.ask("GET", "/routes/2026-06-01-van-1/loading")
+    assert (loading["wanted"], loading["loaded"], loading["complete"]) == (6, 5, False)
+    assert [one["parcel"] for one in loading["missing"]] == ["HOLDFAST-00005"]
+
+    identity = desk.prove("van-1", stops[0], Outcome.DELIVERED, route.stops[0].parcels[0].parcel)
+    after = desk.route()
+    assert after["items"][0]["status"] == "delivered"
+    assert after["items"][0]["delivery"] == identity
+    assert (after["stops"], after["visited"], after["done"]) == (6, 1, 1)
