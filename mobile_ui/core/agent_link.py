@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from contract.errors import ContractError
 from contract.local import Answer, Follow, FrameReader, Happening, Request, decode_answer, frame
@@ -25,6 +25,24 @@ FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 
 Done = Callable[[Answer], None]
+Post = Callable[[Callable[[], None]], None]
+"""Runs a call on the app's own thread, soon."""
+
+
+class Link(Protocol):
+    """A conversation with an agent."""
+
+    happened: Callable[[Happening], None]
+    connected: Callable[[bool], None]
+
+    def start(self) -> None:
+        """Begin it."""
+
+    def stop(self) -> None:
+        """End it."""
+
+    def ask(self, request: Request, done: Done = ...) -> None:
+        """Ask; `done` gets the answer on the app's own thread."""
 
 
 class _Lost(Exception):
@@ -101,7 +119,7 @@ class AgentLink:
     def __init__(
         self,
         folder: Path,
-        post: Callable[[Callable[[], None]], None],
+        post: Post,
         *,
         happened: Callable[[Happening], None] = lambda _happening: None,
         connected: Callable[[bool], None] = lambda _is: None,

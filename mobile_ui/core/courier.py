@@ -103,7 +103,7 @@ class Courier:
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._link = link
-        self._incoming = incoming
+        self.incoming = incoming
         self._now_ms = now_ms
         self._changed = changed
         self._sound = sound
@@ -451,7 +451,7 @@ class Courier:
         request = proof_draft.request_of(draft)
         try:
             if draft.signature is not None and request.signature is not None:
-                write_once(self._incoming / request.signature, encode_signature(draft.signature))
+                write_once(self.incoming / request.signature, encode_signature(draft.signature))
         except OSError as error:
             self._say(say("NOT KEPT: {why}", why=str(error)), Tone.REFUSED)
             return
@@ -475,7 +475,7 @@ class Courier:
         def dropped(_answer: Answer) -> None:
             for name in files:
                 with suppress(OSError):
-                    (self._incoming / name).unlink(missing_ok=True)
+                    (self.incoming / name).unlink(missing_ok=True)
 
         self._link.ask(DraftDrop(_draft_name(key)), dropped)
         if self.at_stop == key:
@@ -492,7 +492,7 @@ class Courier:
         draft = self.draft
         if draft is None:
             return None
-        return self._incoming / f"{draft.request_id.hex()}-{self._entropy(4).hex()}.jpg"
+        return self.incoming / f"{draft.request_id.hex()}-{self._entropy(4).hex()}.jpg"
 
     def add_photo(self, path: Path) -> None:
         """A photo was taken to where `photo_path` said; it is on disk before it counts."""

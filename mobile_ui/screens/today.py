@@ -1,0 +1,85 @@
+"""Today: where to go, what is done, what the hub changed; as a list or as a map."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from kivy.uix.widget import Widget
+
+from mobile_ui.core.courier import Topic
+from mobile_ui.core.say import say
+from mobile_ui.core.shown import clock
+from mobile_ui.screens.page import Page
+from mobile_ui.widgets.basics import LARGE, SMALL, Box, Rule, Tap, Text
+from mobile_ui.widgets.route_map import RouteMap
+from mobile_ui.widgets.stop_rows import StopList
+
+
+class TodayPage(Page):
+    """The day's stops."""
+
+    topics: ClassVar = frozenset({Topic.DAY, Topic.SETTINGS, Topic.PERSON, Topic.DRAFT})
+    as_map = False
+
+    def draw(self) -> Widget:
+        """Head, changes, then list or map."""
+        look, day = self.look, self.courier.day
+        if day.route is None:
+            return self.page(say("Today"), *self._nothing())
+        done = say("{done} of {all} done", done=day.done, all=len(day.stops))
+        head = Box(
+            Text(look, day.route.name, size=LARGE),
+            Text(look, say("{vehicle} · {progress}", vehicle=day.route.vehicle, progress=done), size=SMALL),
+            gap=0,
+        )
+        toggle = Tap(look, say("List") if self.as_map else say("Map"), self._toggle, size_hint_x=0.32)
+        whole = Box(Box(head, toggle, across=True, pad=10, fill=look.palette.panel), Rule(look), gap=0, size_hint_y=1)
+        for line in self._lines():
+            whole.add_widget(line)
+        if self.as_map:
+            whole.add_widget(RouteMap(look, day, self.shell.open_stop))
+        else:
+            stops = getattr(self, "_stops", None) or StopList(self.shell.open_stop)
+            self._stops = stops
+            if stops.parent is not None:
+                stops.parent.remove_widget(stops)
+            stops.show(look, day)
+            whole.add_widget(stops)
+        return whole
+
+    def _nothing(self) -> list[Widget]:
+        look = self.look
+        return [
+            Text(look, say("No route has come yet."), size=LARGE),
+            Text(look, say("It comes by itself when there is network. What you scan is kept meanwhile.")),
+            Tap(look, say("Load the van"), lambda: self.shell.go("load"), primary=True),
+        ]
+
+    def _lines(self) -> list[Widget]:
+        look, courier, palette = self.look, self.courier, self.look.palette
+        lines: list[Widget] = []
+        if changes := courier.changes:
+            text = say("! The route was changed: {n} stops. Tap when you have seen it", n=len(changes))
+            lines.append(Tap(look, text, courier.look_at_changes, fill=palette.attention, ink=palette.on_attention))
+        begun = [draft for draft in courier.drafts.values() if draft.stop.stop != courier.at_stop]
+        for draft in begun[:1]:
+            text = say("◆ Begun and not finished: {name}. Tap to go on", name=draft.stop.name)
+            lines.append(Tap(look, text, self._going_on(draft.stop.stop)))
+        current = courier.day.next_stop
+        if current is not None and current.stop.window is not None and self.shell.now_ms() > current.stop.window.to_ms:
+            lines.append(
+                Box(
+                    Text(
+                        look,
+                        say("◆ Stop {n} was due by {time}", n=current.number, time=clock(current.stop.window.to_ms)),
+                    ),
+                    pad=10,
+                )
+            )
+        return lines
+
+    def _going_on(self, stop: str) -> Callable[[], None]:
+        return lambda: self.shell.open_stop(stop)
+
+    def _toggle(self) -> None:
+        self.as_map = not self.as_map
+        self.redraw()

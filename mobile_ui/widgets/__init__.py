@@ -1,0 +1,1 @@
+"""Widgets of our own; everything that is drawn or touched."""
