@@ -16,6 +16,7 @@ from hub.accounts.throttle import LoginThrottle
 from hub.coldchain import api as coldchain_api
 from hub.coldchain import excursion_api, record_api
 from hub.context import HubContext
+from hub.deliveries import api as deliveries_api
 from hub.display import api as display_api
 from hub.fleet import api as fleet_api
 from hub.fleet import closing, enrolling
@@ -25,6 +26,7 @@ from hub.notices import page as notices_page
 from hub.pages import (
     account,
     audit,
+    deliveries,
     devices,
     display,
     excursions,
@@ -33,6 +35,8 @@ from hub.pages import (
     photos,
     sensor,
     sensor_new,
+    routes,
+    shipments,
     temperature,
 )
 from hub.pages import tracking as tracking_pages
@@ -128,8 +132,10 @@ def create_app(context: HubContext) -> FastAPI:
     app.include_router(trips_api.router)
     app.include_router(reports_router(trip_report, parcel_report))
     app.include_router(trips_pages.router, include_in_schema=False)
-    for router in (shipments_api.router, vehicle_api.router, route_api.router):
+    for router in (shipments_api.router, vehicle_api.router, route_api.router, deliveries_api.router):
         app.include_router(router)
+    for router in (shipments.router, routes.router, deliveries.router):
+        app.include_router(router, include_in_schema=False)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)
     app.include_router(notices_page.api)

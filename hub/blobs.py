@@ -240,3 +240,20 @@ class _Part:
     def discard(self) -> None:
         self._data.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
+
+
+def came_so_far(data: Path, digest: bytes) -> tuple[int, int] | None:
+    """Of an attachment on its way: how many of its bytes came, and how many it has; None where nobody began to send it.
+
+    Args:
+        data: the hub's data folder.
+        digest: names the attachment.
+    """
+    incoming = data / FOLDER / "incoming"
+    for path in incoming.glob(f"*.{digest.hex()}.*.part"):
+        device, _, size = path.name.removesuffix(".part").split(".")
+        # Written by another thread: what is gone between the two looks has come, or begins anew.
+        with suppress(OSError):
+            missing = _Part(incoming, device, digest, int(size)).missing()
+            return int(size) - sum(end - start for start, end in missing), int(size)
+    return None

@@ -29,7 +29,7 @@ CONTACT: Final = "contact"
 CONTACT_TOLD_MS: Final = 4_000
 """Each time for a device that sends live values every 5 s, and no more often for one that uploads a backlog."""
 
-TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "position")
+TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "position", "delivery")
 
 FLUSH_S: Final = 0.1
 """One write per viewer ten times a second is quick for an eye and cheap for the hub."""

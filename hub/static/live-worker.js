@@ -21,7 +21,7 @@ function open(after) {
     latest.clear();
     tell({ type: "refetch" });
   });
-  for (const topic of ["parcel", "sensor", "device", "incident", "excursion", "position"]) {
+  for (const topic of ["parcel", "sensor", "device", "incident", "excursion", "position", "delivery"]) {
     source.addEventListener(topic, (event) => {
       const message = { type: "change", topic, ...JSON.parse(event.data) };
       const name = `${topic} ${message.key}`;

@@ -120,6 +120,9 @@ const show = {
     if (value) document.dispatchEvent(new CustomEvent("excursion", { detail: value }));
     if (document.querySelector('[data-topics~="excursion"]')) refetchSoon();
   },
+  delivery() {
+    if (document.querySelector('[data-topics~="delivery"]')) refetchSoon();
+  },
   position(key, value) {
     if (value) document.dispatchEvent(new CustomEvent("position", { detail: { key, ...value } }));
   },

@@ -24,6 +24,7 @@ PAGES: Final = (
     ("/temperature", "Temperature", Role.VIEWER),
     ("/excursions", "Excursions", Role.VIEWER),
     ("/trips", "Trips", Role.VIEWER),
+    ("/routes", "Routes", Role.VIEWER),
     ("/map", "Map", Role.VIEWER),
     ("/devices", "Devices", Role.VIEWER),
     ("/notices", "Notices", Role.OPERATOR),

@@ -43,6 +43,22 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/devices/{device_id}
         GET /api/v1/devices/{device_id}/track
         GET /api/v1/positions
+        GET /api/v1/shipments
+        GET /api/v1/vehicles
+        GET /api/v1/routes
+        GET /api/v1/routes/{route_id}
+        GET /api/v1/routes/{route_id}/loading
+        GET /api/v1/deliveries
+        GET /api/v1/deliveries/{delivery_id}
+        GET /api/v1/deliveries/{delivery_id}/verify
+        GET /api/v1/figures
+        GET /api/v1/blobs/{sha256}
+        GET /shipments
+        GET /routes
+        GET /routes/{route_id}
+        GET /deliveries
+        GET /deliveries/{delivery_id}
+        GET /deliveries/{delivery_id}/verify
         GET /api/v1/facts
         GET /api/v1/incidents
         GET /api/v1/quarantine
@@ -84,6 +100,18 @@ MATRIX: dict[frozenset[Role], str] = {
     DISPATCHERS: """
         POST /api/v1/parcels/{parcel_id}/corrections
         POST /tracking/{segment}/corrections
+        POST /api/v1/shipments
+        POST /api/v1/shipments/{shipment_id}/cancel
+        PUT /api/v1/vehicles/{vehicle_id}
+        POST /api/v1/routes
+        PATCH /api/v1/routes/{route_id}
+        POST /api/v1/routes/{route_id}/optimise
+        POST /api/v1/routes/{route_id}/assign
+        POST /api/v1/routes/{route_id}/withdraw
+        POST /shipments
+        POST /routes
+        POST /routes/vehicles
+        POST /routes/{route_id}
     """,
     AUDITORS: """
         GET /api/v1/audit
