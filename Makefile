@@ -4,6 +4,8 @@
 #   make bench ARGS="capture wire"    some benchmarks only
 
 ARGS ?=
+# The van of the last demo; any other agent.toml by name.
+CONFIG ?= $(firstword $(shell ls -dt demo-data/*/devices/van-1/agent.toml 2>/dev/null) agent.toml)
 PYTHON ?=
 export PYTHON
 
@@ -11,13 +13,16 @@ export PYTHON
 WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test test-fast bench soak setup lint format lock clean setup-run setup-test
+.PHONY: help demo courier test test-fast bench soak setup lint format lock clean setup-run setup-test setup-courier
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: setup-run ## run the whole story: hub, vans, dock, couriers, outages
 	.venv/bin/holdfast-sim demo $(ARGS)
+
+courier: setup-courier ## open the courier's app; CONFIG=folder/agent.toml names the device
+	.venv/bin/holdfast-courier --config $(CONFIG) $(ARGS)
 
 test: lint ## lint and all tests
 	$(PYTEST) $(ARGS)
@@ -55,3 +60,6 @@ setup-run:
 
 setup-test:
 	@scripts/setup test
+
+setup-courier:
+	@scripts/setup courier

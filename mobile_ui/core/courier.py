@@ -212,6 +212,11 @@ class Courier:
             self._sound(tone)
         self._changed(Topic.SAID)
 
+    def _unsay(self) -> None:
+        """What a step wanted was given."""
+        if self.tone is Tone.UNEXPECTED:
+            self._say(NOTHING)
+
     # -- the day ---------------------------------------------------------------------------------------------------
 
     def _load_facts(self, before: int | None) -> None:
@@ -418,6 +423,7 @@ class Courier:
             return
         try:
             self._put(what(draft))
+            self._unsay()
         except NotYet as error:
             self._say(error.why, Tone.UNEXPECTED)
 
@@ -482,7 +488,7 @@ class Courier:
             self.at_stop = None
         self._load_facts(None)
         self.refresh()
-        self._say(say("Kept: stop {name}", name=draft.stop.name), Tone.KEPT)
+        self._say(say("Kept: {name}", name=draft.stop.name), Tone.KEPT)
         self._changed(Topic.DRAFT)
 
     # -- photos and alarms -----------------------------------------------------------------------------------------

@@ -76,14 +76,16 @@ class Page(Screen):  # type: ignore[misc] # kivy ships without types
         *body: Widget,
         back: Callable[[], None] | None = None,
         foot: tuple[Widget, ...] = (),
+        still: bool = False,
     ) -> Widget:
-        """Title, a body that scrolls, and what is always in reach below it."""
+        """Title, a body that scrolls unless it is to be `still` under a pen, and what is always in reach below it."""
         look = self.look
         head = Box(across=True, pad=8, fill=look.palette.panel)
         if back is not None:
             head.add_widget(Tap(look, say("← Back"), back, size_hint_x=None, width=dp(96) * look.scale))
         head.add_widget(Text(look, title, size=LARGE, pos_hint={"center_y": 0.5}))
-        whole = Box(head, Rule(look), Scroll(*body), gap=0, size_hint_y=1)
+        middle = Box(*body, Widget(), pad=12, gap=12, size_hint_y=1) if still else Scroll(*body)
+        whole = Box(head, Rule(look), middle, gap=0, size_hint_y=1)
         if foot:
             whole.add_widget(Box(*foot, pad=12, gap=10, fill=look.palette.panel))
         return whole

@@ -96,7 +96,8 @@ class ProofPage(Page):
         body = [Text(self.look, where, size=SMALL, colour=self.look.palette.quiet), *draws[draft.step](draft)]
         if draft.step is DraftStep.KEEPING:
             return self.page(TITLES[draft.step], *body)
-        return self.page(TITLES[draft.step], *body, back=self._back, foot=(self._next(draft),))
+        still = draft.step is DraftStep.SIGNATURE
+        return self.page(TITLES[draft.step], *body, back=self._back, foot=(self._next(draft),), still=still)
 
     def _next(self, draft: ProofDraft) -> Widget:
         if draft.step is DraftStep.REVIEW:
@@ -171,9 +172,7 @@ class ProofPage(Page):
         if Check.COLD in draft.stop.checks and van.verdict is not None:
             sign, word = VERDICTS[van.verdict]
             body.append(
-                Text(
-                    look, say("{value} · {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word), size=LARGE
-                )
+                Text(look, say("{value} {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word), size=LARGE)
             )
             if van.left_s is not None:
                 body.append(Text(look, say("Time left: {time}", time=duration(van.left_s))))

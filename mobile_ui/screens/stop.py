@@ -67,7 +67,7 @@ class StopPage(Page):
         if van.verdict is None:
             return Text(look, say("Cold goods: no sensor is judged in this van"), colour=look.palette.quiet)
         sign, word = VERDICTS[van.verdict]
-        text = say("Cold: {value} · {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word)
+        text = say("Cold: {value} {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word)
         lines = [Text(look, text)]
         if van.left_s is not None:
             lines.append(Text(look, say("Time left: {time}", time=duration(van.left_s)), size=SMALL))

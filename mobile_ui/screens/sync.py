@@ -67,4 +67,9 @@ class SyncPage(Page):
 
     def _figure(self, n: int, what: Sentence) -> Widget:
         look = self.look
-        return Box(Text(look, str(n), size=HUGE), Text(look, what, size=SMALL, colour=look.palette.quiet), gap=0)
+        return Box(
+            Text(look, str(n), size=HUGE),
+            Text(look, what, size=SMALL, colour=look.palette.quiet),
+            gap=0,
+            pos_hint={"top": 1},
+        )

@@ -58,7 +58,7 @@ class TodayPage(Page):
         look, courier, palette = self.look, self.courier, self.look.palette
         lines: list[Widget] = []
         if changes := courier.changes:
-            text = say("! The route was changed: {n} stops. Tap when you have seen it", n=len(changes))
+            text = say("! The route was changed, stops: {n}. Tap when you have seen it", n=len(changes))
             lines.append(Tap(look, text, courier.look_at_changes, fill=palette.attention, ink=palette.on_attention))
         begun = [draft for draft in courier.drafts.values() if draft.stop.stop != courier.at_stop]
         for draft in begun[:1]:

@@ -134,6 +134,7 @@ class Box(BoxLayout):  # type: ignore[misc] # kivy ships without types
             **more,
         )
         if self.size_hint_y is None:
+            self.height = 0
             self.bind(minimum_height=self.setter("height"))
         if fill is not None:
             with self.canvas.before:
@@ -141,6 +142,8 @@ class Box(BoxLayout):  # type: ignore[misc] # kivy ships without types
                 self._ground = Rectangle()
             self.bind(pos=self._place, size=self._place)
         for child in children:
+            if across and not child.pos_hint:
+                child.pos_hint = {"center_y": 0.5}
             self.add_widget(child)
 
     def _place(self, *_: object) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from kivy.graphics import Color, Rectangle
 from kivy.metrics import dp, sp
-from kivy.properties import ObjectProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
@@ -23,27 +22,22 @@ ROW_DP = 76
 
 
 class StopRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):  # type: ignore[misc] # kivy ships without types
-    """One stop: number, name and address, window, what became of it."""
-
-    row = ObjectProperty(None, allownone=True)
+    """One stop: number, name over address, window over what became of it."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(orientation="horizontal", padding=(dp(12), dp(6)), spacing=dp(10), **more)
-        self._labels = [Label(halign=align, valign="middle", shorten=True) for align in ("center", "left", "right")]
-        for label, part in zip(self._labels, (0.14, 0.56, 0.30), strict=True):
-            label.size_hint_x = part
-            label.bind(size=self._fit)
-            self.add_widget(label)
+        super().__init__(orientation="horizontal", padding=(dp(10), dp(10)), spacing=dp(10), **more)
+        self._number = _label("center")
+        self._name, self._address = _label("left"), _label("left")
+        self._window, self._state = _label("right"), _label("right")
+        self.add_widget(_column(0.13, self._number))
+        self.add_widget(_column(0.49, self._name, self._address))
+        self.add_widget(_column(0.38, self._window, self._state))
         with self.canvas.before:
             self._ground_colour = Color(1, 1, 1, 1)
             self._ground = Rectangle()
             self._rule_colour = Color(0, 0, 0, 1)
             self._rule = Rectangle()
         self.bind(pos=self._place, size=self._place)
-
-    @staticmethod
-    def _fit(label: Any, size: tuple[float, float]) -> None:
-        label.text_size = size
 
     def _place(self, *_: object) -> None:
         self._ground.pos, self._ground.size = self.pos, self.size
@@ -57,34 +51,57 @@ class StopRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):  # type: igno
         self._tapped: Callable[[str], None] = data["tapped"]
         self._stop = one.stop.stop
         palette = look.palette
-        number, middle, right = self._labels
         ink = palette.text if one.is_open else palette.quiet
         self._ground_colour.rgba = palette.panel if data["is_next"] else palette.ground
         self._rule_colour.rgba = palette.rule
-        for label, size in zip(self._labels, (22, 15, 14), strict=True):
-            label.font_name, label.font_size, label.color = look.font, sp(size) * look.scale, ink
-        number.text = str(one.number)
-        number.color = palette.accent if data["is_next"] else ink
-        middle.text = f"{one.stop.name}\n{one.stop.address}"
-        middle.max_lines = 2
-        sign, word = STATES[one.state]
-        when = window_text(one.stop.window)
-        if not one.is_open and one.proofs:
-            when = clock(one.proofs[-1].fact.at_ms)
-        state = look(word) if one.state.value != "open" else look(_contents(one))
-        changed = "" if one.change is None else f"! {look(CHANGES[one.change])} · "
-        clash = f"! {look(say('conflict'))} · " if one.conflict else ""
-        right.text = f"{when}\n{clash}{changed}{sign} {state}"
+        for label, text, size in (
+            (self._number, str(one.number), 22),
+            (self._name, one.stop.name, 17),
+            (self._address, one.stop.address, 14),
+            (self._window, _when(one), 15),
+            (self._state, _state(look, one), 14),
+        ):
+            label.font_name, label.font_size, label.color, label.text = look.font, sp(size) * look.scale, ink, text
+        if data["is_next"]:
+            self._number.color = palette.accent
         if one.conflict or one.change is not None:
-            right.color = palette.accent
+            self._state.color = palette.accent
 
     def on_release(self) -> None:
         """Open it."""
         self._tapped(self._stop)
 
 
+def _label(align: str) -> Any:
+    label = Label(halign=align, valign="middle", shorten=True, shorten_from="right")
+    label.bind(size=label.setter("text_size"))
+    return label
+
+
+def _column(part: float, *labels: Any) -> Any:
+    column = BoxLayout(orientation="vertical", size_hint_x=part)
+    for label in labels:
+        column.add_widget(label)
+    return column
+
+
+def _when(one: StopDay) -> str:
+    return clock(one.proofs[-1].fact.at_ms) if one.proofs else window_text(one.stop.window)
+
+
+def _state(look: Look, one: StopDay) -> str:
+    if one.conflict:
+        return f"! {look(say('conflict'))}"
+    if one.change is not None:
+        return f"! {look(CHANGES[one.change])}"
+    sign, word = STATES[one.state]
+    return look(_contents(one)) if one.is_open else f"{sign} {look(word)}"
+
+
 def _contents(one: StopDay) -> Any:
-    return say("{n} parcels", n=len(one.stop.parcels)) if one.stop.parcels else say("{n} tasks", n=len(one.stop.tasks))
+    return (
+        say("Parcels: {n}", n=len(one.stop.parcels)) if one.stop.parcels else say("Tasks: {n}", n=len(one.stop.tasks))
+    )
 
 
 class StopList(RecycleView):  # type: ignore[misc] # kivy ships without types

@@ -57,7 +57,10 @@ HOUR_MS = 3_600_000
 SENSOR = "van-12.probe.rear"
 NAMES = (
     ("Wang Xiaoming", "Zhongshan North Road 275, 3-02"),
-    ("Gärtnerei Schmidt-Oberhausen GmbH & Co. KG", "Donaudampfschifffahrtsgesellschaftsstraße 114a, Hinterhaus, 3. Etage links"),
+    (
+        "Gärtnerei Schmidt-Oberhausen GmbH & Co. KG",
+        "Donaudampfschifffahrtsgesellschaftsstraße 114a, Hinterhaus, 3. Etage links",
+    ),
     ("欧阳娜娜·阿依古丽", "上海市黄浦区中山东一路外滩源三十三号北楼十二层一二〇三室"),
     ("Li Na", "Huaihai Middle Road 8"),
     ("Pharmacy at the Bund", "Zhongshan East 1st Road 18"),
@@ -85,10 +88,28 @@ def stop(n: int, *, checks: tuple[Check, ...] = (), parcels: int = 1, **more: An
 
 def route(stops: int = 12) -> Route:
     made = [stop(n, parcels=1 + n % 2) for n in range(1, stops + 1)]
-    made[0] = stop(1, parcels=2, checks=(Check.SIGNATURE, Check.PHOTO, Check.COLD), notes="Bell is broken, call.", phone="+86 21 5555 0101")
+    made[0] = stop(
+        1,
+        parcels=2,
+        checks=(Check.SIGNATURE, Check.PHOTO, Check.COLD),
+        notes="Bell is broken, call.",
+        phone="+86 21 5555 0101",
+    )
     if stops > 2:
-        made[2] = stop(3, checks=(Check.AGE, Check.SIGNATURE), tasks=(Task("t1", TaskKind.COLLECT, "Return of shoes", "RET-1"),))
-    return Route("r7", "Route 7 North", "2026-03-02", "van 12", "Depot", 312_200_000, 1_214_650_000, NOON_MS - HOUR_MS, tuple(made))
+        made[2] = stop(
+            3, checks=(Check.AGE, Check.SIGNATURE), tasks=(Task("t1", TaskKind.COLLECT, "Return of shoes", "RET-1"),)
+        )
+    return Route(
+        "r7",
+        "Route 7 North",
+        "2026-03-02",
+        "van 12",
+        "Depot",
+        312_200_000,
+        1_214_650_000,
+        NOON_MS - HOUR_MS,
+        tuple(made),
+    )
 
 
 def fact(event: Event, n: int, *, at_ms: int | None = None, actor: str = "w.chen") -> Fact:
@@ -161,7 +182,14 @@ class FakeAgent:
                 key = code.decode()
                 vehicle = self.vehicles.get(key, "")
                 verdict = Verdict.WRONG_ROUTE if vehicle else Verdict.EXPECTED
-                return self.keep(scan_event(key, step, verdict), request_id, kind="sscc", parcel=key, verdict=verdict, vehicle=vehicle)
+                return self.keep(
+                    scan_event(key, step, verdict),
+                    request_id,
+                    kind="sscc",
+                    parcel=key,
+                    verdict=verdict,
+                    vehicle=vehicle,
+                )
             case RecordProof(request_id, proof):
                 return self.keep(proof, request_id)
             case CorrectScan(request_id, target, why):
@@ -199,7 +227,10 @@ class FakeAgent:
     def page(self, limit: int, before: int | None) -> OutboxPage:
         end = len(self.facts) if before is None else before
         start = max(end - limit, 0)
-        items = [OutboxItem(fact_id(encode_core(f)), Lane.CUSTODY, f.ord, committed=False, fact=f) for f in self.facts[start:end]]
+        items = [
+            OutboxItem(fact_id(encode_core(f)), Lane.CUSTODY, f.ord, committed=False, fact=f)
+            for f in self.facts[start:end]
+        ]
         return OutboxPage(tuple(reversed(items)), start or None)
 
     def status(self) -> DeviceStatus:

@@ -1,5 +1,7 @@
 """Takes a picture of every screen: `python -m tests.mobile_ui.pictures FOLDER LANGUAGE THEME [SCALE [DENSITY]]`."""
 
+# ruff: noqa: PLC0415 kivy is imported when its environment is set, and opens a window
+
 import sys
 import tempfile
 from pathlib import Path
@@ -70,11 +72,13 @@ def story(stage: Stage, out: Path) -> None:
     app.courier.forward()
     stage.frames(6)
     shoot("proof-checks-cold")
-    from mobile_ui.core import proof_draft
     from contract.route import Check
+    from mobile_ui.core import proof_draft
 
     app.courier.change(lambda d: proof_draft.check(d, Check.COLD, done=True))
-    app.courier.change(lambda d: proof_draft.acknowledge_cold(proof_draft.give_reason(d, "recipient_accepts"), done=True))
+    app.courier.change(
+        lambda d: proof_draft.acknowledge_cold(proof_draft.give_reason(d, "recipient_accepts"), done=True)
+    )
     app.courier.forward()
     stage.frames(6)
     app.courier.change(lambda d: proof_draft.refuse(d, parcel(1, 1), refused=True))

@@ -1,5 +1,7 @@
 """The app on a stage: kivy without a screen, a fake agent behind it, and hands that touch. Import it before kivy."""
 
+# ruff: noqa: PLC0415 kivy is imported when its environment is set, and opens a window
+
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -148,7 +150,9 @@ class Stage:
 
 
 @contextmanager
-def on_stage(plan: Route | None, folder: Path, *, camera: Any = None, agent: Callable[[FakeLink], None] = lambda _a: None) -> Iterator[Stage]:
+def on_stage(
+    plan: Route | None, folder: Path, *, camera: Any = None, agent: Callable[[FakeLink], None] = lambda _a: None
+) -> Iterator[Stage]:
     """The app, from its first frame to its end. One window for the process."""
     from kivy.base import EventLoop, stopTouchApp
     from kivy.clock import Clock

@@ -1,0 +1,110 @@
+"""The day folded from what this device kept, in any order; and a map without tiles."""
+
+import random
+
+import msgspec
+import pytest
+
+from contract.event import Correction, Outcome, Proof, Step
+from contract.fact import encode_core, fact_id
+from contract.route import Route, StopChange, route_changes
+from mobile_ui.core.day import KeptFact, StopState, fold_day
+from mobile_ui.core.map_points import map_points
+from tests.mobile_ui.kit import fact, parcel, route, scan_event, stop
+
+
+def kept(event: object, n: int) -> KeptFact:
+    made = fact(event, n)  # type: ignore[arg-type] # any event
+    return KeptFact(fact_id(encode_core(made)), made)
+
+
+def proof(
+    stop_key: str, outcome: Outcome = Outcome.DELIVERED, delivered: tuple[str, ...] = (), **more: object
+) -> Proof:
+    return Proof(stop_key, outcome, delivered, **more)  # type: ignore[arg-type] # fields of a proof
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], StopState.OPEN),
+        ([proof("s1", delivered=(parcel(1, 0), parcel(1, 1)))], StopState.DELIVERED),
+        ([proof("s1", delivered=(parcel(1, 0),), refused=(parcel(1, 1),))], StopState.PARTLY),
+        ([proof("s1", delivered=(parcel(1, 0),))], StopState.PARTLY),
+        ([proof("s1", Outcome.ATTEMPTED)], StopState.ATTEMPTED),
+        ([proof("s1", Outcome.ATTEMPTED), proof("s1", delivered=(parcel(1, 0), parcel(1, 1)))], StopState.DELIVERED),
+        ([proof("s1", delivered=(parcel(1, 0),)), proof("s1", delivered=(parcel(1, 1),))], StopState.DELIVERED),
+        ([proof("s1", Outcome.PICKED_UP)], StopState.PICKED_UP),
+        ([proof("s2", Outcome.REFUSED)], StopState.OPEN),
+    ],
+)
+def test_the_state_of_a_stop_is_what_its_last_proof_says(events: list[Proof], state: StopState) -> None:
+    facts = [kept(event, n) for n, event in enumerate(events, 1)]
+    random.Random(7).shuffle(facts)
+
+    day = fold_day(route(), facts)
+
+    found = day.find("s1")
+    assert found is not None
+    assert found.state is state
+
+
+def test_the_next_stop_is_the_first_open_one() -> None:
+    day = fold_day(route(3), [kept(proof("s1", Outcome.REFUSED), 1)])
+
+    assert (day.next_stop and day.next_stop.number, day.done) == (2, 1)
+
+
+def test_what_was_loaded_is_no_longer_missing_until_its_scan_is_taken_back() -> None:
+    one = kept(scan_event(parcel(1, 0)), 1)
+    assert parcel(1, 0) not in {p.parcel for p in fold_day(route(), [one]).not_loaded}
+
+    day = fold_day(route(), [one, kept(Correction(one.fact_id, "wrong parcel"), 2)])
+
+    assert parcel(1, 0) in {p.parcel for p in day.not_loaded}
+    assert [(s.scan.parcel, s.taken_back) for s in day.scans] == [(parcel(1, 0), "wrong parcel")]
+
+
+def test_a_scan_at_a_stop_loads_nothing() -> None:
+    day = fold_day(route(), [kept(scan_event(parcel(1, 0), Step.OUT_FOR_DELIVERY), 1)])
+
+    assert day.loaded == frozenset()
+
+
+def test_a_proof_at_a_stop_that_the_hub_cancelled_is_kept_and_shown_as_a_conflict() -> None:
+    plan = route(3)
+    cancelled = msgspec.structs.replace(
+        plan, stops=(msgspec.structs.replace(plan.stops[0], cancelled=True), *plan.stops[1:])
+    )
+    facts = [kept(proof("s1", delivered=(parcel(1, 0), parcel(1, 1))), 1)]
+
+    day = fold_day(cancelled, facts, route_changes(plan, cancelled))
+
+    found = day.find("s1")
+    assert found is not None
+    assert (found.state, found.conflict, found.change) == (StopState.DELIVERED, True, StopChange.CANCELLED)
+    untouched = fold_day(cancelled, []).find("s1")
+    assert untouched is not None
+    assert (untouched.state, untouched.conflict) == (StopState.CANCELLED, False)
+
+
+def test_a_stop_that_was_taken_off_is_told_until_the_courier_looked() -> None:
+    plan = route(3)
+    after = msgspec.structs.replace(plan, stops=plan.stops[:2])
+
+    assert fold_day(after, [], route_changes(plan, after)).removed == ("s3",)
+
+
+def test_a_route_of_2000_stops_is_folded() -> None:
+    day = fold_day(Route("r", "R", "2026-03-02", stops=tuple(stop(n) for n in range(1, 2_001))), [])
+
+    assert len(day.stops) == 2_000
+
+
+def test_the_map_fits_all_stops_into_its_square() -> None:
+    points = map_points(route(40))
+
+    assert [p.number for p in points] == list(range(41))
+    assert all(-1e-9 <= c <= 1 + 1e-9 for p in points for c in (p.x, p.y))
+    assert map_points(Route("r", "R", "2026-03-02")) == ()
+    assert len(map_points(Route("r", "R", "2026-03-02", stops=(stop(1),)))) == 1

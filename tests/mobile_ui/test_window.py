@@ -1,0 +1,265 @@
+"""The window with hands on it: real layout, touch and keys of kivy, without a screen and with a fake agent."""
+
+# ruff: noqa: PLC0415 kivy is imported when its environment is set, and opens a window
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.event import Outcome, Step
+from mobile_ui.core.scan_check import Tone
+from mobile_ui.look import PRIMARY_DP, TARGET_DP
+from tests.mobile_ui.kit import parcel, route
+from tests.mobile_ui.stage import Stage, on_stage, prepare
+
+pytestmark = pytest.mark.filterwarnings("default")
+prepare(mock=True)
+SETTINGS = '{{"language":"{language}","theme":"{theme}","font_scale":{scale}}}'
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with on_stage(route(), tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.frames(8)
+        yield stage
+
+
+def test_nobody_gets_in_without_a_name(tmp_path: Path) -> None:
+    with on_stage(route(), tmp_path) as stage:
+        assert stage.app.shown == "sign-on"
+        stage.tap("Sign on")
+        assert stage.app.shown == "sign-on"
+        stage.type("w.chen")
+        stage.tap("Sign on")
+
+        assert (stage.agent.actor, stage.app.shown) == ("w.chen", "today")
+
+
+def test_a_card_signs_on(tmp_path: Path) -> None:
+    with on_stage(route(), tmp_path) as stage:
+        stage.key_in("HF:ACTOR:a.nowak")
+
+        assert stage.agent.actor == "a.nowak"
+
+
+def test_a_day_is_shown_without_a_route(tmp_path: Path) -> None:
+    with on_stage(None, tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.frames(8)
+
+        assert stage.says("No route has come yet.")
+
+
+def test_tabs_lead_everywhere(stage: Stage) -> None:
+    for tab, words in {
+        "Load": "Missing",
+        "Van": "5.4 °C",
+        "Sync": "Signed on: w.chen",
+        "Stops": "Route 7 North",
+    }.items():
+        stage.tap(tab)
+        assert stage.says(words), stage.texts()
+
+
+def test_the_map_opens_the_stop_that_is_touched(stage: Stage) -> None:
+    from kivy.tests.common import UnitTestTouch
+
+    from mobile_ui.widgets.route_map import RouteMap
+
+    stage.tap("Map")
+    (drawn,) = stage.widgets(RouteMap)
+    point = next(p for p in drawn._points if p.number == 5)
+    touch = UnitTestTouch(*drawn.to_window(*drawn._place(point)))
+    touch.touch_down()
+    touch.touch_up()
+    stage.frames()
+
+    assert stage.says("Stop 5 of 12")
+
+
+def test_loading_by_a_typing_scanner_keeps_and_sounds(stage: Stage) -> None:
+    stage.tap("Load")
+    stage.key_in(parcel(2, 0))
+    stage.agent.vehicles["BOX31"] = "van 31"
+    stage.key_in("BOX31")
+
+    assert stage.agent.step is Step.LOADED
+    assert stage.tones == [Tone.KEPT, Tone.REFUSED]
+    assert stage.says("Wrong van: it is for van 31")
+
+
+def test_a_burst_into_a_focused_field_is_taken_out_of_it_again(stage: Stage) -> None:
+    from kivy.uix.textinput import TextInput
+
+    stage.tap("Load")
+    field = stage.widgets(TextInput)[0]
+    field.focus = True
+    field.text = parcel(2, 0)
+    stage.key_in(parcel(2, 0))
+
+    assert len(stage.agent.facts) == 2
+    assert stage.widgets(TextInput)[0].text == ""
+
+
+def test_a_wrong_scan_is_taken_back_with_a_reason(stage: Stage) -> None:
+    stage.tap("Load")
+    stage.key_in(parcel(2, 0))
+    stage.tap("Take back")
+    stage.tap("Scanned by mistake")
+
+    assert stage.says("← taken back: Scanned by mistake")
+
+
+def test_a_whole_hand_over_by_hand(stage: Stage) -> None:
+    stage.app.open_stop("s1")
+    stage.frames()
+    stage.tap("HAND OVER")
+    stage.tap("Next")
+    assert stage.says("Scan at least one parcel")
+    stage.key_in(parcel(4, 0))
+    assert stage.tones[-1] is Tone.REFUSED
+    for k in (0, 1):
+        stage.key_in(parcel(1, k))
+    stage.tap("Next")
+    stage.tap("I showed the recipient the temperature")
+    stage.tap("Next")
+    stage.tap("Next")
+    stage.type("Wang Xiaoming")
+    stage.tap("Neighbour")
+    stage.tap("Next")
+    stage.tap("Next")
+    assert stage.says("A signature is required here")
+    stage.draw([(0.1, 0.3), (0.4, 0.8), (0.7, 0.3)], [(0.8, 0.5), (0.9, 0.6)])
+    stage.tap("Next")
+    stage.tap("Take a photo")
+    stage.tap("Next")
+    assert stage.says("Wang Xiaoming, Neighbour")
+    stage.tap("KEEP")
+
+    (proof,) = stage.agent.proofs()
+    assert (proof.outcome, proof.delivered) == (Outcome.DELIVERED, (parcel(1, 0), parcel(1, 1)))
+    assert (proof.recipient, proof.relation, proof.cold_verdict) == ("Wang Xiaoming", "neighbour", "inside")
+    assert stage.app.shown == "today"
+    assert stage.says("Kept: Gärtnerei")
+
+
+def test_cannot_deliver_takes_a_reason_and_keeps(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    stage.tap("Cannot deliver")
+    stage.tap("Next")
+    assert stage.says("Choose a reason")
+    for text in ("Nobody there", "Next", "Next", "KEEP"):
+        stage.tap(text)
+
+    assert [(p.outcome, p.reason) for p in stage.agent.proofs()] == [(Outcome.ATTEMPTED, "nobody_home")]
+
+
+def test_going_back_keeps_everything_that_was_said(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    stage.tap("HAND OVER")
+    stage.key_in(parcel(2, 0))
+    for _ in range(2):
+        stage.tap("Next")
+    for _ in range(3):
+        stage.tap("← Back")
+    assert stage.says("Stop 2 of 12")
+    stage.tap("Go on with the proof")
+
+    assert stage.app.courier.draft.parcels == {parcel(2, 0)}
+
+
+def test_a_change_of_the_route_is_told_until_it_was_seen(stage: Stage) -> None:
+    import msgspec
+
+    from contract.local import DocumentHappened
+
+    plan = route()
+    stage.agent.send_route(msgspec.structs.replace(plan, stops=plan.stops[:-1]))
+    stage.agent.happened(DocumentHappened("route", 2))
+    stage.frames(8)
+    stage.tap("! The route was changed, stops: 1.")
+
+    assert not stage.says("! The route was changed")
+
+
+def test_signing_off_leads_back_to_the_sign_on(stage: Stage) -> None:
+    stage.tap("Sync")
+    stage.tap("Sign off")
+
+    assert (stage.agent.actor, stage.app.shown) == ("", "sign-on")
+
+
+def test_a_shift_is_handed_over(stage: Stage) -> None:
+    stage.tap("Sync")
+    stage.tap("Hand the shift over")
+    assert stage.says("Who takes over from w.chen?")
+    stage.type("a.nowak")
+    stage.tap("Sign on")
+
+    assert stage.agent.actor == "a.nowak"
+
+
+# -- sizes ---------------------------------------------------------------------------------------------------------------
+
+SCREENS = ("sign-on", "today", "load", "van", "sync", "stop", "proof")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("scale", [1.0, 1.3])
+def test_no_text_is_cut_and_every_target_is_large(tmp_path: Path, language: str, scale: float) -> None:
+    from kivy.metrics import dp
+
+    from mobile_ui.widgets.basics import Tap, Text
+
+    def settle(agent: Any) -> None:
+        agent.drafts["settings"] = SETTINGS.format(language=language, theme="light", scale=scale).encode()
+
+    with on_stage(route(), tmp_path, agent=settle) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.frames(8)
+        for name in SCREENS:
+            if name == "stop":
+                stage.app.open_stop("s1")
+            elif name == "proof":
+                stage.app.courier.begin_proof(stage.app.courier.day.find("s1").stop, hands_over=True)
+                stage.frames(4)
+                stage.app.go("proof")
+            else:
+                stage.app.go(name)
+            stage.frames(8)
+            for tap in stage.widgets(Tap):
+                assert tap.height >= dp(TARGET_DP), (name, tap.text, tap.height)
+                assert tap.width >= dp(TARGET_DP), (name, tap.text, tap.width)
+                assert tap.texture_size[0] <= tap.width + 1, (name, tap.text, tap.texture_size, tap.width)
+                assert tap.texture_size[1] <= tap.height + 1, (name, tap.text)
+            for text in stage.widgets(Text):
+                assert text.texture_size[0] <= text.width + 1, (name, text.text)
+                assert text.texture_size[1] <= text.height + 1, (name, text.text)
+
+
+def test_the_button_that_ends_a_step_is_for_gloves(stage: Stage) -> None:
+    from kivy.metrics import dp
+
+    stage.app.open_stop("s2")
+    stage.frames()
+
+    assert stage.find("HAND OVER").height >= dp(PRIMARY_DP)
+
+
+def test_200_stops_have_only_the_rows_on_the_screen(tmp_path: Path) -> None:
+    from mobile_ui.widgets.stop_rows import StopList, StopRow
+
+    with on_stage(route(200), tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.frames(8)
+        (stops,) = stage.widgets(StopList)
+        for place in (1.0, 0.5, 0.0):
+            stops.scroll_y = place
+            stage.frames(4)
+            assert len(stage.widgets(StopRow)) < 20
+        assert stage.says("200")
