@@ -22,6 +22,7 @@ from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
 from hub.folders import data_folder, make_folder
+from hub.labels.commands import cards_command, labels_command
 from hub.log import configure_logging
 from hub.map.source import parse_map
 from hub.notices.commands import notices_app
@@ -63,6 +64,10 @@ quarantine_app = typer.Typer(help="What could not be read or folded.", no_args_i
 archive_app = typer.Typer(help="Old facts in sealed files.", no_args_is_help=True)
 app.command("judge", epilog="Example: holdfast-hub judge logger.csv --profile pharma-2-8 --zone Europe/Berlin")(
     judge_command
+)
+app.command("cards", epilog="Example: holdfast-hub cards --actor w.chen --place dock-4 --out cards.pdf")(cards_command)
+app.command("labels", epilog="Example: holdfast-hub labels --data hub --route 2026-11-23-van-12 --out labels.pdf")(
+    labels_command
 )
 app.add_typer(device_app, name="device")
 app.add_typer(display_app, name="display")

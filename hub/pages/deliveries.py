@@ -11,7 +11,7 @@ from hub.context import Hub, Reader
 from hub.deliveries.api import delivery_cursor, proof_of
 from hub.deliveries.evidence import pictures_of, verify_proof
 from hub.deliveries.queries import list_proofs, outcomes_of
-from hub.pages.route_words import CHECKED, COLD_VERDICTS, OUTCOMES, PICTURES, STATUSES
+from hub.pages.route_words import CHECKED, COLD_VERDICTS, OUTCOMES, PICTURES, STATUSES, TIMES
 from hub.routes.queries import cancelled_of, find_route, find_stops
 from hub.web.render import page
 
@@ -62,6 +62,7 @@ def delivery_page(request: Request, reader: Reader, hub: Hub, delivery_id: str) 
         pictures=pictures_of(reader, hub.database.folder, proof),
         states=PICTURES,
         cold_verdicts=COLD_VERDICTS,
+        times=TIMES,
     )
 
 

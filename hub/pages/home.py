@@ -1,8 +1,7 @@
 """`/`: what needs a person now?"""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -34,10 +33,12 @@ from hub.fleet.queries import (
     roll_call,
 )
 from hub.pages.affected import parcels_affected
+from hub.pages.finding import Action, Finding
 from hub.pages.glance import all_sensors
 from hub.pages.naming import sensor_name, unit_of
+from hub.pages.route_findings import route_findings, routes_today
 from hub.pages.standing import NEVER_HEARD, Standing, all_standings
-from hub.pages.verdicts import SIGNS, Level, allowed_ms, verdict_of
+from hub.pages.verdicts import SIGNS, allowed_ms, verdict_of
 from hub.tracking.queries import parcel_counts
 from hub.voice import HUB_DEVICE
 from hub.web.incident_words import INCIDENT_WORDS, UNKNOWN_INCIDENT
@@ -57,45 +58,6 @@ RANK_REPAIR: Final = 5
 RANK_ALARM_SEEN: Final = 6
 RANK_PAST: Final = 7
 RANK_LATER: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """The one thing to do: open an address, or, with `reason`, post one there."""
-
-    word: str
-    path: str
-    reason: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that needs a person: what and where, since when, what to do. Texts are keys of the catalogue.
-
-    Attributes:
-        key: stays the same while it changes.
-        kind: which sentence the template makes of it.
-        silent_device: the sentence is about this device's contact: the browser goes on counting it.
-        waiting: facts that the silent device still had to send when it was heard last.
-        more: what only sentences of this kind have.
-    """
-
-    key: str
-    rank: int
-    level: Level
-    sign: str
-    subject: str
-    what: str
-    todo: str
-    href: str
-    since_ms: int | None
-    action: Action
-    kind: str = "plain"
-    silent_device: str = ""
-    waiting: int = 0
-    acknowledged: bool = False
-    values: dict[str, object] = field(default_factory=dict)
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 def _opens(path: str, word: str = "Open") -> Action:
@@ -335,12 +297,14 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
     lasting.sort(key=lambda e: (not e.needs_person, -e.found.started_ms))
     waiting = list_excursions(reader, ExcursionFilters(needs_person=True, open=False), None, MAX_FINDINGS)
     totals = fleet_totals(reader, roll)
+    routes = routes_today(reader, now_ms)
     found = [
         *hub_trouble(storage_ok=hub.storage_ok(), hears=hub.hears(), changes_ok=hub.changes_ok()),
         *excursion_findings(reader, [*lasting[:MAX_FINDINGS], *waiting.items], standings, known, now_ms),
         *map(_silence, devices_by_id(reader, hub.ahead, roll.silent[:MAX_FINDINGS])),
         *sensor_trouble(standings)[:MAX_FINDINGS],
         *map(_incident, list_incidents(reader, limit=MAX_FINDINGS)),
+        *route_findings(routes, now_ms)[:MAX_FINDINGS],
         *quarantine_finding(reader, totals.held),
         *calibration_due(standings, sensor_records(reader), now_ms)[:MAX_FINDINGS],
     ]
@@ -355,6 +319,8 @@ def home(request: Request, reader: Reader, hub: Hub) -> Response:
         sensors=sensor_counts((one.seen for one in standings if one.freshness is not None), now_ms),
         cold={level: levels.count(level) for level in ("ok", "alarm", "attention", "silence", "past")},
         signs=SIGNS,
+        routes=routes,
+        routes_on_time=sum(not one.late for one in routes),
         hub_well=hub.storage_ok() and hub.hears(),
         shown_of_each=MAX_FINDINGS,
         more_past=waiting.next_cursor is not None or len(lasting) > MAX_FINDINGS,

@@ -64,6 +64,24 @@ CHECKED: Final[Mapping[str, str]] = {
     "signature": "drawn signature",
 }
 
+TIMES: Final[Mapping[str, str]] = {
+    "device": "the device's clock, which was right",
+    "hub_fix": "the hub's clock, carried over to the device",
+    "device_unsynced": "the device's clock, which nobody has compared",
+    "received": "no later than it was received",
+}
+
+FIGURES: Final[Mapping[str, str]] = {
+    "stops": "stops",
+    "done": "done",
+    "attempted": "attempted",
+    "refused": "refused",
+    "open": "open",
+    "on_time": "on time",
+    "first_attempt": "at the first attempt",
+}
+"""What late proofs may change."""
+
 COLD_VERDICTS: Final[Mapping[str, str]] = {
     "ok": "kept cold",
     "kept": "kept cold",

@@ -13,7 +13,7 @@ from hub.accounts.roles import Role
 from hub.context import Hub, HubContext
 from hub.deliveries.figures import figure_changes, figures_of
 from hub.errors import Refused
-from hub.pages.route_words import CHECKS, STATUSES, TASKS, WHYS, why_values
+from hub.pages.route_words import CHECKS, FIGURES, STATUSES, TASKS, WHYS, why_values
 from hub.problems import BadRequest
 from hub.routes.assigning import assign, withdraw
 from hub.routes.keeping import cancel_stops, make_routes, optimise, reorder
@@ -154,7 +154,8 @@ def _board(
         waiting_all=len(waiting),
         shipments_waiting=waits,
         shipments=shipments,
-        figures=[view for view in figures if view.scope != "route"],
+        figures=figures,
+        figure_words=FIGURES,
         changes=changes,
         names={one.route.id: one.route.name for one in told},
         may_plan=bool(caller.secret) and caller.may(Role.DISPATCHER),

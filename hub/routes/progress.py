@@ -177,11 +177,11 @@ def expected(
     # Stops out of turn: what is planned before the last one met is met first, at once.
     shift_ms = min(0, min(stop.eta_ms or 0 for stop in ahead) - planned_ms)
     found = {}
+    before_ms = now_ms
     for stop in ahead:
         way_ms = (stop.eta_ms or 0) - planned_ms - shift_ms
-        at_ms = max(met_ms + round(way_ms * pace), now_ms)
-        if stop.window_from_ms is not None:
-            at_ms = max(at_ms, stop.window_from_ms)
+        # Who waits at one door is later at the next.
+        at_ms = before_ms = max(met_ms + round(way_ms * pace), before_ms, stop.window_from_ms or 0)
         spread_ms = max(LEAST_SPREAD_MS, round(way_ms * SPREAD))
         found[stop.stop] = Eta(max(now_ms, at_ms - spread_ms), at_ms + spread_ms)
     return found

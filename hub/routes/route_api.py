@@ -2,7 +2,8 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -16,6 +17,7 @@ from hub.routes.keeping import MAX_SECONDS, Desk, cancel_stops, make_routes, opt
 from hub.routes.loading import check_loading
 from hub.routes.progress import Progress, read_progress
 from hub.routes.queries import MAX_PAGE, find_route, list_routes, stops_of
+from hub.web.i18n import Words, language_of
 from hub.web.times import utc
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["routes"])
@@ -24,6 +26,7 @@ Dispatcher = Annotated[Caller, Depends(require(Role.DISPATCHER))]
 Key = Annotated[str, Field(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 MAX_NAMED: Final = 5_000
+PDF: Final = "application/pdf"
 
 
 class NewRoutes(BaseModel):
@@ -119,6 +122,25 @@ def get_loading(reader: Reader, hub: Hub, route_id: str) -> LoadingTold:
     views = [view for view in list_routes(reader, day=one.route.day) if view.id != route_id]
     others = read_progress(reader, views, stops_of(reader, [view.id for view in views]), hub.now_ms())
     return LoadingTold.of(check_loading(reader, one, others), hub.now_ms())
+
+
+@router.get(
+    "/routes/{route_id}/labels.pdf",
+    summary="Labels of all parcels of a route",
+    response_class=Response,
+    responses={200: {"content": {PDF: {}}}},
+    dependencies=[Depends(require(Role.VIEWER))],
+)
+def get_labels(reader: Reader, request: Request, route_id: str) -> Response:
+    """In the order of its stops."""
+    # Here, because drawing and printing load for a second.
+    from hub.labels.parcels import route_labels  # noqa: PLC0415 see above
+    from hub.labels.printing import print_sheet  # noqa: PLC0415 see above
+
+    if find_route(reader, route_id) is None:
+        raise NotFound("route", route_id)
+    sheet = route_labels(reader, route_id, Words(language_of(request)))
+    return Response(print_sheet(sheet), media_type=PDF)
 
 
 @router.post("/routes", summary="Make routes of a day")

@@ -5,8 +5,8 @@ A line that cannot be used stops nothing: it is told with its number, and the ot
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -101,9 +101,9 @@ def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
         raise Refused(f"line {at} is not UTF-8; save the file as “CSV UTF-8”. Nothing was kept") from error
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey=_REST, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        names = [(name or "").strip().casefold() for name in reader.fieldnames or ()]
+        names = [name.strip().casefold() for name in next(reader, [])]
     except csv.Error as error:
         raise Refused(f"line 1: {error}; expected a line of column names") from error
     unknown = sorted({name for name in names if name not in FIELDS})
@@ -112,25 +112,23 @@ def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
         told = f"unknown columns {', '.join(map(repr, unknown))}; " if unknown else ""
         told += f"columns {', '.join(missing)} are missing; " if missing else ""
         raise Refused(f"line 1: {told}expected column names, each once, out of {', '.join(FIELDS)}. Nothing was kept")
-    reader.fieldnames = names
-    return _numbered(reader)
+    return _numbered(reader, names, reader.line_num + 1)
 
 
-def _numbered(reader: "csv.DictReader[str]") -> Iterator[tuple[int, object]]:
-    line = 2
+def _numbered(reader: Iterator[list[str]], names: list[str], line: int) -> Iterator[tuple[int, object]]:
+    """Rows with the line where each begins: a field in quotes may go over several."""
     while True:
         try:
-            row: dict[str | Any, Any] = next(reader)
-        except StopIteration:
-            return
+            row = next(reader, None)
         except csv.Error as error:
             # What follows belongs to no certain line any more.
             yield line, {"reference": "", "line": str(error)}
             return
-        if any(_filled(row.values())):
-            yield line, {name: value or "" for name, value in row.items()}
-        line = reader.line_num + 1
-
-
-def _filled(values: Iterable[object]) -> Iterator[bool]:
-    return (bool(value.strip()) if isinstance(value, str) else bool(value) for value in values)
+        if row is None:
+            return
+        if any(value.strip() for value in row):
+            fields: dict[str, object] = dict(zip(names, row, strict=False))
+            if len(row) > len(names):
+                fields[_REST] = ", ".join(row[len(names) :])
+            yield line, fields
+        line = reader.line_num + 1  # type: ignore[attr-defined]  # of a csv reader, whose class has no public name

@@ -48,6 +48,7 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/routes
         GET /api/v1/routes/{route_id}
         GET /api/v1/routes/{route_id}/loading
+        GET /api/v1/routes/{route_id}/labels.pdf
         GET /api/v1/deliveries
         GET /api/v1/deliveries/{delivery_id}
         GET /api/v1/deliveries/{delivery_id}/verify

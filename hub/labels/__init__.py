@@ -1,0 +1,1 @@
+"""Printed things that scanners read: labels on parcels, and cards that switch what scans mean."""
