@@ -75,6 +75,9 @@ class ProofDraft(Struct, frozen=True, array_like=True):
     refused: tuple[Key, ...] = ()
     """Of those scanned: what the recipient did not take."""
     reason: Text = ""
+    """Why something was not handed over."""
+    cold_reason: Text = ""
+    """Why it was, although the cold was left."""
     cold_acknowledged: bool = False
     """The recipient knows that the cold was left, and takes it all the same."""
     recipient: Text = ""
@@ -198,8 +201,13 @@ def refuse(draft: ProofDraft, parcel: str, *, refused: bool) -> ProofDraft:
 
 
 def give_reason(draft: ProofDraft, reason: str) -> ProofDraft:
-    """Why something was not handed over, or was in spite of the cold."""
+    """Why something was not handed over."""
     return replace(_open(draft), reason=reason)
+
+
+def give_cold_reason(draft: ProofDraft, reason: str) -> ProofDraft:
+    """Why it is handed over although the cold was left."""
+    return replace(_open(draft), cold_reason=reason)
 
 
 def note(draft: ProofDraft, notes: str) -> ProofDraft:
@@ -278,7 +286,7 @@ def lacks(draft: ProofDraft, step: DraftStep) -> Sentence | None:
 def _lacks_check(draft: ProofDraft) -> Sentence | None:
     if _to_look_at(draft) - set(draft.checked):
         return say("Look and tick each check")
-    if needs_cold_reason(draft) and not (draft.reason and draft.cold_acknowledged):
+    if needs_cold_reason(draft) and not (draft.cold_reason and draft.cold_acknowledged):
         return say("The cold budget is used up: give a reason, and let the recipient confirm")
     return None
 
@@ -329,12 +337,13 @@ def request_of(draft: ProofDraft) -> RecordProof:
     """
     if draft.step is not DraftStep.KEEPING:
         raise NotYet(say("The proof is not finished"))
+    reasons = (draft.cold_reason if needs_cold_reason(draft) else "", draft.reason if draft.not_delivered else "")
     proof = Proof(
         stop=draft.stop.stop,
         outcome=draft.outcome,
         delivered=draft.delivered,
         refused=draft.turned_away,
-        reason=draft.reason,
+        reason=",".join(filter(None, reasons)),
         recipient=draft.recipient if draft.hands_over else "",
         relation=draft.relation if draft.hands_over else "",
         notes=draft.notes,

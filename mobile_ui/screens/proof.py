@@ -67,6 +67,7 @@ class ProofPage(Page):
             draft.checked,
             draft.refused,
             draft.reason,
+            draft.cold_reason,
             draft.cold_acknowledged,
             draft.relation,
             draft.photos,
@@ -195,7 +196,7 @@ class ProofPage(Page):
                     colour=look.palette.alarm,
                 )
             )
-            body += self._choices(COLD_REASONS, draft.reason)
+            body += self._choices(COLD_REASONS, draft.cold_reason, proof_draft.give_cold_reason)
             text = say("The recipient knows it and takes the goods")
             done = draft.cold_acknowledged
             body.append(self._tick(text, self._changing(proof_draft.acknowledge_cold, done=not done), done=done))
@@ -205,12 +206,14 @@ class ProofPage(Page):
         label = f"{'■' if done else '□'}  {self.look(text)}"
         return Tap(self.look, label, what, selected=done, align="left")
 
-    def _choices(self, reasons: dict[str, Sentence], chosen: str) -> list[Widget]:
+    def _choices(
+        self, reasons: dict[str, Sentence], chosen: str, give: Callable[..., ProofDraft] = proof_draft.give_reason
+    ) -> list[Widget]:
         return [
             Tap(
                 self.look,
                 text,
-                self._changing(proof_draft.give_reason, code),
+                self._changing(give, code),
                 selected=code == chosen,
             )
             for code, text in reasons.items()
@@ -323,9 +326,10 @@ class ProofPage(Page):
             lines.append((say("Handed over"), "\n".join(draft.delivered)))
         if draft.not_delivered:
             lines.append((say("Not handed over"), "\n".join(draft.not_delivered)))
-        if draft.reason:
-            reasons = {**COLD_REASONS, **REASONS[draft.outcome]}
-            lines.append((say("Reason"), reasons.get(draft.reason, draft.reason)))
+        if draft.reason and draft.not_delivered:
+            lines.append((say("Reason"), REASONS[draft.outcome].get(draft.reason, draft.reason)))
+        if needs_cold_reason(draft):
+            lines.append((say("In spite of the cold"), COLD_REASONS.get(draft.cold_reason, draft.cold_reason)))
         if draft.hands_over:
             who = say(
                 "{name}, {relation}", name=draft.recipient, relation=RELATIONS.get(draft.relation, draft.relation)

@@ -42,7 +42,7 @@ class StopPage(Page):
             body.append(Text(look, say("Phone {number}", number=stop.phone), colour=palette.quiet))
         if stop.notes:
             body.append(Text(look, stop.notes))
-        body.append(Rule(look))
+        body += [Rule(look), *self._attempts(one)]
         if Check.COLD in stop.checks:
             body.append(self._cold())
         body.append(Text(look, say("Parcels: {n}", n=len(stop.parcels)), size=LARGE))
@@ -50,7 +50,6 @@ class StopPage(Page):
         for task in stop.tasks:
             what = say("{kind}: {what}", kind=TASKS[task.kind], what=task.what or task.parcel)
             body.append(Text(look, say("◆ {what}", what=what)))
-        body += self._attempts(one)
         return body
 
     def _notice(self, one: StopDay) -> Widget:

@@ -77,11 +77,11 @@ def story(stage: Stage, out: Path) -> None:
 
     app.courier.change(lambda d: proof_draft.check(d, Check.COLD, done=True))
     app.courier.change(
-        lambda d: proof_draft.acknowledge_cold(proof_draft.give_reason(d, "recipient_accepts"), done=True)
+        lambda d: proof_draft.acknowledge_cold(proof_draft.give_cold_reason(d, "recipient_accepts"), done=True)
     )
     app.courier.forward()
     stage.frames(6)
-    app.courier.change(lambda d: proof_draft.refuse(d, parcel(1, 1), refused=True))
+    app.courier.change(lambda d: proof_draft.give_reason(proof_draft.refuse(d, parcel(1, 1), refused=True), "damaged"))
     shoot("proof-outcome-partly")
     app.courier.forward()
     stage.frames(6)

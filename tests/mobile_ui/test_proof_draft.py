@@ -107,12 +107,17 @@ def test_a_used_up_cold_budget_wants_a_reason_and_the_recipients_word() -> None:
     draft = proof_draft.cold(draft, ColdVerdict.EXCEEDED, 0)
     with pytest.raises(NotYet):
         forward(draft)
+    draft = proof_draft.give_cold_reason(draft, "recipient_accepts")
     with pytest.raises(NotYet):
-        forward(proof_draft.give_reason(draft, "recipient_accepts"))
+        forward(draft)
 
-    assert (
-        forward(proof_draft.acknowledge_cold(proof_draft.give_reason(draft, "x"), done=True)).step is DraftStep.OUTCOME
-    )
+    draft = forward(proof_draft.acknowledge_cold(draft, done=True))
+    assert draft.step is DraftStep.OUTCOME
+    draft = forward(proof_draft.give_reason(draft, "not_in_van"))
+    draft = forward(proof_draft.receive(draft, "Wang", "consignee"))
+    draft = forward(proof_draft.sign(draft, DRAWN))
+    draft = forward(forward(proof_draft.add_photo(draft, "p.jpg")))
+    assert request_of(draft).proof.reason == "recipient_accepts,not_in_van"
 
 
 def test_a_budget_that_ran_out_after_the_checks_is_still_asked_for_before_keeping() -> None:
@@ -160,6 +165,7 @@ CHANGES: list[Callable[[ProofDraft], ProofDraft]] = [
     lambda d: proof_draft.refuse(d, parcel(1, 1), refused=True),
     lambda d: proof_draft.refuse(d, parcel(1, 1), refused=False),
     lambda d: proof_draft.give_reason(d, "damaged"),
+    lambda d: proof_draft.give_cold_reason(d, "recipient_accepts"),
     lambda d: proof_draft.note(d, "bell is broken"),
     lambda d: proof_draft.receive(d, "Wang", "neighbour"),
     lambda d: proof_draft.sign(d, DRAWN),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.event import Outcome, Proof, Step
-from contract.local import Answer, GetOutbox, Kept, OutboxPage, RecordScan, SignOn
+from contract.local import Answer, GetOutbox, GetStatus, Kept, OutboxPage, RecordScan, SignOn
 from mobile_ui.core import proof_draft
 from mobile_ui.core.agent_link import AgentLink, answers
 from mobile_ui.core.courier import Courier
@@ -58,6 +58,14 @@ def proofs(link: AgentLink, loop: Loop) -> list[Proof]:
     (page,) = pages
     assert isinstance(page, OutboxPage)
     return [item.fact.event for item in page.items if item.fact is not None and isinstance(item.fact.event, Proof)]
+
+
+def settle(link: AgentLink, loop: Loop) -> None:
+    """Everything that was asked, and what was asked because of the answers, is answered."""
+    for _ in range(4):
+        told: list[Answer] = []
+        link.ask(GetStatus(), told.append)
+        loop.until(lambda: bool(told))  # noqa: B023 it is called before the next turn
 
 
 def to_review(courier: Courier, loop: Loop) -> None:
@@ -120,8 +128,16 @@ def test_an_app_killed_while_the_agent_keeps_a_proof_finds_it_kept_once(tmp_path
                 # The answers are in the queue of a thread that is never run again.
                 time.sleep(0.3)
         with app(tmp_path) as (courier, loop, link):
-            loop.until(lambda: courier.status is not None and not courier.drafts)
-            loop.until(lambda: len(proofs(link, loop)) == 1)
+            loop.until(lambda: courier.status is not None)
+            settle(link, loop)
+            if courier.drafts:
+                # Killed before the last step was with the agent: it is there to be finished.
+                assert point == "sending"
+                (draft,) = courier.drafts.values()
+                assert draft.step is DraftStep.REVIEW
+                courier.begin_proof(draft.stop, hands_over=True)
+                courier.keep()
+            loop.until(lambda: len(proofs(link, loop)) == 1 and not courier.drafts)
             (proof,) = proofs(link, loop)
         assert agent.process.poll() is None
 
