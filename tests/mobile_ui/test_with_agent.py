@@ -120,9 +120,11 @@ def test_a_request_whose_agent_is_killed_is_asked_again_and_kept_once(tmp_path: 
 def test_an_app_killed_while_the_agent_keeps_a_proof_finds_it_kept_once(tmp_path: Path, point: str) -> None:
     config = write_config(tmp_path)
     with running(config) as agent:
-        with app(tmp_path) as (courier, loop, _link):
+        with app(tmp_path) as (courier, loop, link):
             loop.until(lambda: courier.status is not None)
             to_review(courier, loop)
+            # What a person sees as done is answered.
+            settle(link, loop)
             courier.keep()
             if point == "committed":
                 # The answers are in the queue of a thread that is never run again.
