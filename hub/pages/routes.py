@@ -239,6 +239,8 @@ def _change(hub: HubContext, caller: Caller, route_id: str, asked: tuple[str, st
             return "The stop is now the last of the other route; plan that one anew, or put it where you want it."
         case "cancel" | "restore":
             cancel_stops(at, route_id, [stop], why, restore=act == "restore")
+            if act == "restore":
+                return "Restored. Give the route to the device so that it is told."
             return "Cancelled. Give the route to the device so that it is told."
         case _:
             raise Refused("this stop is not open on this route any more; look at it as it is now")
