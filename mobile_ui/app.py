@@ -103,6 +103,8 @@ def _open_window(folder: Path, size: tuple[int, int], camera: Camera) -> None:
     os.environ.setdefault("KIVY_NO_ARGS", "1")
     os.environ.setdefault("KIVY_NO_FILELOG", "1")
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")
+    # Else it looks for xclip and xsel, and complains where neither is installed.
+    os.environ.setdefault("KIVY_CLIPBOARD", "sdl2")
     from kivy.config import Config  # noqa: PLC0415 before the window
 
     for key, value in {"width": size[0], "height": size[1], "multisamples": 0}.items():

@@ -34,6 +34,7 @@ from hub.context import HubContext
 from hub.live import LiveBus
 from hub.schema import open_database
 from hub.web.metrics import RequestMetrics
+from mobile_ui import app as courier_app
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
@@ -84,6 +85,7 @@ PROGRAMS = {
     for commands in (
         of_typer("holdfast-hub", HUB),
         of_argparse("holdfast-agent", agent_cli._parser()),
+        of_argparse("holdfast-courier", courier_app._parser()),
         of_argparse("holdfast-sim", sim_cli.parser()),
     )
     for command, options, arguments in commands
@@ -135,6 +137,8 @@ def parse(words: list[str]) -> None:
     program, *arguments = words
     if program == "holdfast-agent":
         agent_cli._parser().parse_args(arguments)
+    elif program == "holdfast-courier":
+        courier_app._parser().parse_args(arguments)
     elif program == "holdfast-sim":
         sim_cli.parser().parse_args(arguments)
     else:

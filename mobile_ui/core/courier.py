@@ -4,7 +4,6 @@ Everything runs on one thread; the link posts answers to it. Nothing here waits.
 """
 
 import os
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -28,14 +27,12 @@ from contract.local import (
     DraftGet,
     DraftPut,
     Drafts,
-    GetOutbox,
     GetStatus,
     Happening,
     Kept,
     LinkHappened,
     ListDrafts,
     MeanScans,
-    OutboxPage,
     ReadingsHappened,
     RecordScan,
     Refused,
@@ -45,10 +42,11 @@ from contract.local import (
     SignOff,
     SignOn,
 )
-from contract.route import ROUTE_DOCUMENT, Route, Stop, StopChange, decode_route, encode_route, route_changes
+from contract.route import ROUTE_DOCUMENT, Stop, StopChange
 from contract.signature import encode_signature
 from mobile_ui.core import proof_draft
-from mobile_ui.core.day import Day, KeptFact, fold_day
+from mobile_ui.core.day import Day
+from mobile_ui.core.day_keeper import DayKeeper
 from mobile_ui.core.documents import Asks, fetch
 from mobile_ui.core.proof_draft import DraftStep, NotYet, ProofDraft
 from mobile_ui.core.say import NOTHING, Sentence, say
@@ -59,12 +57,6 @@ from mobile_ui.core.sync import Sync, sync_of
 from mobile_ui.core.van import Van
 
 PROOF_DRAFT: Final = "proof-"
-SEEN_DRAFT: Final = "seen-route"
-MAX_SEEN_BYTES: Final = 16 * 1024 * 1024
-DAY_MS: Final = 36 * 3_600_000
-"""Facts of yesterday's early shift are of no use to today's."""
-PAGE: Final = 200
-NEWEST: Final = 20
 
 
 class Topic(StrEnum):
@@ -108,13 +100,9 @@ class Courier:
         self._changed = changed
         self._sound = sound
         self._entropy = entropy
-        self._facts: dict[bytes, KeptFact] = {}
-        self._seen: Route | None = None
-        self._looked = False
-        self._route: Route | None = None
+        self._keeper = DayKeeper(link, now_ms, lambda: self._changed(Topic.DAY), self._route_unreadable)
         self.connected = False
         self.status: DeviceStatus | None = None
-        self.day = Day()
         self.van = Van()
         self.settings = Settings()
         self.drafts: dict[str, ProofDraft] = {}
@@ -140,12 +128,13 @@ class Courier:
     def load(self) -> None:
         """Ask for everything that the agent has of the day."""
         self._link.ask(DraftGet(SETTINGS_DRAFT), self._take_settings)
-        self._link.ask(DraftGet(SEEN_DRAFT), self._take_seen)
         self.refresh()
-        self._load_facts(None)
+        self._keeper.load()
         fetch(self._link, COLDCHAIN_DOCUMENT, self._take_profiles)
-        fetch(self._link, ROUTE_DOCUMENT, self._take_route)
         self._link.ask(ListDrafts(), self._take_names)
+
+    def _route_unreadable(self) -> None:
+        self._say(say("The route that came cannot be read; the one before stays"))
 
     def refresh(self) -> None:
         """Ask how the device is; called every few seconds."""
@@ -219,59 +208,19 @@ class Courier:
 
     # -- the day ---------------------------------------------------------------------------------------------------
 
-    def _load_facts(self, before: int | None) -> None:
-        self._link.ask(GetOutbox(PAGE if before is not None or not self._facts else NEWEST, before), self._take_facts)
-
-    def _take_facts(self, answer: Answer) -> None:
-        if not isinstance(answer, OutboxPage):
-            return
-        since_ms = self._now_ms() - DAY_MS
-        known = 0
-        for item in answer.items:
-            if item.fact is not None and item.fact.at_ms >= since_ms:
-                before = self._facts.get(item.fact_id)
-                known += before is not None
-                self._facts[item.fact_id] = KeptFact(item.fact_id, item.fact, item.committed)
-        older = all(item.fact is None or item.fact.at_ms >= since_ms for item in answer.items)
-        if answer.next_before is not None and older and not known:
-            self._load_facts(answer.next_before)
-        self._fold()
-
-    def _take_route(self, version: int, data: bytes) -> None:
-        try:
-            self._route = decode_route(data) if version else None
-        except Malformed:
-            self._say(say("The route that came cannot be read; the one before stays"))
-            return
-        if self._seen is None and self._looked and self._route is not None:
-            # The first route of a day is no change.
-            self.look_at_changes()
-        self._fold()
-
-    def _take_seen(self, answer: Answer) -> None:
-        self._looked = True
-        if isinstance(answer, Draft) and answer.data is not None:
-            with suppress(Malformed, zlib.error):
-                body = zlib.decompressobj().decompress(answer.data, MAX_SEEN_BYTES)
-                self._seen = decode_route(body)
-
-    def look_at_changes(self) -> None:
-        """The courier saw what the hub changed."""
-        self._seen = self._route
-        body = b"" if self._route is None else encode_route(self._route)
-        self._link.ask(DraftPut(SEEN_DRAFT, zlib.compress(body)))
-        self._fold()
+    @property
+    def day(self) -> Day:
+        """Today's stops, and what became of them."""
+        return self._keeper.day
 
     @property
     def changes(self) -> dict[str, StopChange]:
-        """What the hub changed since the courier looked; another day's route is no change of this one."""
-        if self._route is None or self._seen is None or self._seen.route != self._route.route:
-            return {}
-        return route_changes(self._seen, self._route)
+        """What the hub changed since the courier looked."""
+        return self._keeper.changes
 
-    def _fold(self) -> None:
-        self.day = fold_day(self._route, self._facts.values(), self.changes)
-        self._changed(Topic.DAY)
+    def look_at_changes(self) -> None:
+        """The courier saw what the hub changed."""
+        self._keeper.look_at_changes()
 
     # -- happenings ------------------------------------------------------------------------------------------------
 
@@ -288,7 +237,7 @@ class Courier:
                 self._changed(Topic.VAN)
             case DocumentHappened(kind):
                 if kind == ROUTE_DOCUMENT:
-                    fetch(self._link, ROUTE_DOCUMENT, self._take_route)
+                    self._keeper.fetch_route()
                 elif kind == COLDCHAIN_DOCUMENT:
                     fetch(self._link, COLDCHAIN_DOCUMENT, self._take_profiles)
             case LinkHappened() | AlarmHappened():
@@ -339,7 +288,7 @@ class Courier:
             checked = check_while_loading(self.day, scan.parcel, scan.verdict, scan.vehicle, again=again)
             self._say(checked.said, checked.tone)
         # Only the newest: this one, and what came beside it.
-        self._load_facts(None)
+        self._keeper.refresh()
 
     def _heard_at_stop(self, draft: ProofDraft, scan: ScanHappened) -> None:
         checked = check_at_stop(self.day, draft.stop, scan.parcel, draft.parcels, scan.vehicle)
@@ -350,7 +299,7 @@ class Courier:
 
     def take_back(self, fact_id: bytes, why: str) -> None:
         """A wrong scan: it stays, with a correction beside it."""
-        self._record(CorrectScan(self._entropy(16), fact_id, why), lambda _kept: self._load_facts(None))
+        self._record(CorrectScan(self._entropy(16), fact_id, why), lambda _kept: self._keeper.refresh())
 
     def begin_loading(self) -> None:
         """From now on scans put parcels into the van."""
@@ -486,7 +435,7 @@ class Courier:
         self._link.ask(DraftDrop(_draft_name(key)), dropped)
         if self.at_stop == key:
             self.at_stop = None
-        self._load_facts(None)
+        self._keeper.refresh()
         self.refresh()
         self._say(say("Kept: {name}", name=draft.stop.name), Tone.KEPT)
         self._changed(Topic.DRAFT)

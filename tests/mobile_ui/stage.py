@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "KIVY_NO_FILELOG": "1",
     "KIVY_NO_CONSOLELOG": "1",
     "KIVY_LOG_MODE": "PYTHON",
+    "KIVY_CLIPBOARD": "sdl2",
     "LIBGL_ALWAYS_SOFTWARE": "1",
     "SDL_AUDIODRIVER": "dummy",
     "SDL_VIDEODRIVER": "offscreen",

@@ -112,7 +112,7 @@ def test_a_request_whose_agent_is_killed_is_asked_again_and_kept_once(tmp_path: 
         with running(config):
             loop.until(lambda: len(kept) == 20)
             loop.until(lambda: courier.connected)
-            courier._load_facts(None)
+            courier._keeper.refresh()
             loop.until(lambda: len(courier.day.loaded) == 20)
 
 

@@ -1,0 +1,106 @@
+"""Keeps the day up to date: fetches route and facts, folds them, and remembers what the courier saw of the route."""
+
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from contract.errors import Malformed
+from contract.local import Answer, Draft, DraftGet, DraftPut, GetOutbox, OutboxPage
+from contract.route import ROUTE_DOCUMENT, Route, StopChange, decode_route, encode_route, route_changes
+from mobile_ui.core.day import Day, KeptFact, fold_day
+from mobile_ui.core.documents import Asks, fetch
+
+SEEN_DRAFT: Final = "seen-route"
+MAX_SEEN_BYTES: Final = 16 * 1024 * 1024
+DAY_MS: Final = 36 * 3_600_000
+"""Facts of yesterday's early shift are of no use to today's."""
+PAGE: Final = 200
+NEWEST: Final = 20
+
+
+class DayKeeper:
+    """The day of one device.
+
+    Args:
+        link: asks the agent.
+        now_ms: the wall clock.
+        changed: told when the day is another.
+        unreadable: told when a route came that cannot be read.
+    """
+
+    def __init__(
+        self, link: Asks, now_ms: Callable[[], int], changed: Callable[[], None], unreadable: Callable[[], None]
+    ) -> None:
+        self._link = link
+        self._now_ms = now_ms
+        self._changed = changed
+        self._unreadable = unreadable
+        self._facts: dict[bytes, KeptFact] = {}
+        self._route: Route | None = None
+        self._seen: Route | None = None
+        self._asked_what_was_seen = False
+        self.day = Day()
+
+    def load(self) -> None:
+        """Fetch all of it."""
+        self._link.ask(DraftGet(SEEN_DRAFT), self._take_seen)
+        self.refresh()
+        self.fetch_route()
+
+    def fetch_route(self) -> None:
+        """A route came into force."""
+        fetch(self._link, ROUTE_DOCUMENT, self._take_route)
+
+    def refresh(self, before: int | None = None) -> None:
+        """Fetch the newest facts, and older ones until all of the day are known."""
+        first = before is None and bool(self._facts)
+        self._link.ask(GetOutbox(NEWEST if first else PAGE, before), self._take_facts)
+
+    def _take_facts(self, answer: Answer) -> None:
+        if not isinstance(answer, OutboxPage):
+            return
+        since_ms = self._now_ms() - DAY_MS
+        of_the_day = [item for item in answer.items if item.fact is not None and item.fact.at_ms >= since_ms]
+        reached_known = any(item.fact_id in self._facts for item in of_the_day)
+        for item in of_the_day:
+            if item.fact is not None:
+                self._facts[item.fact_id] = KeptFact(item.fact_id, item.fact, item.committed)
+        if answer.next_before is not None and of_the_day and not reached_known:
+            self.refresh(answer.next_before)
+        self._fold()
+
+    def _take_route(self, version: int, data: bytes) -> None:
+        try:
+            self._route = decode_route(data) if version else None
+        except Malformed:
+            self._unreadable()
+            return
+        if self._seen is None and self._asked_what_was_seen and self._route is not None:
+            # The first route of a day is no change.
+            self.look_at_changes()
+        self._fold()
+
+    def _take_seen(self, answer: Answer) -> None:
+        self._asked_what_was_seen = True
+        if isinstance(answer, Draft) and answer.data is not None:
+            with suppress(Malformed, zlib.error):
+                self._seen = decode_route(zlib.decompressobj().decompress(answer.data, MAX_SEEN_BYTES))
+
+    def look_at_changes(self) -> None:
+        """The courier saw what the hub changed."""
+        self._seen = self._route
+        body = b"" if self._route is None else encode_route(self._route)
+        self._link.ask(DraftPut(SEEN_DRAFT, zlib.compress(body)))
+        self._fold()
+
+    @property
+    def changes(self) -> dict[str, StopChange]:
+        """What the hub changed since the courier looked; another day's route is no change of this one."""
+        if self._route is None or self._seen is None or self._seen.route != self._route.route:
+            return {}
+        return route_changes(self._seen, self._route)
+
+    def _fold(self) -> None:
+        self.day = fold_day(self._route, self._facts.values(), self.changes)
+        self._changed()
