@@ -13,7 +13,7 @@ from typing import Final
 
 from contract.coldchain.assignments import COLDCHAIN_DOCUMENT, ColdChainDocument, decode_assignments
 from contract.errors import Malformed
-from contract.event import Step
+from contract.event import Phase, Step
 from contract.local import (
     AcknowledgeAlarm,
     AlarmHappened,
@@ -240,7 +240,11 @@ class Courier:
                     self._keeper.fetch_route()
                 elif kind == COLDCHAIN_DOCUMENT:
                     fetch(self._link, COLDCHAIN_DOCUMENT, self._take_profiles)
-            case LinkHappened() | AlarmHappened():
+            case AlarmHappened(alarm):
+                if alarm.phase is Phase.RAISED:
+                    self._say(say("▲ Cold alarm: {limit}. Look at the van", limit=alarm.limit), Tone.REFUSED)
+                self.refresh()
+            case LinkHappened():
                 self.refresh()
             case _:
                 pass

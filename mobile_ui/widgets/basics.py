@@ -211,17 +211,17 @@ class Bar(Widget):  # type: ignore[misc] # kivy ships without types
     """How much of something is used, from 0 to 1."""
 
     def __init__(self, look: Look, part: float, colour: Colour) -> None:
-        super().__init__(size_hint_y=None, height=dp(8))
+        super().__init__(size_hint_y=None, height=dp(10))
         self._part = min(max(part, 0.0), 1.0)
         with self.canvas:
-            Color(*look.palette.rule)
-            self._whole = Rectangle()
             Color(*colour)
             self._used = Rectangle()
+            Color(*look.palette.quiet)
+            self._whole = Line(width=dp(1))
         self.bind(pos=self._place, size=self._place)
 
     def _place(self, *_: object) -> None:
-        self._whole.pos, self._whole.size = self.pos, self.size
+        self._whole.rectangle = (*self.pos, *self.size)
         self._used.pos, self._used.size = self.pos, (self.width * self._part, self.height)
 
 

@@ -5,8 +5,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.event import Correction, Outcome, Step, Verdict
-from contract.local import ColdHappened, DraftPut, ReadingsHappened, RecordProof, ScanHappened, Signal, SignOn
+from contract.event import Alarm, Correction, Outcome, Phase, Step, Verdict
+from contract.local import (
+    AlarmHappened,
+    ColdHappened,
+    DraftPut,
+    ReadingsHappened,
+    RecordProof,
+    ScanHappened,
+    Signal,
+    SignOn,
+)
 from contract.route import StopChange
 from contract.signature import Signature, decode_signature
 from mobile_ui.core import proof_draft
@@ -316,3 +325,11 @@ def test_a_file_is_written_whole_and_once(tmp_path: Path) -> None:
     write_once(tmp_path / "a.json", b"second")
 
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.json", b"first")]
+
+
+def test_an_alarm_is_said_at_once_and_its_end_is_not(desk: Desk) -> None:
+    raised = Alarm("a1", Phase.RAISED, "van-12.probe.rear", "warm", NOON_MS, 900)
+    desk.courier.happened(AlarmHappened(raised))
+    desk.courier.happened(AlarmHappened(msgspec.structs.replace(raised, phase=Phase.ENDED)))
+
+    assert (desk.tones, desk.courier.said.values) == ([Tone.REFUSED], {"limit": "warm"})

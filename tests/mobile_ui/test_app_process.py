@@ -1,0 +1,122 @@
+"""`holdfast-courier` itself, without a screen: it starts the agent if none answers, and leaves it recording."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mobile_ui.core.agent_link import answers
+from tests.agent.agent_process import run_json, running, write_config
+from tests.mobile_ui.stage import ENVIRONMENT
+
+pytestmark = pytest.mark.slow
+PATIENCE_S = 30.0
+
+
+def until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < end_s, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+@pytest.fixture
+def start(config: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+    (tmp_path / "kivy").mkdir()
+
+    def begin(*more: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "app.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mobile_ui.app", "--config", str(config), *more],
+                env={**os.environ, **ENVIRONMENT, "KIVY_HOME": str(tmp_path / "kivy")},
+                stdout=log,
+                stderr=log,
+            )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def agents(folder: Path) -> list[int]:
+    """Process ids of the agents that run by this configuration."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"run" in words and str(folder / "agent.toml").encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_an_agent_that_the_app_started_ends_with_it_where_that_was_asked(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    app = start("--end-agent")
+    until(lambda: answers(tmp_path))
+    time.sleep(1.0)  # The window is open then; a signal before that ends the start itself.
+    app.send_signal(signal.SIGTERM)
+
+    assert app.wait(timeout=PATIENCE_S) == 0
+    until(lambda: not answers(tmp_path))
+
+
+def test_an_app_that_is_killed_leaves_the_agent_recording(
+    tmp_path: Path, config: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    app = start()
+    until(lambda: answers(tmp_path))
+    app.kill()
+    app.wait()
+    try:
+        assert run_json("scan", "box 1", "--step", "loaded", "--config", config)["signal"] == "kept"
+        assert answers(tmp_path)
+    finally:
+        for pid in agents(tmp_path):
+            os.kill(pid, signal.SIGTERM)
+        until(lambda: not answers(tmp_path))
+
+
+def test_an_agent_that_runs_already_is_used_and_stays(
+    tmp_path: Path, config: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    with running(config):
+        app = start("--end-agent")
+        time.sleep(2.0)  # Nothing outside tells that the window is open.
+        assert len(agents(tmp_path)) == 1
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(timeout=PATIENCE_S) == 0
+
+        assert answers(tmp_path)
+
+
+def test_an_agent_that_cannot_start_is_told_in_a_sentence(tmp_path: Path, config: Path) -> None:
+    config.write_text('[device]\nid = "VAN 1"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "mobile_ui.app", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"holdfast-courier: The agent did not start; its last words are in {tmp_path / 'agent.log'}.\n"
+    )
