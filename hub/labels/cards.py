@@ -8,10 +8,10 @@ from contract.identity.control import parse_card
 from hub.errors import Refused
 from hub.labels.codes import Symbology, draw
 from hub.labels.printing import Label, Sheet
+from hub.pages.route_words import CARDS
 from hub.web.i18n import Words
 
 CARD_COLUMNS: Final = 2
-KINDS: Final = {"HF:STEP": "Step", "HF:ACTOR": "Person", "HF:PLACE": "Place"}
 
 
 def cards(steps: Sequence[str], actors: Sequence[str], places: Sequence[str], language: str) -> Sheet:
@@ -38,5 +38,5 @@ def _card(text: str, words: Words) -> Label:
     kind, value = read
     title = words(f"step {value}") if kind == "HF:STEP" else value
     return Label(
-        title=title, lines=(words(KINDS[kind]),), symbols=(draw(text, Symbology.QR), draw(text, Symbology.CODE128))
+        title=title, lines=(words(CARDS[kind]),), symbols=(draw(text, Symbology.QR), draw(text, Symbology.CODE128))
     )

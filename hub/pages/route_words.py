@@ -82,6 +82,9 @@ FIGURES: Final[Mapping[str, str]] = {
 }
 """What late proofs may change."""
 
+CARDS: Final[Mapping[str, str]] = {"HF:STEP": "Step", "HF:ACTOR": "Person", "HF:PLACE": "Place"}
+"""What a control card says, as it stands on it."""
+
 COLD_VERDICTS: Final[Mapping[str, str]] = {
     "ok": "kept cold",
     "kept": "kept cold",
