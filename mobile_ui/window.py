@@ -19,7 +19,7 @@ from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.core.shown import clock
 from mobile_ui.core.sync import SYNCED
-from mobile_ui.core.wedge import Wedge
+from mobile_ui.core.wedge import Wedge, typed
 from mobile_ui.core.words import Words
 from mobile_ui.look import PALETTES, Look, find_font
 from mobile_ui.screens.load import LoadPage
@@ -223,13 +223,12 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
 
     def _key_down(self, _window: Any, key: int, _scancode: int, character: str | None, modifiers: list[str]) -> bool:
         """Keys come here whoever has the focus; a whole burst is a scan."""
-        ends = "\n" if key in ENTER_KEYS else "\t" if key == TAB_KEY else None
-        typed = ends or character
-        if not typed or (ends is None and not typed.isprintable()):
+        ends = "\n" if key in ENTER_KEYS else "\t" if key == TAB_KEY else ""
+        held = {"shift": "shift" in modifiers, "control": "ctrl" in modifiers}
+        made = ends or typed(character or "", **held)
+        if not made:
             return False
-        if "shift" in modifiers and typed.isalpha():
-            typed = typed.upper()
-        code = self._wedge.key(typed, Clock.get_time())
+        code = self._wedge.key(made, Clock.get_time())
         if code is None:
             return False
         for field in _fields(self._root):

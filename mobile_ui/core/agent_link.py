@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from contract.errors import ContractError
-from contract.local import Answer, Follow, FrameReader, Happening, Request, decode_answer, frame
+from contract.local import Answer, Follow, FrameReader, Happening, Refused, Request, decode_answer, frame
 
 NAME: Final = "agent.sock"
 READ_BYTES: Final = 64 * 1024
@@ -155,7 +155,14 @@ class AgentLink:
 
     def ask(self, request: Request, done: Done = lambda _answer: None) -> None:
         """Ask behind all that was asked before; `done` gets the answer on the caller's own thread."""
-        self._waiting.put((request, done))
+        try:
+            frame(request)
+        except ContractError as error:
+            # Nothing of it will ever get through.
+            refused = Refused(str(error))
+            self._post(lambda: done(refused))
+        else:
+            self._waiting.put((request, done))
 
     # -- threads ---------------------------------------------------------------------------------------------------
 

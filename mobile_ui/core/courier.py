@@ -253,10 +253,12 @@ class Courier:
 
     def scan_typed(self, code: str, aim: str = "") -> None:
         """A code from a keyboard-wedge scanner, a camera or a person's fingers."""
-        if not code.strip():
+        # Not all white space: a group separator is part of the code.
+        code = code.strip(" \t\r\n")
+        if not code:
             return
         step = STEP_AT_STOP if self.at_stop is not None else Step.LOADED if self.loading else Step.COUNTED
-        request = RecordScan(self._entropy(16), code.strip().encode(), step, aim)
+        request = RecordScan(self._entropy(16), code.encode(), step, aim)
 
         def kept(answer: Kept) -> None:
             self._heard(

@@ -4,50 +4,51 @@ from typing import Final
 
 from contract.cold_verdict import ColdVerdict
 from contract.event import Outcome
+from contract.proof_words import Reason, Relation
 from contract.route import Check, StopChange, TaskKind
 from mobile_ui.core.day import StopState
 from mobile_ui.core.say import Sentence, say
 
-REASONS: Final[dict[Outcome, dict[str, Sentence]]] = {
+REASONS: Final[dict[Outcome, dict[Reason, Sentence]]] = {
     Outcome.ATTEMPTED: {
-        "nobody_home": say("Nobody there"),
-        "closed": say("Closed"),
-        "wrong_address": say("The address is wrong"),
-        "no_access": say("No way in"),
-        "unsafe": say("Not safe"),
-        "no_time": say("No time left"),
-        "cold_exceeded": say("The cold was left"),
-        "not_in_van": say("Not found in the van"),
+        Reason.NOBODY_HOME: say("Nobody there"),
+        Reason.CLOSED: say("Closed"),
+        Reason.WRONG_ADDRESS: say("The address is wrong"),
+        Reason.NO_ACCESS: say("No way in"),
+        Reason.UNSAFE: say("Not safe"),
+        Reason.NO_TIME: say("No time left"),
+        Reason.COLD_EXCEEDED: say("The cold was left"),
+        Reason.NOT_IN_VAN: say("Not found in the van"),
     },
     Outcome.REFUSED: {
-        "damaged": say("Damaged"),
-        "not_ordered": say("Not ordered"),
-        "too_late": say("Came too late"),
-        "cold_exceeded": say("The cold was left"),
-        "no_reason": say("No reason given"),
+        Reason.DAMAGED: say("Damaged"),
+        Reason.NOT_ORDERED: say("Not ordered"),
+        Reason.TOO_LATE: say("Came too late"),
+        Reason.COLD_EXCEEDED: say("The cold was left"),
+        Reason.NO_REASON: say("No reason given"),
     },
     Outcome.RETURNED: {
-        "back_to_sender": say("Back to the sender"),
-        "recalled": say("Called back"),
-        "damaged": say("Damaged"),
+        Reason.BACK_TO_SENDER: say("Back to the sender"),
+        Reason.RECALLED: say("Called back"),
+        Reason.DAMAGED: say("Damaged"),
     },
     Outcome.DELIVERED: {
-        "damaged": say("Damaged"),
-        "not_ordered": say("Not ordered"),
-        "not_in_van": say("Not found in the van"),
-        "cold_exceeded": say("The cold was left"),
-        "no_reason": say("No reason given"),
+        Reason.DAMAGED: say("Damaged"),
+        Reason.NOT_ORDERED: say("Not ordered"),
+        Reason.NOT_IN_VAN: say("Not found in the van"),
+        Reason.COLD_EXCEEDED: say("The cold was left"),
+        Reason.NO_REASON: say("No reason given"),
     },
     Outcome.PICKED_UP: {
-        "damaged": say("Damaged"),
-        "incomplete": say("Not all was there"),
-        "no_reason": say("No reason given"),
+        Reason.DAMAGED: say("Damaged"),
+        Reason.INCOMPLETE: say("Not all was there"),
+        Reason.NO_REASON: say("No reason given"),
     },
 }
-COLD_REASONS: Final[dict[str, Sentence]] = {
-    "recipient_accepts": say("The recipient takes it all the same"),
-    "recipient_checks": say("The recipient will check the goods"),
-    "agreed_by_phone": say("Agreed with the dispatcher"),
+COLD_REASONS: Final[dict[Reason, Sentence]] = {
+    Reason.RECIPIENT_ACCEPTS: say("The recipient takes it all the same"),
+    Reason.RECIPIENT_CHECKS: say("The recipient will check the goods"),
+    Reason.AGREED_BY_PHONE: say("Agreed with the dispatcher"),
 }
 WHY_TAKEN_BACK: Final[dict[str, Sentence]] = {
     "wrong parcel": say("The wrong parcel"),
@@ -60,12 +61,12 @@ WHY_ACKNOWLEDGED: Final[dict[str, Sentence]] = {
     "cooler is on again": say("The cooler runs again"),
     "dispatcher informed": say("The dispatcher knows"),
 }
-RELATIONS: Final[dict[str, Sentence]] = {
-    "consignee": say("In person"),
-    "household": say("Household"),
-    "reception": say("Reception"),
-    "neighbour": say("Neighbour"),
-    "locker": say("Locker"),
+RELATIONS: Final[dict[Relation, Sentence]] = {
+    Relation.CONSIGNEE: say("In person"),
+    Relation.HOUSEHOLD: say("Household"),
+    Relation.RECEPTION: say("Reception"),
+    Relation.NEIGHBOUR: say("Neighbour"),
+    Relation.LOCKER: say("Locker"),
 }
 OUTCOMES: Final[dict[Outcome, Sentence]] = {
     Outcome.DELIVERED: say("Delivered"),

@@ -7,7 +7,20 @@ GAP_S: Final = 0.15
 LEAST_CHARS: Final = 4
 """Shorter bursts are a person pressing keys."""
 MAX_CHARS: Final = 8_192
+GROUP_SEPARATOR: Final = "\x1d"
+"""Between the elements of a GS1 code; scanners type it as Ctrl+]."""
+SHIFTED: Final = dict(zip("`1234567890-=[]\\;',./", '~!@#$%^&*()_+{}|:"<>?', strict=True))
+"""Scanners type on an American keyboard unless they are told otherwise, and a window hears the key, not the sign."""
 ENDS: Final = frozenset({"\r", "\n", "\t"})
+
+
+def typed(key: str, *, shift: bool = False, control: bool = False) -> str:
+    """The character that a key makes; empty for one that makes none."""
+    if control:
+        return GROUP_SEPARATOR if key == "]" else ""
+    if shift:
+        return SHIFTED.get(key, key.upper())
+    return key if key.isprintable() else ""
 
 
 class Wedge:

@@ -14,8 +14,8 @@ from mobile_ui.core.shown import clock
 from mobile_ui.screens.page import Page
 from mobile_ui.widgets.basics import HUGE, LARGE, SMALL, Bar, Box, Field, Rule, Tap, Text, ask
 
-SHOWN_MISSING = 40
-SHOWN_SCANS = 12
+SHOWN_MISSING = 15
+SHOWN_SCANS = 6
 
 
 class LoadPage(Page):

@@ -1,6 +1,6 @@
 """Proof: one step on each screen, in large targets; each is on disk before the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ from kivy.uix.image import Image
 from kivy.uix.widget import Widget
 
 from contract.event import Outcome
+from contract.proof_words import Reason
 from contract.route import Check
 from mobile_ui.core import proof_draft
 from mobile_ui.core.courier import Topic
@@ -207,7 +208,7 @@ class ProofPage(Page):
         return Tap(self.look, label, what, selected=done, align="left")
 
     def _choices(
-        self, reasons: dict[str, Sentence], chosen: str, give: Callable[..., ProofDraft] = proof_draft.give_reason
+        self, reasons: Mapping[Reason, Sentence], chosen: str, give: Callable[..., ProofDraft] = proof_draft.give_reason
     ) -> list[Widget]:
         return [
             Tap(
@@ -327,13 +328,11 @@ class ProofPage(Page):
         if draft.not_delivered:
             lines.append((say("Not handed over"), "\n".join(draft.not_delivered)))
         if draft.reason and draft.not_delivered:
-            lines.append((say("Reason"), REASONS[draft.outcome].get(draft.reason, draft.reason)))
+            lines.append((say("Reason"), _told(REASONS[draft.outcome], draft.reason)))
         if needs_cold_reason(draft):
-            lines.append((say("In spite of the cold"), COLD_REASONS.get(draft.cold_reason, draft.cold_reason)))
+            lines.append((say("In spite of the cold"), _told(COLD_REASONS, draft.cold_reason)))
         if draft.hands_over:
-            who = say(
-                "{name}, {relation}", name=draft.recipient, relation=RELATIONS.get(draft.relation, draft.relation)
-            )
+            who = say("{name}, {relation}", name=draft.recipient, relation=_told(RELATIONS, draft.relation))
             lines.append((say("Taken by"), who))
         if draft.notes:
             lines.append((say("Notes"), draft.notes))
@@ -354,3 +353,7 @@ class ProofPage(Page):
 def _choose(draft: ProofDraft, outcome: Outcome) -> ProofDraft:
     """Another outcome has other reasons."""
     return proof_draft.choose(proof_draft.give_reason(draft, ""), outcome)
+
+
+def _told(texts: Mapping[Any, Sentence], code: str) -> Sentence | str:
+    return next((text for known, text in texts.items() if known == code), code)

@@ -61,7 +61,7 @@ def test_without_documents_nothing_is_judged(plan: DocumentPlan) -> None:
         ("B", Step.RETURNED, ScanCheck(Verdict.UNKNOWN, "van 31")),
     ],
 )
-def test_f081_a_parcel_is_judged_by_manifest_and_route(
+def test_a_parcel_is_judged_by_manifest_and_route(
     plan: DocumentPlan, parcel: str, step: Step, expected: ScanCheck
 ) -> None:
     plan.arrived(MANIFEST_DOCUMENT, manifest())
@@ -116,7 +116,7 @@ def test_a_plan_goes_on_after_a_restart_and_says_nothing_of_what_it_could_not_re
     assert refused == []
 
 
-def test_f081_a_scan_for_another_van_is_kept_unexpected_and_names_it(tmp_path: Path) -> None:
+def test_a_scan_for_another_van_is_kept_unexpected_and_names_it(tmp_path: Path) -> None:
     from agent.config import load_config  # noqa: PLC0415 the same
     from agent.device import Agent  # noqa: PLC0415 it is heavy
 

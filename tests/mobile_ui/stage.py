@@ -32,6 +32,8 @@ def prepare(*, mock: bool, width: int = 480, height: int = 800, density: float =
     home = Path(tempfile.gettempdir()) / f"holdfast-kivy-{os.getuid()}"
     home.mkdir(exist_ok=True)
     os.environ.update(ENVIRONMENT, KIVY_HOME=str(home), KIVY_METRICS_DENSITY=str(density))
+    # Also undone, because a process that was started by tests of the other kind inherits it.
+    os.environ.pop("KIVY_GL_BACKEND", None)
     if mock:
         os.environ["KIVY_GL_BACKEND"] = "mock"
     from kivy.config import Config

@@ -12,6 +12,7 @@ from contract.local import (
     DraftPut,
     ReadingsHappened,
     RecordProof,
+    RecordScan,
     ScanHappened,
     Signal,
     SignOn,
@@ -333,3 +334,9 @@ def test_an_alarm_is_said_at_once_and_its_end_is_not(desk: Desk) -> None:
     desk.courier.happened(AlarmHappened(msgspec.structs.replace(raised, phase=Phase.ENDED)))
 
     assert (desk.tones, desk.courier.said.values) == ([Tone.REFUSED], {"limit": "warm"})
+
+
+def test_a_group_separator_at_an_end_is_part_of_the_code(desk: Desk) -> None:
+    desk.courier.scan_typed(" 0109501101020917\x1d \r\n")
+
+    assert [r.code for r in desk.agent.asked if isinstance(r, RecordScan)] == [b"0109501101020917\x1d"]

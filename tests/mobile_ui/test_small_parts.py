@@ -26,7 +26,7 @@ from mobile_ui.core.signature_picture import png_of
 from mobile_ui.core.sync import Sync, sync_of
 from mobile_ui.core.tones import NOTES, SAMPLE_HZ, wave_of
 from mobile_ui.core.van import STALE_MS, Van
-from mobile_ui.core.wedge import GAP_S, Wedge
+from mobile_ui.core.wedge import GAP_S, Wedge, typed
 from mobile_ui.core.words import Words, catalogue, read_po
 from mobile_ui.look import FONTS, LATIN_ONLY, PALETTES, find_font
 from tests.mobile_ui.kit import COLD, NOON_MS, READING, SENSOR, WARM, FakeAgent, scan_event
@@ -101,6 +101,23 @@ def test_a_burst_behind_typing_stands_alone() -> None:
     wedge.key("x", 0.0)
 
     assert [code for c, s in keys("ABCDE\t") if (code := wedge.key(c, 10 + s))] == ["ABCDE"]
+
+
+@pytest.mark.parametrize(
+    ("key", "held", "made"),
+    [
+        ("a", {}, "a"),
+        ("a", {"shift": True}, "A"),
+        (";", {"shift": True}, ":"),
+        ("]", {"control": True}, "\x1d"),
+        ("c", {"control": True}, ""),
+        ("\x1b", {}, ""),
+        ("", {}, ""),
+        ("2", {"shift": True}, "@"),
+    ],
+)
+def test_keys_are_read_as_a_scanner_means_them(key: str, held: dict[str, bool], made: str) -> None:
+    assert typed(key, **held) == made
 
 
 # -- tones ---------------------------------------------------------------------------------------------------------------

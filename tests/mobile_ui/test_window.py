@@ -15,8 +15,12 @@ from tests.mobile_ui.kit import parcel, route
 from tests.mobile_ui.stage import Stage, on_stage, prepare
 
 pytestmark = pytest.mark.filterwarnings("default")
-prepare(mock=True)
 SETTINGS = '{{"language":"{language}","theme":"{theme}","font_scale":{scale}}}'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prepared() -> None:
+    prepare(mock=True)
 
 
 @pytest.fixture

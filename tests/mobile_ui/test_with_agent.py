@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.event import Outcome, Proof, Step
-from contract.local import Answer, GetOutbox, GetStatus, Kept, OutboxPage, RecordScan, SignOn
+from contract.local import Answer, DraftPut, GetOutbox, GetStatus, Kept, OutboxPage, RecordScan, Refused, SignOn
 from mobile_ui.core import proof_draft
 from mobile_ui.core.agent_link import AgentLink, answers
 from mobile_ui.core.courier import Courier
@@ -161,3 +161,32 @@ def test_an_agent_killed_in_the_middle_of_a_proof_loses_no_step(tmp_path: Path) 
                 list((tmp_path / "incoming").iterdir()) == []
                 or loop.until(lambda: not any(p.suffix == ".jpg" for p in (tmp_path / "incoming").iterdir())) is None
             )
+
+
+def test_a_request_that_no_frame_holds_is_refused_and_the_next_one_goes_through(tmp_path: Path) -> None:
+    with running(write_config(tmp_path)), app(tmp_path) as (_courier, loop, link):
+        told: list[Answer] = []
+        link.ask(DraftPut("big", bytes(2 * 1024 * 1024)), told.append)
+        link.ask(GetStatus(), told.append)
+        loop.until(lambda: len(told) == 2)
+
+    assert isinstance(told[0], Refused)
+    assert not isinstance(told[1], Refused)
+
+
+def test_a_photo_that_no_blob_holds_goes_back_to_the_review_and_is_kept_without_it(tmp_path: Path) -> None:
+    with running(write_config(tmp_path)), app(tmp_path) as (courier, loop, link):
+        loop.until(lambda: courier.status is not None)
+        to_review(courier, loop)
+        assert courier.draft is not None
+        (name,) = courier.draft.photos
+        with (tmp_path / "incoming" / name).open("r+b") as file:
+            file.truncate(100 * 1024 * 1024)
+        courier.keep()
+        loop.until(lambda: courier.draft is not None and courier.draft.step is DraftStep.REVIEW)
+        assert courier.said.values["why"]
+
+        courier.change(lambda d: proof_draft.drop_photo(d, name))
+        courier.keep()
+        loop.until(lambda: courier.kept is not None)
+        assert len(proofs(link, loop)) == 1
