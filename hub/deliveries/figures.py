@@ -5,7 +5,7 @@ read and what holds now is logged.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +36,10 @@ class Figures(Struct, frozen=True):
     on_time: int = 0
     visited: int = 0
     first_attempt: int = 0
+
+
+Scopes = dict[tuple[str, str], Figures]
+"""By scope and name."""
 
 
 class FigureView(Struct, frozen=True):
@@ -81,52 +85,45 @@ def count_stops(stops: Iterable[tuple[Row[Any], StopOutcome]]) -> Figures:
     return Figures(**n)
 
 
-def days_of_stops(tx: Connection, proofs: Collection[bytes]) -> dict[str, bytes | None]:
-    """The days of the stops of these proofs, each with one proof that came late, if any did."""
-    found: dict[str, bytes | None] = {}
+def routes_of_proofs(tx: Connection, proofs: Collection[bytes]) -> dict[tuple[str, str], bytes | None]:
+    """Days and routes of the stops of these proofs, each with one proof that came late, if any did."""
+    found: dict[tuple[str, str], bytes | None] = {}
     d = delivery.c
     for some in chunks(sorted(proofs)):
-        query = select(_st.day, d.fact_id, d.known_ms, d.happened_ms).join(delivery, d.stop == _st.stop)
-        for row in tx.execute(query.where(d.fact_id.in_(some)).order_by(d.fact_id)):
+        query = select(_st.day, _st.route, d.fact_id, d.known_ms, d.happened_ms).join(delivery, d.stop == _st.stop)
+        for row in tx.execute(query.where(d.fact_id.in_(some), _st.route != "").order_by(d.fact_id)):
             late = row.known_ms - row.happened_ms > LATE_FACT_MS
-            found[row.day] = row.fact_id if late else found.get(row.day)
+            of = row.day, row.route
+            found[of] = row.fact_id if late else found.get(of)
     return found
 
 
-def work_out(tx: Connection, day: str, now_ms: int, cause: bytes | None = None) -> None:
-    """Work out a day's figures anew; `cause` is the late proof to log changes with."""
-    stops = tx.execute(select(route_stop).where(_st.day == day, _st.route != "")).all()
+def work_out(tx: Connection, day: str, route: str, now_ms: int, cause: bytes | None = None) -> None:
+    """Work out the figures of a route anew; `cause` is the late proof to log changes with."""
+    stops = tx.execute(select(route_stop).where(_st.route == route)).all()
     cancelled = frozenset(stop.stop for stop in stops if stop.cancelled_ms is not None)
     outcomes = outcomes_of(tx, [stop.stop for stop in stops], cancelled)
-    scopes: defaultdict[tuple[str, str], list[tuple[Row[Any], StopOutcome]]] = defaultdict(list)
+    areas: defaultdict[str, list[tuple[Row[Any], StopOutcome]]] = defaultdict(list)
     for stop in stops:
-        one = stop, outcomes[stop.stop]
-        for scope in (("day", ""), ("route", stop.route), ("area", stop.area)):
-            scopes[scope].append(one)
-    before = {(view.scope, view.name): view.figures for view in figures_of(tx, day)}
-    after = {scope: count_stops(several) for scope, several in scopes.items()}
-    if before == after:
+        areas[stop.area].append((stop, outcomes[stop.stop]))
+    after = {area: count_stops(several) for area, several in areas.items()}
+    rows = tx.execute(select(figure).where(_f.day == day, _f.route == route)).all()
+    if after == {row.area: _figures(row) for row in rows}:
         return
-    if cause is not None:
-        _log(tx, day, before, after, now_ms=now_ms, cause=cause)
-    tx.execute(delete(figure).where(_f.day == day))
-    rows = [
-        {"day": day, "scope": scope, "name": name, **msgspec.structs.asdict(figures), "worked_ms": now_ms}
-        for (scope, name), figures in after.items()
+    before = _by_scope(figures_of(tx, day)) if cause is not None else {}
+    tx.execute(delete(figure).where(_f.day == day, _f.route == route))
+    told = [
+        {"day": day, "route": route, "area": area, **msgspec.structs.asdict(figures), "worked_ms": now_ms}
+        for area, figures in after.items()
     ]
-    if rows:
-        tx.execute(insert(figure), rows)
+    if told:
+        tx.execute(insert(figure), told)
+    if cause is not None:
+        _log(tx, day, before, now_ms, cause)
 
 
-def _log(
-    tx: Connection,
-    day: str,
-    before: dict[tuple[str, str], Figures],
-    after: dict[tuple[str, str], Figures],
-    *,
-    now_ms: int,
-    cause: bytes,
-) -> None:
+def _log(tx: Connection, day: str, before: Scopes, now_ms: int, cause: bytes) -> None:
+    after = _by_scope(figures_of(tx, day))
     rows = [
         {
             "at_ms": now_ms,
@@ -145,10 +142,23 @@ def _log(
 
 
 def figures_of(conn: Connection, day: str) -> list[FigureView]:
-    """All figures of a day: the day itself, then routes and areas by name."""
-    rows = conn.execute(select(figure).where(_f.day == day).order_by(_f.scope.desc(), _f.name)).all()
-    views = [FigureView(day, row.scope, row.name, _figures(row), row.worked_ms) for row in rows]
-    return sorted(views, key=lambda view: (("day", "route", "area").index(view.scope), view.name))
+    """All figures of a day: the day itself, then its routes and areas by name."""
+    sums: defaultdict[tuple[int, str, str], list[Row[Any]]] = defaultdict(list)
+    for row in conn.execute(select(figure).where(_f.day == day)):
+        for key in ((0, "day", ""), (1, "route", row.route), (2, "area", row.area)):
+            sums[key].append(row)
+    return [
+        FigureView(day, scope, name, _sum(rows), max(row.worked_ms for row in rows))
+        for (_, scope, name), rows in sorted(sums.items(), key=lambda item: item[0])
+    ]
+
+
+def _sum(rows: Sequence[Row[Any]]) -> Figures:
+    return Figures(**{name: sum(getattr(row, name) for row in rows) for name in Figures.__struct_fields__})
+
+
+def _by_scope(views: Iterable[FigureView]) -> Scopes:
+    return {(view.scope, view.name): view.figures for view in views}
 
 
 def figure_changes(conn: Connection, day: str, limit: int = 100) -> list[FigureChange]:

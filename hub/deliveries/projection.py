@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Table
 
 from contract.event import Decision, Proof
-from hub.deliveries.figures import days_of_stops, work_out
+from hub.deliveries.figures import routes_of_proofs, work_out
 from hub.deliveries.tables import delivery
 from hub.ledger import statements
 from hub.projector import Change, LedgerFact
@@ -42,10 +42,10 @@ class DeliveryProjection:
         return changes
 
     def act(self, tx: Connection, changes: Sequence[Change], now_ms: int) -> None:
-        """Work out the figures of the days of these stops anew."""
+        """Work out the figures of the routes of these stops anew."""
         named = {bytes.fromhex(change.key) for change in changes if change.topic in {TOPIC, CORRECTED}}
-        for day, cause in days_of_stops(tx, named).items():
-            work_out(tx, day, now_ms, cause)
+        for (day, route), cause in routes_of_proofs(tx, named).items():
+            work_out(tx, day, route, now_ms, cause)
 
     def act_at_start(self, tx: Connection, now_ms: int) -> None:
         """Facts of a hub that ended between fold and figures are in the same transaction; nothing can be left."""

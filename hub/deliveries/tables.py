@@ -47,15 +47,14 @@ class DeliveryRow(DatedRow, table=True):
 
 
 class FigureRow(SQLModel, table=True):
-    """Figures of a day, a route or an area of a day; worked out anew when facts come."""
+    """Figures of one route within one area; worked out anew when facts come. Those of days and areas are their sums."""
 
     __tablename__ = "figure"
     __table_args__ = (WITHOUT_ROWID,)
 
     day: str = Field(primary_key=True, max_length=10)
-    scope: str = Field(primary_key=True, max_length=16)
-    """`day`, `route` or `area`."""
-    name: str = Field(primary_key=True, max_length=64)
+    route: str = Field(primary_key=True, max_length=64)
+    area: str = Field(primary_key=True, max_length=64)
     stops: int
     done: int
     """Delivered or picked up, wholly or in part."""
@@ -82,6 +81,7 @@ class FigureChangeRow(SQLModel, table=True):
     at_ms: int
     day: str = Field(max_length=10)
     scope: str = Field(max_length=16)
+    """`day`, `route` or `area`."""
     name: str = Field(max_length=64)
     before: str
     """The figures as JSON."""

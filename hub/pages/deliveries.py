@@ -11,7 +11,17 @@ from hub.context import Hub, Reader
 from hub.deliveries.api import delivery_cursor, proof_of
 from hub.deliveries.evidence import pictures_of, verify_proof
 from hub.deliveries.queries import list_proofs, outcomes_of
-from hub.pages.route_words import CHECKED, COLD_VERDICTS, OUTCOMES, PICTURES, STATUSES, TIMES
+from hub.pages.route_words import (
+    CHECKED,
+    COLD_VERDICTS,
+    OUTCOMES,
+    PICTURES,
+    REASONS,
+    RELATIONS,
+    STATUSES,
+    TIMES,
+    said,
+)
 from hub.routes.queries import cancelled_of, find_route, find_stops
 from hub.web.render import page
 
@@ -37,6 +47,9 @@ def deliveries_page(
         "deliveries.html",
         rows=[(proof, stops.get(proof.stop), outcomes[proof.stop]) for proof in proofs],
         outcomes=OUTCOMES,
+        reasons=REASONS,
+        relations=RELATIONS,
+        said=said,
         stop=stop,
         first=not cursor,
         next_cursor=f"{proofs[-1].happened_ms}.{proofs[-1].id}" if len(proofs) == ROWS else None,
@@ -61,7 +74,9 @@ def delivery_page(request: Request, reader: Reader, hub: Hub, delivery_id: str) 
         outcomes=OUTCOMES,
         pictures=pictures_of(reader, hub.database.folder, proof),
         states=PICTURES,
-        cold_verdicts=COLD_VERDICTS,
+        cold=COLD_VERDICTS.get(proof.cold_verdict),
+        reasons=said(REASONS, proof.reason),
+        relation=said(RELATIONS, proof.relation),
         times=TIMES,
     )
 

@@ -85,13 +85,49 @@ FIGURES: Final[Mapping[str, str]] = {
 CARDS: Final[Mapping[str, str]] = {"HF:STEP": "Step", "HF:ACTOR": "Person", "HF:PLACE": "Place"}
 """What a control card says, as it stands on it."""
 
-COLD_VERDICTS: Final[Mapping[str, str]] = {
-    "ok": "kept cold",
-    "kept": "kept cold",
-    "excursion": "limit exceeded",
-    "exceeded": "limit exceeded",
-    "unknown": "not known",
+COLD_VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "inside": ("ok", "✓", "within the limits"),
+    "above": ("attention", "▲", "too warm, budget not used up"),
+    "below": ("attention", "▼", "too cold, budget not used up"),
+    "no_data": ("silence", "?", "no data"),
+    "exceeded": ("attention", "▲", "limit exceeded"),
 }
+"""What a proof says of the cold (`contract.cold_verdict`)."""
+
+REASONS: Final[Mapping[str, str]] = {
+    "nobody_home": "nobody at home",
+    "closed": "closed for the day",
+    "wrong_address": "wrong address",
+    "no_access": "no way in",
+    "unsafe": "not safe there",
+    "no_time": "no time left",
+    "cold_exceeded": "cold limit exceeded",
+    "not_in_van": "not in the van",
+    "damaged": "parcel damaged",
+    "not_ordered": "not ordered",
+    "too_late": "came too late",
+    "no_reason": "no reason given",
+    "back_to_sender": "back to the sender",
+    "recalled": "recalled by the sender",
+    "incomplete": "not complete",
+    "recipient_accepts": "the recipient accepts it as it is",
+    "recipient_checks": "the recipient will have it checked",
+    "agreed_by_phone": "agreed by phone",
+}
+"""Codes of couriers' apps; others, of another version, are shown as they are."""
+
+RELATIONS: Final[Mapping[str, str]] = {
+    "consignee": "the consignee",
+    "household": "of the household",
+    "reception": "at the reception",
+    "neighbour": "a neighbour",
+    "locker": "a locker",
+}
+
+
+def said(words: Mapping[str, str], codes: str) -> tuple[str, ...]:
+    """What codes mean, several with commas between; one that is not known stands for itself."""
+    return tuple(words.get(code, code) for code in codes.split(",") if code)
 
 
 def why_values(value: int, late: str) -> dict[str, object]:

@@ -175,8 +175,7 @@ def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, resto
         for stop in stops:
             told = f"{stop} ({found[stop].name})"
             audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=name, new=told, why=why)
-        view = _found(tx, name)
-        work_out(tx, view.day, desk.now_ms)
+        work_out(tx, _found(tx, name).day, name, desk.now_ms)
 
 
 def rename(desk: Desk, name: str, to: str) -> None:
@@ -239,8 +238,8 @@ def _keep(tx: Connection, desk: Desk, planned: Planned, drawn: Drawn, *, action:
         tx.execute(
             change.values(route="", seq=0, eta_ms=None, why=bindparam("reason"), why_value=bindparam("figure")), rows
         )
-    for day in {one.route.day for one in planned.routes}:
-        work_out(tx, day, desk.now_ms)
+    for one in planned.routes:
+        work_out(tx, one.route.day, one.route.id, desk.now_ms)
 
 
 def _keep_order(tx: Connection, name: str, settled: Collection[str], etas: Mapping[str, int]) -> None:

@@ -11,6 +11,8 @@ from tests.hub.routes.cities import city
 
 SIZES = ((50, 3, 2.0), (100, 5, 5.0), (300, 12, 8.0), (1000, 30, 15.0))
 """Stops, vans, and seconds to search."""
+PROMISED, PROMISED_S = 100, 10
+"""So many stops are planned within so many seconds, and 99 % of them can be served."""
 IDS = (*(f"plan.{stops}_s" for stops, _, _ in SIZES), "plan.100_driven_h")
 
 
@@ -25,9 +27,13 @@ def figures(folder: Path) -> Iterator[Figure]:
         served = 100 * (stops - len(plan.unserved)) / stops
         can = "can" if plan.feasible else "cannot"
         note = f"{vans} vans, windows of 2 to 4 h; {served:.1f} % served, and that {can} be done"
-        yield Figure(f"plan.{stops}_s", took_s, "s", "asked to search", seconds, note=note)
-        if stops == 100:
+        if stops == PROMISED:
+            met = took_s <= PROMISED_S and len(plan.unserved) <= 1
+            aim = f"at most {PROMISED_S}"
+            yield Figure("plan.100_s", took_s, "s", "given to the search", seconds, aim, met, note)
             yield _driven(problem, plan)
+        else:
+            yield Figure(f"plan.{stops}_s", took_s, "s", "given to the search", seconds, note=note)
 
 
 def _driven(problem: Problem, plan: Plan) -> Figure:
@@ -39,6 +45,8 @@ def _driven(problem: Problem, plan: Plan) -> Figure:
         "h of vans",
         "nearest stop first that can still be met",
         nearest[0],
+        aim="at most 1",
+        met=own_h <= nearest[0] or 100 - len(plan.unserved) > nearest[1],
         note=f"{100 - len(plan.unserved)} stops against {nearest[1]}",
     )
 

@@ -54,8 +54,8 @@ def upgrade() -> None:
 
     op.create_table("figure",
     sa.Column("day", sa.String(length=10), nullable=False),
-    sa.Column("scope", sa.String(length=16), nullable=False),
-    sa.Column("name", sa.String(length=64), nullable=False),
+    sa.Column("route", sa.String(length=64), nullable=False),
+    sa.Column("area", sa.String(length=64), nullable=False),
     sa.Column("stops", BIG, nullable=False),
     sa.Column("done", BIG, nullable=False),
     sa.Column("attempted", BIG, nullable=False),
@@ -66,7 +66,7 @@ def upgrade() -> None:
     sa.Column("visited", BIG, nullable=False),
     sa.Column("first_attempt", BIG, nullable=False),
     sa.Column("worked_ms", BIG, nullable=False),
-    sa.PrimaryKeyConstraint("day", "scope", "name"),
+    sa.PrimaryKeyConstraint("day", "route", "area"),
     sqlite_with_rowid=False
     )
     op.create_table("figure_change",
