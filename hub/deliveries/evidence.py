@@ -124,7 +124,7 @@ def _check_place(conn: Connection, identity: bytes, stream_id: int | None, n: in
     name = stream_name(stream.device, stream.incarnation, stream.lane)
     here = conn.execute(select(p.hash, p.branch).where(p.stream_id == stream_id, p.n == n, p.fact_id == identity)).all()
     before = list(conn.scalars(select(p.hash).where(p.stream_id == stream_id, p.n == n - 1)))
-    if n == 1:
+    if n == 1:  # the first; before it is only the root of the stream
         before = [root_hash(name.device, name.incarnation, name.lane)]
     if not here or not before:
         return Finding("chain", False, f"position {n} or the one before it is not there")
