@@ -33,9 +33,9 @@ from hub.pages import (
     home,
     login,
     photos,
+    routes,
     sensor,
     sensor_new,
-    routes,
     shipments,
     temperature,
 )

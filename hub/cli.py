@@ -132,7 +132,8 @@ def serve_command(
     ] = None,
     https: Annotated[bool, typer.Option("--https", help="Pages are reached over https, through a proxy.")] = False,
     roads: Annotated[
-        str, typer.Option(metavar="URL", help="osrm+http://HOST or valhalla+http://HOST; else road times are estimated.")
+        str,
+        typer.Option(metavar="URL", help="osrm+http://HOST or valhalla+http://HOST; else road times are estimated."),
     ] = "",
     base_map: Annotated[
         str, typer.Option("--map", metavar="URL|FILE", help="Style, raster tiles or PMTiles; else the built-in world.")

@@ -112,7 +112,6 @@ def serve(settings: Settings) -> int:
         from hub.accounts.room import has_room  # noqa: PLC0415 see above
         from hub.administration import Administration  # noqa: PLC0415 see above
         from hub.clock_watch import watching_clock  # noqa: PLC0415 see above
-        from hub.coldchain.anew import judging_anew  # noqa: PLC0415 see above
         from hub.context import HubContext  # noqa: PLC0415 see above
         from hub.control import ControlSocket  # noqa: PLC0415 see above
         from hub.display.publisher import showing  # noqa: PLC0415 see above
@@ -147,8 +146,7 @@ def serve(settings: Settings) -> int:
         http_url = Address(settings.http.host, listener.getsockname()[1]).url("http")
         stack.enter_context(telling(Place(centre.db, live.ahead, centre.now_ms, http_url)))
         stack.enter_context(showing(centre.db, live, link, centre.now_ms))
-        _keep_house(settings, centre, live, stack)
-        stack.enter_context(judging_anew(centre, live.publish, caught_up.is_set))
+        _keep_house(settings, centre, live, caught_up, stack)
         relax_collector()
         sys.setswitchinterval(usual_s)
         _wait_ready(link, caught_up, stop)
@@ -162,17 +160,19 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _keep_house(settings: Settings, centre: Centre, live: LiveBus, stack: ExitStack) -> None:
-    """Anchors of the audit trail; backups, archives and erasure, where they are wanted."""
+def _keep_house(settings: Settings, centre: Centre, live: LiveBus, caught_up: Event, stack: ExitStack) -> None:
+    """Anchors of the audit trail, judging anew; backups, archives and erasure, where they are wanted."""
     from hub.accounts.anchors import anchoring  # noqa: PLC0415 as in `serve`
     from hub.archive.schedule import archiving  # noqa: PLC0415 as in `serve`
     from hub.backup_schedule import scheduled_backups  # noqa: PLC0415 as in `serve`
+    from hub.coldchain.anew import judging_anew  # noqa: PLC0415 as in `serve`
 
     stack.enter_context(anchoring(centre.db, _decider(centre, live)))
     if settings.backup_dir is not None:
         backups = scheduled_backups(centre, settings.backup_dir, settings.backup_every_s, live.publish)
         stack.enter_context(backups)
     stack.enter_context(archiving(centre, settings.keep))
+    stack.enter_context(judging_anew(centre, live.publish, caught_up.is_set))
 
 
 @contextmanager
