@@ -160,7 +160,9 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _keep_house(settings: Settings, centre: Centre, live: LiveBus, caught_up: Event, stack: ExitStack) -> None:
+def _keep_house(
+    settings: Settings, centre: Centre, live: LiveBus, caught_up: threading.Event, stack: ExitStack
+) -> None:
     """Anchors of the audit trail, judging anew; backups, archives and erasure, where they are wanted."""
     from hub.accounts.anchors import anchoring  # noqa: PLC0415 as in `serve`
     from hub.archive.schedule import archiving  # noqa: PLC0415 as in `serve`
