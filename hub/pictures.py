@@ -1,17 +1,23 @@
-"""What kind of picture a file is, told from its first bytes alone; nothing is ever decoded here.
+"""What kind of picture a file is. Photos are told from their first bytes alone; none is ever decoded here.
 
-Only these three kinds are shown by the pages. Anything else, and any picture too large to open safely, is kept as evidence
-and handed out as a plain file.
+Only these three kinds, and signatures as the hub draws them from their strokes, are shown by the pages. Anything else, and any
+picture too large to open safely, is kept as evidence and handed out as a plain file.
 """
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+from contract.errors import Malformed
+from contract.signature import MAX_SIGNATURE_BYTES, Signature, decode_signature
 
 MAX_PIXELS: Final = 25_000_000
 """A phone's photo has 12; a small file that claims more is made to exhaust a viewer's memory."""
 HEAD_BYTES: Final = 256 * 1024
 """A JPEG tells its size behind its metadata, of which one segment holds up to 64 KiB."""
+SIGNATURE_TYPE: Final = "image/vnd.holdfast.signature+json"
+"""Strokes of a pen (`contract.signature`). `image`, because they are kept and erased as photos are."""
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8\xff"
@@ -37,6 +43,32 @@ def picture_of(head: bytes) -> Picture | None:
     if picture is None or not 0 < picture.width * picture.height <= MAX_PIXELS:
         return None
     return picture
+
+
+def signature_in(path: Path) -> Signature | None:
+    """The signature in a file; None for anything else."""
+    with path.open("rb") as file:
+        data = file.read(1)
+        if data != b"{":
+            return None
+        data += file.read(MAX_SIGNATURE_BYTES)
+    try:
+        return decode_signature(data)
+    except Malformed:
+        return None
+
+
+def picture_in(path: Path) -> Picture | None:
+    """The picture in a file; None for anything else."""
+    with path.open("rb") as file:
+        return picture_of(file.read(HEAD_BYTES))
+
+
+def media_type_of(path: Path) -> str:
+    """Of a file that pages show; empty for any other."""
+    if picture := picture_in(path):
+        return picture.media_type
+    return "" if signature_in(path) is None else SIGNATURE_TYPE
 
 
 def _png(head: bytes) -> Picture | None:

@@ -34,7 +34,7 @@ class Personal(StrEnum):
     RECIPIENT = "recipient"
     RELATION = "relation"
     REASON = "reason"
-    """Free text of whoever stood at the door, as `notes` is."""
+    """Of whoever stood at the door: codes (`contract.proof_words`) or free text, which nobody tells apart for certain."""
     NOTES = "notes"
     FIX = "fix"
 
@@ -62,7 +62,10 @@ _decoder: Final = msgspec.msgpack.Decoder(_Kept)
 
 
 def personal_fields(event: Event) -> tuple[Personal, ...]:
-    """The fields of this event that tell something personal."""
+    """The fields of this event that tell something personal.
+
+    Why somebody takes a scan back, acknowledges or decides are words of the company's own people; they stay.
+    """
     if isinstance(event, Proof):
         return tuple(field for field in Personal if getattr(event, field))
     if isinstance(event, Scan) and event.step is Step.DELIVERED and event.fix is not None:

@@ -20,6 +20,7 @@ from hub.archive.holds import needed
 from hub.archive.redaction import opened, redacted
 from hub.archive.tables import held_fact
 from hub.db import Database
+from hub.deliveries.projection import tell_deliveries_anew
 from hub.ledger import statements
 from hub.projector import LedgerFact
 from hub.tracking.projection import tell_anew
@@ -144,6 +145,7 @@ def _withhold(tx: Connection, identities: Sequence[bytes], now_ms: int) -> int:
     if cores:
         tx.execute(update(t.fact).where(f.seq == bindparam("the_seq")).values(core=bindparam("form")), cores)
         tell_anew(tx, left)
+        tell_deliveries_anew(tx, left)
         audit(
             tx, at_ms=now_ms, who=WHO, action=ACTION, subject="facts", new=f"{len(cores)} facts", why="its time is over"
         )

@@ -12,11 +12,13 @@ from contract.event import Outcome
 from hub import tables as t
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
+from hub.archive.redaction import Personal
 from hub.context import Hub, Reader
 from hub.deliveries.evidence import Finding, Picture, PictureState, blob_path, pictures_of, verify_proof
 from hub.deliveries.figures import FigureChange, Figures, FigureView, figure_changes, figures_of
 from hub.deliveries.queries import MAX_PAGE, find_proof, list_proofs, outcomes_of
 from hub.deliveries.state import ProofView, StopStatus
+from hub.pictures import SIGNATURE_TYPE
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound
 from hub.routes.queries import StopView, cancelled_of, find_stops
 from hub.timeline import TimeSource
@@ -69,6 +71,7 @@ class DeliveryItem(BaseModel):
     cold_verdict: str
     cold_budget_s: int | None
     corrected_by: str = Field(description="The decision that took it back; empty: it counts.")
+    withheld: list[Personal] = Field(description="Fields that were told once and are empty now: their time is over.")
 
     @classmethod
     def fields_of(cls, proof: ProofView) -> dict[str, object]:
@@ -84,6 +87,7 @@ class DeliveryItem(BaseModel):
             "latitude": None if proof.lat_e7 is None else proof.lat_e7 / 1e7,
             "longitude": None if proof.lon_e7 is None else proof.lon_e7 / 1e7,
             "corrected_by": "" if proof.corrected_by is None else proof.corrected_by.hex(),
+            "withheld": list(proof.withheld),
         }
 
 
@@ -115,11 +119,14 @@ class FindingItem(BaseModel):
     what: str
     ok: bool | None
     detail: str
+    withheld: list[Personal] = Field(
+        description="Fields whose time is over: what is left cannot be held against the identity."
+    )
 
     @classmethod
     def of(cls, found: Finding) -> Self:
         """From the check."""
-        return cls(what=found.what, ok=found.ok, detail=found.detail)
+        return cls(what=found.what, ok=found.ok, detail=found.detail, withheld=list(found.withheld))
 
 
 class Verification(BaseModel):
@@ -262,15 +269,16 @@ def get_figures(reader: Reader, hub: Hub, day: Annotated[str, Query(max_length=1
 
 @router.get("/blobs/{sha256}", summary="An attachment", response_class=Response)
 def get_blob(reader: Reader, hub: Hub, sha256: str) -> Response:
-    """Pictures as such; anything else as a file that no browser opens."""
+    """Photos as such; the strokes of a signature, and anything else, as a file that no browser opens."""
     digest = _digest("attachment", sha256)
     b = t.blob.c
     row = reader.execute(select(b.media_type).where(b.sha256 == digest)).first()
     path = blob_path(hub.database.folder, digest)
     if row is None or not path.is_file():
         raise NotFound("attachment here", sha256)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Security-Policy": "sandbox"}
-    if not row.media_type:
+    # Each time anew: it can be erased.
+    headers = {"Cache-Control": "private,no-cache"}
+    if row.media_type in {"", SIGNATURE_TYPE}:
         headers["Content-Disposition"] = f'attachment; filename="{sha256[:16]}.bin"'
     return FileResponse(path, media_type=row.media_type or "application/octet-stream", headers=headers)
 

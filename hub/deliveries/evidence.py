@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import file_digest
+from operator import attrgetter
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from contract.event import Proof
 from contract.fact import decode_core, fact_id, next_hash, root_hash
 from hub import tables as t
 from hub.archive.file import ArchiveDamaged
+from hub.archive.redaction import Personal
 from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import FOLDER, came_so_far
@@ -49,11 +51,16 @@ class Picture(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was checked. `ok` None: it cannot be checked yet, or any more."""
+    """One thing that was checked. `ok` None: it cannot be checked yet, or any more.
+
+    Attributes:
+        withheld: fields whose time is over, so that what is left cannot be held against the identity.
+    """
 
     what: str
     ok: bool | None
     detail: str = ""
+    withheld: tuple[Personal, ...] = ()
 
 
 def pictures_of(conn: Connection, folder: Path, proof: ProofView) -> tuple[Picture, ...]:
@@ -96,23 +103,25 @@ def verify_proof(conn: Connection, folder: Path, proof: ProofView) -> tuple[Find
 
 def _check_core(conn: Connection, stored: bytes, proof: ProofView) -> Sequence[Finding]:
     try:
-        core = whole(conn, stored, proof.fact_id)
+        content = whole(conn, stored, proof.fact_id)
     except ArchiveDamaged as error:
         return [Finding("core", False, str(error))]
-    if fact_id(core) != proof.fact_id:
+    if content.withheld:
+        core = Finding("core", None, ", ".join(content.withheld), content.withheld)
+    elif fact_id(content.core) == proof.fact_id:
+        core = Finding("core", True)
+    else:
         return [Finding("core", False, "its content hashes to another identity; it was changed")]
     try:
-        event = decode_core(core).event
+        event = decode_core(content.core).event
     except ContractError as error:
-        return [Finding("core", True), Finding("shown", False, str(error))]
-    shown = isinstance(event, Proof) and (event.stop, event.outcome, event.recipient, event.reason, event.photos) == (
-        proof.stop,
-        proof.outcome,
-        proof.recipient,
-        proof.reason,
-        proof.photos,
-    )
-    return [Finding("core", True), Finding("shown", shown, "" if shown else "what is shown differs; run rebuild")]
+        return [core, Finding("shown", False, str(error))]
+    shown = isinstance(event, Proof) and _said(event) == _said(proof)
+    return [core, Finding("shown", shown, "" if shown else "what is shown differs; run rebuild")]
+
+
+_said = attrgetter("stop", "outcome", "reason", "recipient", "relation", "notes", "signature", "photos", "cold_verdict")
+"""What a page shows as the proof says it; parcels may be corrected."""
 
 
 def _check_place(conn: Connection, identity: bytes, stream_id: int | None, n: int | None) -> Finding:

@@ -1,12 +1,13 @@
 """How proofs become deliveries, and figures follow from them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, bindparam, update
 
 from contract.event import Decision, Proof
+from hub.archive.redaction import listed
 from hub.deliveries.figures import routes_of_proofs, work_out
 from hub.deliveries.tables import delivery
 from hub.ledger import statements
@@ -17,6 +18,15 @@ from hub.tracking.stated import CORRECT
 
 TOPIC = "delivery"
 CORRECTED = "delivery corrected"
+PERSONAL: Final = (
+    "reason", "recipient", "relation", "notes", "lat_e7", "lon_e7", "accuracy_m", "fix_age_s", "withheld",
+)  # fmt: skip
+"""What changes of a row when personal data of its proof is withheld."""
+_ANEW: Final = (
+    update(delivery)
+    .where(delivery.c.fact_id == bindparam("the_fact"))
+    .values({name: bindparam(f"new_{name}") for name in PERSONAL})
+)
 
 
 class DeliveryProjection:
@@ -51,6 +61,13 @@ class DeliveryProjection:
         """Facts of a hub that ended between fold and figures are in the same transaction; nothing can be left."""
 
 
+def tell_deliveries_anew(tx: Connection, facts: Sequence[LedgerFact]) -> None:
+    """Take out of the rows what these facts do not tell any more; the rows are as a rebuild would give them."""
+    rows = [_row(known, known.fact.event) for known in facts if isinstance(known.fact.event, Proof)]
+    if rows:
+        tx.execute(_ANEW, [{"the_fact": row["fact_id"], **{f"new_{n}": row[n] for n in PERSONAL}} for row in rows])
+
+
 def _row(known: LedgerFact, proof: Proof) -> dict[str, Any]:
     fact, fix = known.fact, proof.fix
     return {
@@ -75,4 +92,5 @@ def _row(known: LedgerFact, proof: Proof) -> dict[str, Any]:
         "cold_budget_s": proof.cold_budget_s,
         "signature": proof.signature,
         "photos": b"".join(proof.photos),
+        "withheld": listed(known.withheld),
     }

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from contract.event import Outcome
+from hub.archive.redaction import fields_in
 from hub.deliveries.state import UNVISITED, ProofView, StopOutcome, fold_stop
 from hub.deliveries.tables import delivery
 from hub.timeline import chunks
@@ -20,7 +21,7 @@ _keys = msgspec.json.Decoder(tuple[str, ...])
 _PLAIN: Final = tuple(
     name
     for name in ProofView.__struct_fields__
-    if name not in {"outcome", "delivered", "refused", "photos", "corrected_by"}
+    if name not in {"outcome", "delivered", "refused", "photos", "corrected_by", "withheld"}
 )
 
 
@@ -89,4 +90,5 @@ def _proof(row: Row[Any], corrected_by: bytes | None, without: frozenset[str]) -
         refused=tuple(key for key in _keys.decode(row.refused) if key not in without),
         photos=tuple(digests),
         corrected_by=corrected_by,
+        withheld=fields_in(row.withheld),
     )

@@ -16,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from contract.event import Outcome
+from hub.archive.redaction import Personal
 
 
 class StopStatus(StrEnum):
@@ -33,7 +34,12 @@ class StopStatus(StrEnum):
 
 
 class ProofView(Struct, frozen=True):
-    """One proof as the hub knows it. `corrected_by`: the decision that took it back."""
+    """One proof as the hub knows it.
+
+    Attributes:
+        corrected_by: the decision that took it back.
+        withheld: the fields that were told once and are empty now: their time is over.
+    """
 
     fact_id: bytes
     stop: str
@@ -62,6 +68,7 @@ class ProofView(Struct, frozen=True):
     signature: bytes | None = None
     photos: tuple[bytes, ...] = ()
     corrected_by: bytes | None = None
+    withheld: tuple[Personal, ...] = ()
 
     @property
     def id(self) -> str:

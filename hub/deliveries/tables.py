@@ -44,6 +44,8 @@ class DeliveryRow(DatedRow, table=True):
     signature: bytes | None = None
     photos: bytes = b""
     """Digests, one behind the other."""
+    withheld: str = Field(default="", max_length=64)
+    """Names of the fields that the fact told and that are withheld now (`hub.archive.redaction`)."""
 
 
 class FigureRow(SQLModel, table=True):

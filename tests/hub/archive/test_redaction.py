@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from contract.event import (
     Alarm,
     Booted,
+    Correction,
     Decision,
     Event,
     Fix,
@@ -60,6 +61,7 @@ others = st.sampled_from(
         Readings("van-1.box.t", Quantity.TEMPERATURE_C, 1, 1, 60_000, 1, b"c"),
         Positions("gps", 1, 1, 60_000, 1, b"c"),
         Decision("correct", (b"t" * 32,), "q.person", "wrong parcel"),
+        Correction(b"t" * 32, "scanned by mistake"),
     ]
 )
 events = st.one_of(proofs, scans, others)
@@ -83,7 +85,7 @@ def test_whoever_adds_a_field_to_a_proof_decides_whether_it_is_personal() -> Non
 
 
 def test_all_kinds_of_events_are_in_these_tests() -> None:
-    tried = {Proof, Scan, Alarm, Status, Readings, Positions, Decision}
+    tried = {Proof, Scan, Alarm, Status, Readings, Positions, Decision, Correction}
     assert set(get_args(Event)) == tried
 
 
@@ -111,7 +113,8 @@ def test_what_is_left_is_the_same_fact_without_what_it_names(event: Event) -> No
 def test_where_nothing_is_personal_the_exact_bytes_stay() -> None:
     plain = core_of(Proof("s", Outcome.DELIVERED, ("P1",)))
     loaded = core_of(Scan(b"c", "", "sscc", "P1", Step.LOADED, "dock", "usb", fix=Fix(1, 2)))
-    for core in (plain, loaded, b"unreadable"):
+    taken_back = core_of(Correction(b"t" * 32, "the courier's own words"))
+    for core in (plain, loaded, taken_back, b"unreadable"):
         assert redacted(core) == core
 
 

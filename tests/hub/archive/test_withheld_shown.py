@@ -7,8 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
 
 from contract.event import Scan
+from hub import tables as t
 from hub.accounts.roles import Role
 from hub.archive import schedule
 from hub.archive.moving import Archived
@@ -16,6 +19,7 @@ from hub.archive.schedule import DAY_MS, archiving
 from hub.archive.terms import FOR_EVER, Terms
 from hub.archive.withholding import personal_term, withhold_personal
 from hub.cli import main
+from hub.deliveries.tables import delivery
 from hub.errors import Refused
 from hub.live import LiveBus
 from hub.projections import all_projections
@@ -72,6 +76,50 @@ def test_programs_are_told_which_fields_are_withheld(desk: Desk) -> None:
     assert [fact["core"] is None for fact in facts] == [False, True, True]
     assert NAME not in str(facts)
     assert NOTE not in str(facts)
+
+
+def test_a_delivery_says_withheld_on_its_page_to_programs_and_when_it_is_verified(desk: Desk) -> None:
+    delivered(desk)
+    (row,) = desk.rows(delivery)
+    identity = row["fact_id"].hex()
+    client = web(desk).signed_in(Role.VIEWER)
+    assert NAME in client.get(f"/deliveries/{identity}", headers=HTML).text
+    whole = [("core", True, []), ("shown", True, []), ("chain", True, [])]
+    assert verified(client, identity) == (True, whole)
+    withhold(desk)
+    page = client.get(f"/deliveries/{identity}", headers=HTML).text
+    # Recipient, place and notes.
+    assert page.count('<span aria-hidden="true">⊘</span> withheld') == 3
+    listed = client.get("/deliveries", headers=HTML).text
+    assert listed.count('<span aria-hidden="true">⊘</span> withheld') == 1
+    assert NAME not in page + listed
+    assert NOTE not in page
+    told = client.get(f"/api/v1/deliveries/{identity}").json()
+    assert (told["recipient"], told["notes"], told["latitude"]) == ("", "", None)
+    assert told["withheld"] == ["recipient", "notes", "fix"]
+    assert client.get("/api/v1/deliveries").json()["items"][0]["withheld"] == told["withheld"]
+    assert verified(client, identity) == (True, [("core", None, told["withheld"]), *whole[1:]])
+    part = client.get(f"/deliveries/{identity}/verify", headers=HTML).text
+    assert part.count('<span aria-hidden="true">⊘</span> withheld') == 1
+    assert "wrong" not in part
+
+
+def test_a_changed_byte_of_a_withheld_delivery_is_wrong(desk: Desk) -> None:
+    delivered(desk)
+    withhold(desk)
+    (row,) = desk.rows(delivery)
+    f = t.fact.c
+    with desk.centre.db.write() as tx:
+        core = tx.scalars(select(f.core).where(f.fact_id == row["fact_id"])).one()
+        changed = core.replace(b"stop-1", b"stop-2")
+        tx.execute(update(t.fact).where(f.fact_id == row["fact_id"]).values(core=changed))
+    ok, found = verified(web(desk).signed_in(Role.VIEWER), row["fact_id"].hex())
+    assert (ok, found[0]) == (False, ("core", False, []))
+
+
+def verified(client: TestClient, identity: str) -> tuple[bool, list[tuple[str, bool | None, list[str]]]]:
+    told = client.get(f"/api/v1/deliveries/{identity}/verify").json()
+    return told["ok"], [(one["what"], one["ok"], one["withheld"]) for one in told["items"]]
 
 
 def test_reports_made_before_and_after_are_verified_without_any_database(

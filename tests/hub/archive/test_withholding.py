@@ -18,6 +18,7 @@ from hub.archive.tables import held_fact
 from hub.archive.withholding import note_term, withhold_personal
 from hub.backup import make_backup, restore_backup
 from hub.db import DATABASE_FILE
+from hub.deliveries.tables import delivery
 from hub.fleet.api import FactItem
 from hub.fleet.queries import LedgerRow, list_facts
 from hub.projections import all_projections
@@ -35,7 +36,7 @@ LATER_MS = NOW_MS + 1
 NAME, NOTE = "Wang Xiaoming", "gave it to the aunt"
 DOOR = Fix(312_300_000, 1_214_700_000, 5)
 ALL = (Personal.RECIPIENT, Personal.NOTES, Personal.FIX)
-FOLDED = (custody_event, custody_correction, parcel, parcel_term, stay, trip)
+FOLDED = (custody_event, custody_correction, parcel, parcel_term, stay, trip, delivery)
 
 
 @pytest.fixture
@@ -116,6 +117,15 @@ def test_the_parcel_says_that_it_is_withheld(desk: Desk) -> None:
     # Not the dock either: it was not there that it was handed over.
     assert (told.recipient, told.withheld, told.lat_e7) == ("", (Personal.RECIPIENT, Personal.FIX), None)
     assert [event.withheld for event in events] == [(), (Personal.FIX,), ALL]
+
+
+def test_the_delivery_says_that_it_is_withheld(desk: Desk) -> None:
+    delivered(desk)
+    (proved,) = desk.rows(delivery)
+    assert (proved["recipient"], proved["notes"], proved["lat_e7"], proved["withheld"]) == (NAME, NOTE, DOOR.lat_e7, "")
+    withhold(desk)
+    empty = dict.fromkeys(("recipient", "notes"), "") | dict.fromkeys(("lat_e7", "lon_e7", "accuracy_m", "fix_age_s"))
+    assert desk.rows(delivery) == [proved | empty | {"withheld": "recipient notes fix"}]
 
 
 def test_no_name_is_left_in_the_files_of_the_database(tmp_path: Path) -> None:
@@ -246,7 +256,7 @@ def test_nothing_is_withheld_of_what_is_not_folded_yet(desk: Desk) -> None:
     assert withhold(desk) == 1
 
 
-@pytest.mark.parametrize("dies_at", ["redacted", "tell_anew", "audit"])
+@pytest.mark.parametrize("dies_at", ["redacted", "tell_anew", "tell_deliveries_anew", "audit"])
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_a_death_at_any_step_leaves_whole_steps_and_the_next_run_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, dies_at: str, after: int

@@ -171,4 +171,5 @@ def test_verification_tells_a_photo_that_was_changed_on_disk(day: Dispatch) -> N
         "what": "core",
         "ok": False,
         "detail": "its content hashes to another identity; it was changed",
+        "withheld": [],
     }
