@@ -23,7 +23,7 @@ from hub.db import insert
 from hub.errors import CommitFailed
 from hub.faultpoint import faultpoint
 from hub.folders import make_folder, sync_folder
-from hub.pictures import HEAD_BYTES, picture_of
+from hub.pictures import media_type_of
 
 FOLDER: Final = "blobs"
 DEVICE_QUOTA_BYTES: Final = 4 * 1024**3
@@ -123,13 +123,11 @@ class BlobStore:
             return
         path = self.path(digest)
         _flush_names(path)
-        with path.open("rb") as file:
-            picture = picture_of(file.read(HEAD_BYTES))
         row = {
             "seq": _next_seq(tx),
             "sha256": digest,
             "size": path.stat().st_size,
-            "media_type": picture.media_type if picture is not None else "",
+            "media_type": media_type_of(path),
             "device": device,
             "kept_ms": now_ms,
         }

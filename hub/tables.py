@@ -195,7 +195,7 @@ class Blob(SQLModel, table=True):
     sha256: bytes = Field(unique=True)
     size: int
     media_type: str = Field(max_length=64)
-    """Told from its first bytes; empty for a kind that is kept as evidence and never opened."""
+    """Told from its content (`hub.pictures`); empty for a kind that is kept as evidence and never opened."""
     device: str = Field(max_length=64, index=True)
     kept_ms: int
 

@@ -1,6 +1,7 @@
 """What proofs show: photos and signatures, beside the step that they prove, and each by itself.
 
-A picture is handed out as what its own first bytes say it is. Anything else is a file to keep, never one to open.
+A photo is handed out as what its own first bytes say it is. A signature is strokes, which are drawn here: nothing but their
+numbers reaches the drawing. Anything else is a file to keep, never one to open.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, select
 from contract.errors import ContractError
 from contract.event import Proof
 from contract.fact import decode_core
+from contract.signature import svg_of
 from hub import tables as t
 from hub.accounts.deps import require
 from hub.accounts.roles import Role
@@ -23,7 +25,7 @@ from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import place_of
 from hub.context import Hub, Reader
-from hub.pictures import HEAD_BYTES, picture_of
+from hub.pictures import picture_in, signature_in
 from hub.problems import NotFound
 from hub.tracking.queries import EventView
 
@@ -117,8 +119,8 @@ def photo(request: Request, reader: Reader, hub: Hub, digest: Digest) -> Respons
     headers = {"ETag": f'"{digest}"', "Cache-Control": ASKED_AGAIN}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    with path.open("rb") as file:
-        picture = picture_of(file.read(HEAD_BYTES))
-    if picture is None:
-        return FileResponse(path, media_type="application/octet-stream", filename=digest, headers=headers)
-    return FileResponse(path, media_type=picture.media_type, headers=headers)
+    if (signature := signature_in(path)) is not None:
+        return Response(svg_of(signature), media_type="image/svg+xml", headers=headers)
+    if picture := picture_in(path):
+        return FileResponse(path, media_type=picture.media_type, headers=headers)
+    return FileResponse(path, media_type="application/octet-stream", filename=digest, headers=headers)

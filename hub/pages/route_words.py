@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from contract.event import Outcome
+from contract.proof_words import Reason, Relation, reasons_of
 from contract.route import Check, TaskKind
 from hub.deliveries.evidence import PictureState
 from hub.deliveries.state import StopStatus
@@ -94,40 +95,43 @@ COLD_VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 """What a proof says of the cold (`contract.cold_verdict`)."""
 
-REASONS: Final[Mapping[str, str]] = {
-    "nobody_home": "nobody at home",
-    "closed": "closed for the day",
-    "wrong_address": "wrong address",
-    "no_access": "no way in",
-    "unsafe": "not safe there",
-    "no_time": "no time left",
-    "cold_exceeded": "cold limit exceeded",
-    "not_in_van": "not in the van",
-    "damaged": "parcel damaged",
-    "not_ordered": "not ordered",
-    "too_late": "came too late",
-    "no_reason": "no reason given",
-    "back_to_sender": "back to the sender",
-    "recalled": "recalled by the sender",
-    "incomplete": "not complete",
-    "recipient_accepts": "the recipient accepts it as it is",
-    "recipient_checks": "the recipient will have it checked",
-    "agreed_by_phone": "agreed by phone",
-}
-"""Codes of couriers' apps; others, of another version, are shown as they are."""
-
-RELATIONS: Final[Mapping[str, str]] = {
-    "consignee": "the consignee",
-    "household": "of the household",
-    "reception": "at the reception",
-    "neighbour": "a neighbour",
-    "locker": "a locker",
+REASONS: Final[Mapping[Reason, str]] = {
+    Reason.NOBODY_HOME: "nobody at home",
+    Reason.CLOSED: "closed for the day",
+    Reason.WRONG_ADDRESS: "wrong address",
+    Reason.NO_ACCESS: "no way in",
+    Reason.UNSAFE: "not safe there",
+    Reason.NO_TIME: "no time left",
+    Reason.COLD_EXCEEDED: "cold limit exceeded",
+    Reason.NOT_IN_VAN: "not in the van",
+    Reason.DAMAGED: "parcel damaged",
+    Reason.NOT_ORDERED: "not ordered",
+    Reason.TOO_LATE: "came too late",
+    Reason.NO_REASON: "no reason given",
+    Reason.BACK_TO_SENDER: "back to the sender",
+    Reason.RECALLED: "recalled by the sender",
+    Reason.INCOMPLETE: "not complete",
+    Reason.RECIPIENT_ACCEPTS: "the recipient accepts it as it is",
+    Reason.RECIPIENT_CHECKS: "the recipient will have it checked",
+    Reason.AGREED_BY_PHONE: "agreed by phone",
 }
 
+RELATIONS: Final[Mapping[Relation, str]] = {
+    Relation.CONSIGNEE: "the consignee",
+    Relation.HOUSEHOLD: "of the household",
+    Relation.RECEPTION: "at the reception",
+    Relation.NEIGHBOUR: "a neighbour",
+    Relation.LOCKER: "a locker",
+}
 
-def said(words: Mapping[str, str], codes: str) -> tuple[str, ...]:
-    """What codes mean, several with commas between; one that is not known stands for itself."""
-    return tuple(words.get(code, code) for code in codes.split(",") if code)
+
+def said(words: Mapping[Reason, str] | Mapping[Relation, str], text: str) -> tuple[str, ...]:
+    """What a proof's codes mean; those of another version stand for themselves, and so does a text that has none."""
+    known: Mapping[str, str] = {code.value: word for code, word in words.items()}
+    codes = reasons_of(text)
+    if known.keys().isdisjoint(codes):
+        return (text,) if text else ()
+    return tuple(known.get(code, code) for code in codes)
 
 
 def why_values(value: int, late: str) -> dict[str, object]:

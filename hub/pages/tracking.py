@@ -18,6 +18,7 @@ from hub.ahead import Ahead
 from hub.coldchain.means import Mean, means, telling
 from hub.context import Hub, Reader
 from hub.pages.photos import shown_by
+from hub.pages.route_words import REASONS, said
 from hub.pages.ways import VERDICTS, WHY_MISSING, chart_of, held_at, sentence_of
 from hub.problems import BadRequest, NotFound
 from hub.tables import device
@@ -210,6 +211,8 @@ def _page(
         why_missing=WHY_MISSING,
         heard_ms=partial(heard_ms, hub.ahead),
         display=display,
+        reasons=REASONS,
+        said=said,
         may_correct=bool(caller and caller.secret and caller.may(Role.DISPATCHER)),
         correctable=[e for e in events if not e.targets and e.corrected_by is None],
         steps=list(Deed),

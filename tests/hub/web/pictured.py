@@ -12,6 +12,7 @@ from contract.delivery.device_states import Appended
 from contract.event import Outcome, Proof
 from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob
+from contract.signature import Signature, encode_signature
 from hub.live import LiveBus
 from hub.projections import all_projections
 from tests.contract.delivery.memory import Device
@@ -35,6 +36,9 @@ def png(width: int, height: int, grey: int) -> bytes:
 
 DOOR, SIGNED, SCRIPT, LATE = png(640, 480, 120), png(300, 100, 240), b"<svg onload='alert(1)'>", png(64, 64, 9)
 
+STROKES = encode_signature(Signature(4_000, (((1_000, 1_000, 0), (9_000, 3_000, 40)),)))
+"""A signature as couriers' apps state it."""
+
 
 def named(data: bytes) -> str:
     return sha256(data).hexdigest()
@@ -48,14 +52,16 @@ class Pictured:
     desk: Desk
     device: Device
 
-    def prove(self, parcel: str, *photos: bytes, signature: bytes | None = None) -> None:
+    def prove(self, parcel: str, *photos: bytes, signature: bytes | None = None, reason: str = "") -> None:
         """Delivered, as the device says it; its pictures come later."""
         digests = tuple(sha256(photo).digest() for photo in photos)
         signed = None if signature is None else sha256(signature).digest()
         for data in (*photos, *([signature] if signature else [])):
             self.device.store.blobs[sha256(data).digest()] = data
         self.device.store.keep(
-            Proof("stop-1", Outcome.DELIVERED, (parcel,), recipient="Wang", signature=signed, photos=digests)
+            Proof(
+                "stop-1", Outcome.DELIVERED, (parcel,), (), reason, recipient="Wang", signature=signed, photos=digests
+            )
         )
         self.device.feed(Appended())
         self.desk.settle(self.device)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from contract.signature import MAX_SIGNATURE_BYTES
 from hub.accounts.roles import Role
 from hub.archive.photos import erase_photos
 from hub.blobs import place_of
-from tests.hub.web.pictured import DOOR, LATE, SCRIPT, SIGNED, Pictured, named, pictured
+from hub.deliveries.tables import delivery
+from tests.hub.web.pictured import DOOR, LATE, SCRIPT, SIGNED, STROKES, Pictured, named, pictured
 from tests.hub.web.seeded import NOW_MS
 
 
@@ -71,6 +73,71 @@ def test_what_is_no_picture_is_a_file_to_keep_and_never_one_to_open(shown: Pictu
     answer = client.get(f"/photos/{named(SCRIPT)}")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_strokes_of_a_pen_are_drawn_beside_the_step_and_the_delivery(shown: Pictured) -> None:
+    shown.prove("P1", signature=STROKES)
+    shown.arrive(STROKES)
+    client = shown.hub.signed_in(Role.VIEWER)
+    picture = f'<img src="/photos/{named(STROKES)}"'
+    (proof,) = shown.desk.rows(delivery)
+    for page in ("/tracking/P1", f"/deliveries/{proof['fact_id'].hex()}"):
+        assert picture in client.get(page).text
+    answer = client.get(f"/photos/{named(STROKES)}")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert '<polyline points="1000,1000 9000,3000"/>' in answer.text
+    # Programs get the record itself, as a file.
+    record = client.get(f"/api/v1/blobs/{named(STROKES)}")
+    assert record.content == STROKES
+    assert record.headers["content-type"] == "image/vnd.holdfast.signature+json"
+    assert record.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b'{"kind":"holdfast-signature"}',
+        STROKES.replace(b"1000", b"99999"),
+        STROKES.replace(b"[1000,", b'["<script>",'),
+        STROKES.replace(b'"version"', b'"onload":"alert(1)","version"'),
+        STROKES.ljust(MAX_SIGNATURE_BYTES + 1),
+    ],
+)
+def test_strokes_that_are_none_are_a_file_to_keep(shown: Pictured, data: bytes) -> None:
+    shown.prove("P1", signature=data)
+    shown.arrive(data)
+    client = shown.hub.signed_in()
+    assert "Signature: a file that is no picture" in client.get("/tracking/P1").text
+    answer = client.get(f"/photos/{named(data)}")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_a_drawn_signature_is_erased_with_the_photos(shown: Pictured) -> None:
+    shown.prove("P1", signature=STROKES)
+    shown.arrive(STROKES)
+    assert erase_photos(shown.desk.centre.db, shown.desk.centre.blobs, NOW_MS + 1, NOW_MS + 2) == 1
+    client = shown.hub.signed_in()
+    assert "Signature: erased, its time is over" in client.get("/tracking/P1").text
+    assert client.get(f"/photos/{named(STROKES)}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("recipient_accepts,damaged", "the recipient accepts it as it is; parcel damaged"),
+        ("damaged,code_of_tomorrow", "parcel damaged; code_of_tomorrow"),
+        ("the aunt has it, all is well", "the aunt has it, all is well"),
+    ],
+)
+def test_codes_of_a_reason_are_said_in_words(shown: Pictured, reason: str, told: str) -> None:
+    shown.prove("P1", reason=reason)
+    client = shown.hub.signed_in()
+    assert f"<q>{told}</q>" in client.get("/tracking/P1").text
+    (proof,) = shown.desk.rows(delivery)
+    assert f"<dd>{told}</dd>" in client.get(f"/deliveries/{proof['fact_id'].hex()}").text
 
 
 def test_a_file_that_is_gone_is_no_photo(shown: Pictured) -> None:
