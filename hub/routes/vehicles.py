@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
-from datetime import date as Date  # noqa: N812 - `date` says when something happened (`hub.timeline`)
+from datetime import date as Date  # noqa: N812 as `date` says when something happened (`hub.timeline`)
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

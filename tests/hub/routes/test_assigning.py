@@ -42,8 +42,8 @@ def test_giving_the_same_route_again_is_no_new_version(desk: Dispatch) -> None:
     given(desk)
     desk.clock.ms += 60_000
     told = desk.ask("POST", f"/routes/{R1}/assign", json={})
-    assert (told["version"], told["told"]) == (1, [])
-    assert desk.document("van-1", "route")[0] == 1
+    assert (told["version"], told["told"]) == (NOW_MS, [])
+    assert desk.document("van-1", "route")[0] == NOW_MS
 
 
 def test_a_change_is_a_newer_version_that_says_what_changed(desk: Dispatch) -> None:
@@ -53,7 +53,7 @@ def test_a_change_is_a_newer_version_that_says_what_changed(desk: Dispatch) -> N
     desk.clock.ms += 60_000
     desk.ask("PATCH", f"/routes/{R1}", json={"cancel": [stops[0]], "stops": [*stops[2:], stops[1]]})
     assert desk.route("van-1")["stale"] is True
-    assert desk.document("van-1", "route")[0] == 1
+    assert desk.document("van-1", "route")[0] == NOW_MS
     desk.clock.ms += 60_000
     assert desk.ask("POST", f"/routes/{R1}/assign", json={})["told"] == ["dock-1", "van-1", "van-2"]
     after = desk.route_on("van-1")

@@ -3,7 +3,7 @@
 from contract.event import Outcome, Step, Verdict
 from contract.route import check_scan, vehicles_by_parcel
 from hub.routes.assigning import ASSIGN_ROUTE
-from tests.hub.routes.dispatching import Dispatch, order
+from tests.hub.routes.dispatching import NOW_MS, Dispatch, order
 
 
 def test_orders_become_a_route_on_the_device_and_proofs_its_progress(desk: Dispatch) -> None:
@@ -18,7 +18,7 @@ def test_orders_become_a_route_on_the_device_and_proofs_its_progress(desk: Dispa
     assert len(stops) == 6
 
     told = desk.ask("POST", "/routes/2026-06-01-van-1/assign", json={})
-    assert (told["device"], told["version"], told["parcels"]) == ("van-1", 1, 6)
+    assert (told["device"], told["version"], told["parcels"]) == ("van-1", NOW_MS, 6)
     assert told["told"] == ["dock-1", "van-1"]
     assert desk.hub.decisions[-1].action == ASSIGN_ROUTE
     route = desk.route_on("van-1")
