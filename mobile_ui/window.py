@@ -19,7 +19,7 @@ from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.core.shown import clock
 from mobile_ui.core.sync import SYNCED
-from mobile_ui.core.wedge import Wedge, typed
+from mobile_ui.core.wedge import Wedge, sign_of, typed
 from mobile_ui.core.words import Words
 from mobile_ui.look import PALETTES, Look, find_font
 from mobile_ui.screens.load import LoadPage
@@ -225,10 +225,10 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         """Keys come here whoever has the focus; a whole burst is a scan."""
         ends = "\n" if key in ENTER_KEYS else "\t" if key == TAB_KEY else ""
         held = {"shift": "shift" in modifiers, "control": "ctrl" in modifiers}
-        made = ends or typed(character or "", **held)
+        made = ends or typed(sign_of(key, character), **held)
         if not made:
             return False
-        code = self._wedge.key(made, Clock.get_time())
+        code = self._wedge.key(made, Clock.get_time(), Clock.frametime)
         if code is None:
             return False
         for field in _fields(self._root):

@@ -11,7 +11,17 @@ GROUP_SEPARATOR: Final = "\x1d"
 """Between the elements of a GS1 code; scanners type it as Ctrl+]."""
 SHIFTED: Final = dict(zip("`1234567890-=[]\\;',./", '~!@#$%^&*()_+{}|:"<>?', strict=True))
 """Scanners type on an American keyboard unless they are told otherwise, and a window hears the key, not the sign."""
+KEYPAD: Final = dict(zip(range(256, 271), "0123456789./*-+", strict=True))
+FUNCTION_KEYS: Final = range(271, 336)
+"""Shift, arrows and their like: numbers of keys, of which the window makes letters such as "İ"."""
 ENDS: Final = frozenset({"\r", "\n", "\t"})
+
+
+def sign_of(number: int, heard: str | None) -> str:
+    """The sign on a key by its number, which a window hears as `heard`; empty for keys that have none."""
+    if number in KEYPAD:
+        return KEYPAD[number]
+    return "" if number in FUNCTION_KEYS else heard or ""
 
 
 def typed(key: str, *, shift: bool = False, control: bool = False) -> str:
@@ -30,9 +40,15 @@ class Wedge:
         self._burst: list[str] = []
         self._last_s: float | None = None
 
-    def key(self, character: str, now_s: float) -> str | None:
-        """A key was pressed; the code that it ends, if it ends one."""
-        if self._last_s is None or now_s - self._last_s > GAP_S or len(self._burst) >= MAX_CHARS:
+    def key(self, character: str, now_s: float, frame_s: float = 0.0) -> str | None:
+        """A key was pressed; the code that it ends, if it ends one.
+
+        Args:
+            character: what it makes.
+            now_s: when the window heard it.
+            frame_s: how long the window was busy before that; the key may have waited so long.
+        """
+        if self._last_s is None or now_s - self._last_s - frame_s > GAP_S or len(self._burst) >= MAX_CHARS:
             self._burst = []
         self._last_s = now_s
         if character not in ENDS:

@@ -11,7 +11,7 @@ from mobile_ui.camera import Camera
 from mobile_ui.core.courier import Courier, Topic
 from mobile_ui.core.say import Sentence, say
 from mobile_ui.look import Look
-from mobile_ui.widgets.basics import LARGE, Box, Rule, Scroll, Tap, Text
+from mobile_ui.widgets.basics import LARGE, Box, Field, Rule, Scroll, Tap, Text
 
 
 class Shell(Protocol):
@@ -62,9 +62,20 @@ class Page(Screen):  # type: ignore[misc] # kivy ships without types
             self.redraw()
 
     def redraw(self) -> None:
-        """Draw it as it is now."""
+        """Draw it as it is now; who types goes on typing."""
+        typing = [field for field in self._fields() if field.focus]
+        for field in typing:
+            field.focus = False
         self.clear_widgets()
         self.add_widget(self.draw())
+        hints = {field.hint_text for field in typing}
+        for field in self._fields():
+            # Of another step it would open the keyboard where nobody wants to type.
+            if field.hint_text in hints:
+                field.focus = True
+
+    def _fields(self) -> list[Field]:
+        return [widget for widget in self.walk() if isinstance(widget, Field)]
 
     def draw(self) -> Widget:
         """The whole screen."""

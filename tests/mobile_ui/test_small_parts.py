@@ -26,7 +26,7 @@ from mobile_ui.core.signature_picture import png_of
 from mobile_ui.core.sync import Sync, sync_of
 from mobile_ui.core.tones import NOTES, SAMPLE_HZ, wave_of
 from mobile_ui.core.van import STALE_MS, Van
-from mobile_ui.core.wedge import GAP_S, Wedge, typed
+from mobile_ui.core.wedge import GAP_S, Wedge, sign_of, typed
 from mobile_ui.core.words import Words, catalogue, read_po
 from mobile_ui.look import FONTS, LATIN_ONLY, PALETTES, find_font
 from tests.mobile_ui.kit import COLD, NOON_MS, READING, SENSOR, WARM, FakeAgent, scan_event
@@ -118,6 +118,23 @@ def test_a_burst_behind_typing_stands_alone() -> None:
 )
 def test_keys_are_read_as_a_scanner_means_them(key: str, held: dict[str, bool], made: str) -> None:
     assert typed(key, **held) == made
+
+
+@pytest.mark.parametrize(
+    ("number", "heard", "sign"),
+    [(104, "h", "h"), (304, "İ", ""), (276, "Ĕ", ""), (257, "ā", "1"), (270, "Ď", "+"), (9, None, "")],
+)
+def test_keys_without_a_sign_make_none(number: int, heard: str | None, sign: str) -> None:
+    assert sign_of(number, heard) == sign
+
+
+def test_a_burst_that_waited_for_a_slow_frame_is_one_code() -> None:
+    wedge = Wedge()
+    for character in "00340":
+        wedge.key(character, 1.0)
+    late = [wedge.key(character, 1.0 + 3 * GAP_S, frame_s=3 * GAP_S) for character in "12345\n"]
+
+    assert late[-1] == "0034012345"
 
 
 # -- tones ---------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,35 @@ def test_a_card_signs_on(tmp_path: Path) -> None:
         assert stage.agent.actor == "a.nowak"
 
 
+def test_who_types_goes_on_typing_when_the_screen_is_drawn_anew(tmp_path: Path) -> None:
+    from mobile_ui.core.courier import Topic
+    from mobile_ui.widgets.basics import Field
+
+    with on_stage(route(), tmp_path) as stage:
+        (field,) = stage.widgets(Field)
+        stage.touch(field)
+        stage.type("w.ch")
+        stage.app._changed(Topic.LINK)
+        stage.frames()
+        (again,) = stage.widgets(Field)
+
+        assert again is not field
+        assert (again.focus, again.text, field.focus) == (True, "w.ch", False)
+
+
+def test_capitals_of_a_scanner_that_types_are_what_it_read(stage: Stage) -> None:
+    from kivy.core.window import Window
+
+    stage.tap("Load")
+    for character in "hold":
+        Window.dispatch("on_key_down", 304, 225, "İ", ["shift"])
+        Window.dispatch("on_key_down", ord(character), 0, character, ["shift"])
+    Window.dispatch("on_key_down", 13, 0, None, [])
+    stage.frames(6)
+
+    assert stage.agent.facts[-1].event.code == b"HOLD"  # type: ignore[union-attr] # a scan
+
+
 def test_a_day_is_shown_without_a_route(tmp_path: Path) -> None:
     with on_stage(None, tmp_path) as stage:
         stage.app.courier.sign_on("w.chen")
