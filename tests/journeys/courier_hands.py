@@ -1,0 +1,232 @@
+"""The courier's app in a window of an X server without a screen, and a person before it who sees, points and types."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+
+from firmware_sim.processes import Program
+from tests.journeys.world import LOOK_S, PATIENCE_S, wait_until
+
+T = TypeVar("T")
+
+TOOLS = ("Xvfb", "xdotool")
+WIDTH, HEIGHT = 480, 800
+SCROLL_BUTTONS = {"down": "5", "up": "4"}
+EYES = Path(__file__).with_name("eyes.py")
+PATIENT_S = 15.0
+"""A screen comes within a second when all is well."""
+EYES_S = 0.03
+"""How often that module looks."""
+SCANS, ANSWER_S = 3, 3.0
+"""So often does a person try, and so long do they wait for a word."""
+KEYSYMS = {"-": "minus", ":": "colon", ".": "period"}
+KEY_MS = "4"
+"""Between two keys, as a scanner that types does it."""
+
+
+def missing_tools() -> list[str]:
+    """What must be installed first."""
+    return [name for name in TOOLS if shutil.which(name) is None]
+
+
+class Display:
+    """An X server of our own, with room for one window."""
+
+    def __enter__(self) -> Self:
+        read, write = os.pipe()
+        self._process = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp"],
+            pass_fds=(write,),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(write)
+        with os.fdopen(read) as told:
+            self.name = f":{told.readline().strip()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something on the screen."""
+
+    kind: str
+    text: str
+    x: int
+    y: int
+    width: int
+    height: int
+    ink: list[float]
+    focus: bool
+    whole: bool
+    """Nothing of it is scrolled away."""
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """Where one points."""
+        return self.x + self.width // 2, self.y + self.height // 2
+
+
+class Person:
+    """Has the app before them; sees it by the words it shows, and moves pointer and keys of the X server."""
+
+    def __init__(self, config: Path, display: Display, camera: Path, logs: Path) -> None:
+        self._home = config.parent / "kivy"
+        (self._home / "mods").mkdir(parents=True)
+        (self._home / "config.ini").write_text("[modules]\neyes =\n")
+        shutil.copyfile(EYES, self._home / "mods" / "eyes.py")
+        self._file = self._home / "shown.json"
+        self._env = {
+            "DISPLAY": display.name,
+            "KIVY_HOME": str(self._home),
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "SDL_AUDIODRIVER": "dummy",
+            "SDL_VIDEODRIVER": "x11",
+            "HOLDFAST_SHOWN": str(self._file),
+        }
+        self.scanned_again = 0
+        """How often nothing came of a scan."""
+        self.app = Program("courier", ("holdfast-courier", "--config", str(config), "--camera", str(camera)), logs=logs)
+
+    def open(self, *, trap: bool = False) -> None:
+        """Open the app and wait for its window."""
+        self._file.unlink(missing_ok=True)
+        self.app.env = {**self._env, **({"HOLDFAST_TRAP": "1"} if trap else {})}
+        self.app.start()
+        wait_until(lambda: self._file.exists() or not self.app.is_running, "the app shows something")
+        assert self.app.is_running, self.app.last_words()
+
+    def kill(self) -> None:
+        """As when the battery falls out."""
+        self.app.kill()
+
+    # -- seeing ----------------------------------------------------------------------------------------------------
+
+    def sees(self) -> list[Shown]:
+        """All that is shown."""
+        return [Shown(**one) for one in json.loads(self._file.read_text())]
+
+    def reads(self) -> str:
+        """All words."""
+        return "\n".join(one.text for one in self.sees())
+
+    def waits(self, part: str) -> str:
+        """Wait until something is read; all words."""
+        return self.until(lambda: words if part in (words := self.reads()) else "", f"{part!r} is shown")
+
+    def until(self, check: Callable[[], T | None], what: str) -> T:
+        """Wait for something; where it does not come, tell what is shown instead."""
+        try:
+            return wait_until(check, what, PATIENT_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nshown is: {self.reads()!r}") from None
+
+    def find(self, text: str, kind: str = "") -> Shown | None:
+        """A thing with these words, a whole match before a part, the topmost first."""
+        there = [one for one in self.sees() if kind in ("", one.kind)]
+        return next(
+            iter([one for one in there if one.text == text] or [one for one in there if text in one.text]), None
+        )
+
+    # -- pointing --------------------------------------------------------------------------------------------------
+
+    def tap(self, text: str, kind: str = "Tap") -> None:
+        """Point at words, scrolling to them first."""
+        self.point(self.reach(text, kind))
+
+    def choose(self, text: str) -> None:
+        """Point at one of several, and see it chosen: it is then as strong as the way on."""
+
+        def is_chosen() -> bool:
+            option, way_on = self.find(text, "Tap"), self.find("Next", "Tap")
+            return option is not None and way_on is not None and option.ink == way_on.ink
+
+        if not is_chosen():
+            self.tap(text)
+            self.until(is_chosen, f"{text!r} is chosen")
+
+    def reach(self, text: str, kind: str) -> Shown:
+        """Something that is wholly on the screen, after scrolling there."""
+        give_up_s = time.monotonic() + PATIENT_S
+        way = "down"
+        before: list[Shown] = []
+        while True:
+            found = self.find(text, kind)
+            if found is not None and found.whole:
+                return found
+            assert time.monotonic() < give_up_s, f"no {kind} {text!r} in {self.reads()!r}"
+            if found is not None:
+                way = "down" if found.y > HEIGHT // 2 else "up"
+            elif self.sees() == before:
+                way = "up" if way == "down" else "down"
+            before = self.sees()
+            self._do("mousemove", str(WIDTH // 2), str(HEIGHT // 2), "click", SCROLL_BUTTONS[way])
+            time.sleep(2 * EYES_S + LOOK_S)
+
+    def point(self, at: Shown) -> None:
+        """A tap as long as a finger's."""
+        x, y = at.middle
+        self._do("mousemove", str(x), str(y), "mousedown", "1", "sleep", "0.04", "mouseup", "1")
+
+    def draw(self, rng: random.Random) -> None:
+        """A signature of one stroke on the pad."""
+        pad = self.reach("", "SignaturePad")
+        places = [
+            (pad.x + 30 + n * (pad.width - 60) // 8, pad.y + rng.randrange(40, pad.height - 40)) for n in range(9)
+        ]
+        words = ["mousemove", str(places[0][0]), str(places[0][1]), "mousedown", "1"]
+        for x, y in places[1:]:
+            words += ["sleep", "0.02", "mousemove", str(x), str(y)]
+        self._do(*words, "sleep", "0.02", "mouseup", "1")
+
+    # -- typing ----------------------------------------------------------------------------------------------------
+
+    def scan(self, code: str) -> None:
+        """With a scanner that types."""
+        keys = [KEYSYMS.get(sign, sign) for sign in code]
+        self._do("key", "--delay", KEY_MS, *keys, "Return")
+
+    def scan_until(self, code: str, part: str) -> None:
+        """Scan and read what comes of it; where nothing does, scan again, as people do.
+
+        A machine at work may pause the scanner between two keys for longer than any scanner does.
+        """
+        for _ in range(SCANS):
+            self.scan(code)
+            give_up_s = time.monotonic() + ANSWER_S
+            while time.monotonic() < give_up_s:
+                if part in self.reads():
+                    return
+                time.sleep(LOOK_S)
+            self.scanned_again += 1
+        raise AssertionError(f"{part!r} is not shown but {self.reads()!r}")
+
+    def fill(self, text: str) -> None:
+        """Type into the only field, or the first."""
+        self.point(self.reach("", "Field"))
+        # It has the focus a moment after the finger.
+        self.until(lambda: any(one.focus for one in self.sees()), "the field has the focus")
+        self._do("type", "--delay", "8", text)
+        self.until(lambda: self.find(text, "Field"), f"{text!r} is typed")
+
+    def _do(self, *words: str) -> None:
+        done = subprocess.run(
+            ["xdotool", *words],
+            env={**os.environ, "DISPLAY": self._env["DISPLAY"]},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
