@@ -67,11 +67,17 @@ def decode_signature(data: bytes) -> Signature:
 
 def svg_of(signature: Signature) -> str:
     """A drawing for pages; it holds numbers only."""
-    lines = "".join(
-        f'<polyline points="{" ".join(f"{x},{y}" for x, y, _ in stroke)}"/>' for stroke in signature.strokes if stroke
-    )
+    lines = "".join(map(_line, signature.strokes))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {PAD_WIDTH} {signature.height}">'
         f'<g fill="none" stroke="#000" stroke-width="{PEN_WIDTH}" stroke-linecap="round" stroke-linejoin="round">'
         f"{lines}</g></svg>"
     )
+
+
+def _line(stroke: Stroke) -> str:
+    places = [(x, y) for x, y, _ in stroke]
+    if len(set(places)) > 1:
+        return f'<polyline points="{" ".join(f"{x},{y}" for x, y in places)}"/>'
+    # Not every viewer draws a line of no length.
+    return "".join(f'<circle cx="{x}" cy="{y}" r="{PEN_WIDTH // 2}" fill="#000" stroke="none"/>' for x, y in places[:1])
