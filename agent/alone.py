@@ -13,7 +13,7 @@ from agent.guard import Guard
 from agent.inbox import Inbox
 from agent.manifest import DocumentPlan
 from agent.outbox import Outbox
-from agent.parts import NO_HUB, build_capture, build_guard, open_outbox, ports_of, read_outbox
+from agent.parts import NO_HUB, build_capture, build_guard, open_inbox, open_outbox, ports_of, read_outbox
 from agent.status import Remembered, closed, device_status, recall
 from agent.version import VERSION
 from contract import local
@@ -84,7 +84,7 @@ def desk_alone(config: AgentConfig, path: Path, *, write: bool) -> Iterator[Desk
     clock = DeviceClock.of_system()
     outbox = open_outbox(config, clock) if write else read_outbox(config, clock)
     try:
-        inbox = Inbox(lambda: outbox.shelf)
+        inbox = open_inbox(lambda: outbox.shelf)
         plan = DocumentPlan()
         plan.resume(inbox.get)
         capture = build_capture(config, outbox, clock, lambda: None, plan)

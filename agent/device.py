@@ -16,10 +16,10 @@ from agent.drivers.health import State
 from agent.drivers.shell import DriverShell
 from agent.guard import DOCUMENT, NoGuard
 from agent.happenings import Happenings
-from agent.inbox import Inbox, StoredDocument
+from agent.inbox import StoredDocument
 from agent.log import Log, log_crash
 from agent.manifest import DocumentPlan
-from agent.parts import NO_HUB, build_capture, build_guard, interval_ms_of, open_outbox, port_of, ports_of
+from agent.parts import NO_HUB, build_capture, build_guard, interval_ms_of, open_inbox, open_outbox, port_of, ports_of
 from agent.socket import LocalServer
 from agent.status import Remembered, device_status, driver_status, recall, remember
 from agent.store.errors import NotKept, StoreError
@@ -64,7 +64,7 @@ class Agent:
         self._outbox = open_outbox(config, self._clock)
         self._before = recall(self._folder)
         self._happenings = Happenings()
-        self._inbox = Inbox(lambda: self._outbox.shelf, arrived=self._document_arrived)
+        self._inbox = open_inbox(lambda: self._outbox.shelf, self._document_arrived)
         self._plan = DocumentPlan(self._state_refusal)
         self._plan.resume(self._inbox.get)
         self._capture = build_capture(config, self._outbox, self._clock, self._appended, self._plan)

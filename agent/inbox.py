@@ -7,10 +7,14 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 
+from contract.errors import Malformed
 from contract.limits import DOCUMENT_PART_BYTES, MAX_DOCUMENT_PARTS, MAX_DOCUMENTS
 from contract.messages import Document, DocumentVersion
 
 SHELF: Final = "document"
+"""The newest of each kind."""
+IN_FORCE: Final = "document_in_force"
+"""What stays in force while the newest cannot be read."""
 MAX_UNFINISHED_BYTES: Final = MAX_DOCUMENT_PARTS * DOCUMENT_PART_BYTES
 """Parts of unfinished documents held in memory: as much as the largest document."""
 
@@ -55,22 +59,33 @@ _decoder = msgspec.msgpack.Decoder(StoredDocument)
 class Inbox:
     """Puts parts together and keeps whole documents. A lost part is sent again when the hub hears the old version.
 
+    One that cannot be read is kept, too, so that it is not sent again for ever and a newer agent can read it; the one before
+    stays in force, also over a restart.
+
     Args:
         shelf: gives the shelf in use; after a repair of the database it is another one.
-        arrived: called with each document that came into force.
+        arrived: called with each document that came, readable or not.
+        read: reads a document of a kind; raises Malformed for one that must not come into force.
     """
 
     def __init__(
-        self, shelf: Callable[[], Shelf], *, arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None
+        self,
+        shelf: Callable[[], Shelf],
+        *,
+        arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None,
+        read: Callable[[str, bytes], None] = lambda _kind, _data: None,
     ) -> None:
         self._shelf = shelf
         self._arrived = arrived
+        self._read = read
         self._lock = threading.Lock()
         self._unfinished: dict[str, _Unfinished] = {}
         self._versions: dict[str, int] = {}
         for kind in shelf().names(SHELF):
-            if (document := self.get(kind)) is not None:
+            if (document := self._stored(SHELF, kind)) is not None:
                 self._versions[kind] = document.version
+        self._older: frozenset[str] = frozenset(filter(self._is_unreadable, shelf().names(IN_FORCE)))
+        """Kinds of which an older one than the newest is in force."""
 
     def versions(self) -> tuple[DocumentVersion, ...]:
         """What the device has, for a hello."""
@@ -78,17 +93,31 @@ class Inbox:
             return tuple(DocumentVersion(kind, version) for kind, version in sorted(self._versions.items()))
 
     def get(self, kind: str) -> StoredDocument | None:
-        """A document; None where none came, or the stored one cannot be read (it is then asked for again)."""
-        body = self._shelf().get(SHELF, kind)
+        """The document in force; None where none came, or the stored one was damaged (it is then asked for again)."""
+        return self._stored(IN_FORCE if kind in self._older else SHELF, kind)
+
+    def _stored(self, place: str, kind: str) -> StoredDocument | None:
+        body = self._shelf().get(place, kind)
         try:
             return None if body is None else _decoder.decode(body)
         except msgspec.DecodeError:
             return None
 
+    def _is_unreadable(self, kind: str) -> bool:
+        document = self._stored(SHELF, kind)
+        return document is None or not self._reads(kind, document.data)
+
+    def _reads(self, kind: str, data: bytes) -> bool:
+        try:
+            self._read(kind, data)
+        except Malformed:
+            return False
+        return True
+
     def take(
         self, part: Document, store: Callable[[DocumentVersion, Callable[[], None]], None] = lambda _done, put: put()
     ) -> DocumentVersion | None:
-        """Take a part; the version that is now in force if this part completed it.
+        """Take a part; the version that the device now has if this part completed it.
 
         Args:
             part: What came.
@@ -102,11 +131,21 @@ class Inbox:
             if document is None:
                 return None
             done = DocumentVersion(part.kind, document.version)
-            body = _encoder.encode(document)
-            store(done, lambda: self._shelf().put(SHELF, part.kind, body))
+            reads = self._reads(part.kind, document.data)
+            before = None if reads else self.get(part.kind)
+            store(done, lambda: self._put(part.kind, document, before))
             self._versions[part.kind] = document.version
+            self._older = self._older - {part.kind} if before is None else self._older | {part.kind}
         self._arrived(part.kind, document)
         return done
+
+    def _put(self, kind: str, newest: StoredDocument, in_force: StoredDocument | None) -> None:
+        shelf = self._shelf()
+        shelf.put(SHELF, kind, _encoder.encode(newest))
+        if in_force is not None:
+            shelf.put(IN_FORCE, kind, _encoder.encode(in_force))
+        elif kind in self._older:
+            shelf.drop(IN_FORCE, kind)
 
     def _complete(self, part: Document) -> StoredDocument | None:
         known = part.kind in self._versions

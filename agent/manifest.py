@@ -51,6 +51,15 @@ class _Known:
     on_route: frozenset[str] = frozenset()
 
 
+def read_plan(kind: str, data: bytes) -> Manifest | Route | None:
+    """One of the two documents; None where there is no such plan any more.
+
+    Raises:
+        Malformed: it is none.
+    """
+    return decode_manifest(data) if kind == MANIFEST_DOCUMENT else decode_route(data)
+
+
 class DocumentPlan:
     """Judges by the documents in force; a new one takes effect with the next scan.
 

@@ -6,9 +6,9 @@ from typing import Final
 from agent.capture import Capture, Port
 from agent.clock import DeviceClock
 from agent.config import AgentConfig, DriverConfig, ModbusProbeConfig, NmeaGpsConfig, ScannerConfig
-from agent.guard import SHELF, Guard, NoGuard
-from agent.inbox import StoredDocument
-from agent.manifest import Plan
+from agent.guard import DOCUMENT, SHELF, Guard, NoGuard
+from agent.inbox import Inbox, Shelf, StoredDocument
+from agent.manifest import DOCUMENTS, Plan, read_plan
 from agent.outbox import Outbox
 from agent.version import VERSION
 from contract.event import Alarm
@@ -48,6 +48,22 @@ def read_outbox(config: AgentConfig, clock: DeviceClock) -> Outbox:
 
 def _budget_bytes(config: AgentConfig) -> int:
     return config.storage.budget_mib * 1024 * 1024
+
+
+def open_inbox(
+    shelf: Callable[[], Shelf], arrived: Callable[[str, StoredDocument], None] = lambda _kind, _doc: None
+) -> Inbox:
+    """The documents of the hub; those that cannot be read come into force nowhere."""
+    return Inbox(shelf, arrived=arrived, read=_read_document)
+
+
+def _read_document(kind: str, data: bytes) -> None:
+    if kind in DOCUMENTS:
+        read_plan(kind, data)
+    elif kind == DOCUMENT:
+        from contract.coldchain.assignments import decode_assignments  # noqa: PLC0415 as in `build_guard`
+
+        decode_assignments(data)
 
 
 def build_capture(

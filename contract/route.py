@@ -169,6 +169,8 @@ def vehicles_by_parcel(manifest: Manifest) -> dict[str, int]:
 _encoder: Final = msgspec.msgpack.Encoder()
 _routes: Final = msgspec.msgpack.Decoder(Route)
 _manifests: Final = msgspec.msgpack.Decoder(Manifest)
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""Texts that are none are no error of msgspec's own."""
 
 
 def encode_route(route: Route) -> bytes:
@@ -186,7 +188,7 @@ def decode_route(data: bytes) -> Route | None:
         return None
     try:
         return _routes.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise Malformed(f"not a route: {error}") from error
 
 
@@ -205,7 +207,7 @@ def decode_manifest(data: bytes) -> Manifest | None:
         return None
     try:
         manifest = _manifests.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise Malformed(f"not a manifest: {error}") from error
     known = len(manifest.vehicles)
     if any(entry.vehicle >= known for entry in manifest.entries) or (manifest.mine or 0) >= max(known, 1):

@@ -201,6 +201,10 @@ class Courier:
             self._sound(tone)
         self._changed(Topic.SAID)
 
+    def tell(self, said: Sentence, tone: Tone) -> None:
+        """Say what came of a scan before it was one."""
+        self._say(said, tone)
+
     def _unsay(self) -> None:
         """What a step wanted was given."""
         if self.tone is Tone.UNEXPECTED:
@@ -235,9 +239,9 @@ class Courier:
             case ColdHappened(sensors):
                 self.van = Van(self.van.latest, sensors, self.van.profiles)
                 self._changed(Topic.VAN)
-            case DocumentHappened(kind):
+            case DocumentHappened(kind, version):
                 if kind == ROUTE_DOCUMENT:
-                    self._keeper.fetch_route()
+                    self._keeper.fetch_route(version)
                 elif kind == COLDCHAIN_DOCUMENT:
                     fetch(self._link, COLDCHAIN_DOCUMENT, self._take_profiles)
             case AlarmHappened(alarm):

@@ -48,9 +48,16 @@ class DayKeeper:
         self.refresh()
         self.fetch_route()
 
-    def fetch_route(self) -> None:
-        """A route came into force."""
-        fetch(self._link, ROUTE_DOCUMENT, self._take_route)
+    def fetch_route(self, came: int = 0) -> None:
+        """Fetch the route in force; where the one that `came` cannot be read, that is the one before."""
+
+        def take(version: int, data: bytes) -> None:
+            if version < came:
+                self._unreadable()
+            else:
+                self._take_route(version, data)
+
+        fetch(self._link, ROUTE_DOCUMENT, take)
 
     def refresh(self, before: int | None = None) -> None:
         """Fetch the newest facts, and older ones until all of the day are known."""

@@ -116,6 +116,20 @@ def test_a_plan_goes_on_after_a_restart_and_says_nothing_of_what_it_could_not_re
     assert refused == []
 
 
+@pytest.mark.parametrize(
+    "data", [b"\xc1", encode_manifest(MANIFEST)[:-1], encode_manifest(MANIFEST).replace(b"van", b"v\xffn")]
+)
+def test_whatever_a_document_holds_a_plan_refuses_it_and_goes_on(
+    plan: DocumentPlan, refused: list[str], data: bytes
+) -> None:
+    plan.arrived(MANIFEST_DOCUMENT, manifest())
+    for kind in (MANIFEST_DOCUMENT, ROUTE_DOCUMENT):
+        plan.arrived(kind, StoredDocument(2, data))
+
+    assert plan.check("A", Step.LOADED) == ScanCheck(Verdict.EXPECTED, "van 12")
+    assert len(refused) == 2
+
+
 def test_a_scan_for_another_van_is_kept_unexpected_and_names_it(tmp_path: Path) -> None:
     from agent.config import load_config  # noqa: PLC0415 the same
     from agent.device import Agent  # noqa: PLC0415 it is heavy
@@ -134,6 +148,6 @@ def test_a_scan_for_another_van_is_kept_unexpected_and_names_it(tmp_path: Path) 
     assert (first.verdict, first.vehicle) == (Verdict.WRONG_ROUTE, "van 31")
     assert any(isinstance(e, Status) and isinstance(e.detail, Damage) for e in stated)
     assert any(isinstance(e, Scan) and e.verdict is Verdict.WRONG_ROUTE for e in stated)
-    # The command judges by the same documents while no agent runs.
+    # The command judges by the same documents while no agent runs: the one that cannot be read is not in force.
     told = run_json("scan", "A", "--step", "loaded", "--config", path)
-    assert (told["verdict"], told["vehicle"]) == ("unknown", "")
+    assert (told["verdict"], told["vehicle"]) == ("expected", "van 12")
