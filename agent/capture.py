@@ -279,7 +279,7 @@ class Capture:
         body = self._outbox.shelf.get(SHELF, driver)
         try:
             remembered = None if body is None else _port_decoder.decode(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             remembered = None
         return remembered.now if remembered is not None and remembered.configured == configured else configured
 

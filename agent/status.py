@@ -45,7 +45,7 @@ def recall(folder: Path) -> Remembered:
     """What the last agent wrote down; nothing where there is no such file, or a torn one."""
     try:
         return _decoder.decode((folder / NAME).read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Remembered()
 
 
