@@ -1,6 +1,7 @@
 """What of today's routes needs a person: late stops, vans that leave without a parcel, devices that contradict each other."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -33,9 +34,14 @@ def route_findings(told: Iterable[Progress], now_ms: int) -> list[Finding]:
 def _late(one: Progress) -> Finding | None:
     if not one.late:
         return None
-    first_ms = min(at.stop.window_to_ms or one.now_ms for at in one.late)
+    first = one.late[0]
+    closed_ms = min(at.stop.window_to_ms or one.now_ms for at in one.late)
     what = "{n} stops are late, or most likely will be"
-    return _finding(one, "late", RANK_LATE, what, len(one.late), "Plan anew, or call the courier", first_ms)
+    # What will be late only has no time since when it is.
+    since_ms = closed_ms if closed_ms <= one.now_ms else None
+    found = _finding(one, "late", RANK_LATE, what, len(one.late), "Plan anew, or call the courier", since_ms)
+    path = f"{found.href}#stop-{first.stop.stop}"
+    return replace(found, kind="late", href=path, action=Action("Open", path), more={"first": first})
 
 
 def _unloaded(one: Progress, now_ms: int) -> Finding | None:
@@ -57,10 +63,9 @@ def _contradiction(one: Progress) -> Finding | None:
 
 
 def _finding(  # noqa: PLR0917 - as many as the sentence has parts
-    one: Progress, key: str, rank: int, what: str, n: int, todo: str, since_ms: int
+    one: Progress, key: str, rank: int, what: str, n: int, todo: str, since_ms: int | None
 ) -> Finding:
     path = f"/routes/{escape_id(one.route.id)}"
-    action = Action("Show the route", path)
     return Finding(
         f"{key} {one.route.id}",
         rank,
@@ -71,6 +76,6 @@ def _finding(  # noqa: PLR0917 - as many as the sentence has parts
         todo,
         path,
         since_ms,
-        action,
+        Action("Open", path),
         values={"n": n},
     )
