@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kivy.app import App
 from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import NoTransition, ScreenManager
-from kivy.uix.textinput import TextInput
 
 from mobile_ui.camera import Camera
 from mobile_ui.core.agent_link import AgentLink, Link, Post
@@ -19,8 +18,9 @@ from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.core.shown import clock
 from mobile_ui.core.sync import SYNCED
-from mobile_ui.core.wedge import Wedge, sign_of, typed
+from mobile_ui.core.wedge import Kind, Read
 from mobile_ui.core.words import Words
+from mobile_ui.keyboard import Keyboard
 from mobile_ui.look import PALETTES, Look, find_font
 from mobile_ui.screens.load import LoadPage
 from mobile_ui.screens.page import Page
@@ -42,8 +42,10 @@ TABS: Final[dict[str, Sentence]] = {
     "van": say("Van"),
     "sync": say("Sync"),
 }
-ENTER_KEYS: Final = frozenset({13, 271})
-TAB_KEY: Final = 9
+UNREAD: Final[dict[Kind, Sentence]] = {
+    Kind.PART: say("Only a part of a code came. Scan it again"),
+    Kind.ENDLESS: say("Codes come without their end. Set the scanner up to end each with Enter"),
+}
 
 
 class CourierApp(App):  # type: ignore[misc] # kivy ships without types
@@ -75,7 +77,7 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         self.now_ms = now_ms
         self._sound = sound
         self._font = font or find_font()
-        self._wedge = Wedge()
+        self.keyboard = Keyboard(self._typed)
         self.link = new_link(folder, self._post)
         self.courier = Courier(self.link, folder / "incoming", now_ms=now_ms, changed=self._changed, sound=self._play)
         self.link.happened = self.courier.happened
@@ -124,13 +126,13 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
 
     def on_start(self) -> None:
         """The window is there."""
-        Window.bind(on_key_down=self._key_down)
+        self.keyboard.start()
         self._ticking = Clock.schedule_interval(lambda _dt: self.courier.refresh(), REFRESH_S)
         self.link.start()
 
     def on_stop(self) -> None:
         """The window goes. What was begun is kept by the agent."""
-        Window.unbind(on_key_down=self._key_down)
+        self.keyboard.stop()
         self._ticking.cancel()
         self.link.stop()
 
@@ -219,32 +221,25 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
     def _unsay(self, *_: object) -> None:
         self._said.clear_widgets()
 
-    # -- keyboard wedge --------------------------------------------------------------------------------------------
+    # -- scanners that type ----------------------------------------------------------------------------------------
 
-    def _key_down(self, _window: Any, key: int, _scancode: int, character: str | None, modifiers: list[str]) -> bool:
-        """Keys come here whoever has the focus; a whole burst is a scan."""
-        ends = "\n" if key in ENTER_KEYS else "\t" if key == TAB_KEY else ""
-        held = {"shift": "shift" in modifiers, "control": "ctrl" in modifiers}
-        made = ends or typed(sign_of(key, character), **held)
-        if not made:
-            return False
-        code = self._wedge.key(made, Clock.get_time(), Clock.frametime)
-        if code is None:
-            return False
-        for field in _fields(self._root):
-            # A focused field got the burst, too.
-            if field.focus and field.text.endswith(code):
-                field.text = field.text[: -len(code)]
-        self.scanned(code)
-        return True
+    def _typed(self, read: Read) -> None:
+        if read.kind is Kind.CODE:
+            self.scanned(read.text)
+        else:
+            self.courier.tell(UNREAD[read.kind], Tone.REFUSED)
 
     def scanned(self, code: str) -> None:
         """A code from a scanner that types."""
+        courier = self.courier
+        if not courier.connected:
+            # It is kept as soon as the agent is there again; until then nobody knows.
+            courier.tell(say("NOT KEPT YET. The recorder does not answer"), Tone.UNEXPECTED)
         if code.startswith(ACTOR_CARD):
-            self.courier.sign_on(code.removeprefix(ACTOR_CARD))
-        elif self.courier.person:
-            self.courier.scan_typed(code)
-
-
-def _fields(root: Any) -> list[TextInput]:
-    return [widget for widget in root.walk() if isinstance(widget, TextInput)]
+            courier.sign_on(code.removeprefix(ACTOR_CARD))
+        elif courier.person:
+            courier.scan_typed(code)
+        elif courier.status is None:
+            courier.tell(say("NOT KEPT. The recorder does not answer yet: scan it again"), Tone.REFUSED)
+        else:
+            courier.tell(say("NOT KEPT. Sign on first, then scan it again"), Tone.REFUSED)

@@ -291,7 +291,7 @@ class Courier:
             self._say(say("NOT KEPT. Scan it again"), Tone.REFUSED)
             return
         draft = self.drafts.get(self.at_stop) if self.at_stop is not None else None
-        if draft is not None and draft.step is DraftStep.SCAN:
+        if draft is not None:
             self._heard_at_stop(draft, scan)
         else:
             again = scan.signal is Signal.DUPLICATE or (self.loading and scan.parcel in self.day.loaded)
@@ -303,6 +303,9 @@ class Courier:
     def _heard_at_stop(self, draft: ProofDraft, scan: ScanHappened) -> None:
         checked = check_at_stop(self.day, draft.stop, scan.parcel, draft.parcels, scan.vehicle)
         takes = checked.match is Match.RIGHT or (checked.match is Match.EXTRA and draft.outcome.value == "picked_up")
+        if takes and draft.step is not DraftStep.SCAN:
+            self._say(say("Kept, but not in this proof. Go back to its scans for that"), Tone.UNEXPECTED)
+            return
         if takes:
             self.change(lambda now: proof_draft.scan(now, scan.parcel, scan.fact_id))
         self._say(checked.said, Tone.KEPT if takes else checked.tone)

@@ -1,9 +1,25 @@
-"""A scanner that types like a keyboard: a burst of keys that ends with Enter or Tab. Pure; time is given."""
+"""A scanner that types like a keyboard: a burst of keys that ends with Enter or Tab. Pure; time is given.
 
+A code is read whole, or it is told that none was: never is a part of one taken for it. A window hears keys late and many at
+once, therefore each comes with two times: when it was `heard`, and the `earliest` that it may have been pressed, because all
+that was pressed before had been heard by then.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
 from typing import Final
 
-GAP_S: Final = 0.15
-"""No scanner pauses that long between two keys, and few people type that fast."""
+PAUSE_S: Final = 1.0
+"""No scanner rests that long in the middle of a code, unless something is wrong."""
+REMAINDER_S: Final = 20.0
+"""What a radio holds back comes within this time, or never (Bluetooth Core Specification, Link_Supervision_Timeout)."""
+FAST_S: Final = 0.05
+"""Scanners need less from key to key, people more."""
+PERSON_S: Final = 0.1
+"""So slowly types a person."""
+REPEAT_S: Final = 0.2
+"""A key that is held down longer may repeat itself; keyboards wait for 0.25 s at least."""
 LEAST_CHARS: Final = 4
 """Shorter bursts are a person pressing keys."""
 MAX_CHARS: Final = 8_192
@@ -33,26 +49,195 @@ def typed(key: str, *, shift: bool = False, control: bool = False) -> str:
     return key if key.isprintable() else ""
 
 
+class Press(StrEnum):
+    """What a key that goes down is."""
+
+    FRESH = "fresh"
+    REPEAT = "repeat"
+    """It was held down and repeats itself."""
+    UNSURE = "unsure"
+
+
+class Held:
+    """Which keys are down, so that one which is held is not heard again."""
+
+    def __init__(self) -> None:
+        self._since_s: dict[int, tuple[float, float]] = {}
+
+    def down(self, number: int, heard_s: float, earliest_s: float) -> Press:
+        """A key went down.
+
+        Windows swallow the release of a key that is pressed again at once, as in "00" of a quick scanner. So a key that
+        was not released is a repeat only when it was down for longer than that.
+        """
+        before = self._since_s.get(number)
+        if before is not None:
+            since_s, pressed_s = before
+            if earliest_s - since_s >= REPEAT_S:
+                return Press.REPEAT
+            if heard_s - pressed_s >= REPEAT_S:
+                return Press.UNSURE
+        self._since_s[number] = heard_s, earliest_s
+        return Press.FRESH
+
+    def up(self, number: int) -> None:
+        """A key was released."""
+        self._since_s.pop(number, None)
+
+    def forget(self) -> None:
+        """All keys were."""
+        self._since_s.clear()
+
+
+class Kind(StrEnum):
+    """What came of keys."""
+
+    CODE = "code"
+    PART = "part"
+    """Something of a code is missing: it must be scanned again."""
+    ENDLESS = "endless"
+    """One code after the other without Enter: the scanner is set up wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a scanner typed.
+
+    Attributes:
+        kind: whether it is a code.
+        text: the code, or what came of one; it stands in the field that had the focus, too.
+    """
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    character: str
+    heard_s: float
+    earliest_s: float
+    in_field: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A code lost its end; a line that begins before `until_s` may be just that."""
+
+    until_s: float
+    in_field: bool = False
+    fast: bool = False
+
+
 class Wedge:
     """Collects keys."""
 
     def __init__(self) -> None:
-        self._burst: list[str] = []
-        self._last_s: float | None = None
+        self._line: list[_Key] = []
+        self._touched = False
+        self._cut: _Cut | None = None
+        self._endless = 0
 
-    def key(self, character: str, now_s: float, frame_s: float = 0.0) -> str | None:
-        """A key was pressed; the code that it ends, if it ends one.
+    def key(self, character: str, heard_s: float, earliest_s: float, *, in_field: bool = False) -> Read | None:
+        """A key was pressed.
 
         Args:
             character: what it makes.
-            now_s: when the window heard it.
-            frame_s: how long the window was busy before that; the key may have waited so long.
+            heard_s: when the window heard it.
+            earliest_s: it was not pressed before.
+            in_field: it also goes into a field, where a person may be typing.
+
+        Returns:
+            What is to be told, if anything is.
         """
-        if self._last_s is None or now_s - self._last_s - frame_s > GAP_S or len(self._burst) >= MAX_CHARS:
-            self._burst = []
-        self._last_s = now_s
+        told = self.rest(earliest_s)
+        if len(self._line) >= MAX_CHARS:
+            self.spoil(heard_s)
+            self._line = []
+        self._line.append(_Key(character, heard_s, earliest_s, in_field))
         if character not in ENDS:
-            self._burst.append(character)
+            return told
+        line, self._line, self._touched, self._endless = self._line, [], False, 0
+        cut, self._cut = self._cut, None
+        if cut is not None and line[0].earliest_s <= cut.until_s:
+            return _remainder(line, cut) or told
+        return _judge(line) or told
+
+    def rest(self, earliest_s: float) -> Read | None:
+        """Time passes: nothing was pressed before `earliest_s` that was not heard. What is to be told, if anything is."""
+        if not self._line or earliest_s - self._line[-1].heard_s <= PAUSE_S:
             return None
-        code, self._burst = "".join(self._burst), []
-        return code if len(code) >= LEAST_CHARS else None
+        line, self._line = self._line, []
+        touched, self._touched = self._touched, False
+        in_field = all(key.in_field for key in line)
+        if in_field and touched:
+            return None
+        fast = _fast(line) and len(line) >= LEAST_CHARS
+        self._cut = _Cut(line[-1].heard_s + REMAINDER_S, in_field, fast)
+        # In a field it is seen, and may be what an app or a person put there.
+        if in_field or not fast:
+            return None
+        self._endless += 1
+        return Read(Kind.PART if self._endless == 1 else Kind.ENDLESS, _text(line))
+
+    def touch(self) -> None:
+        """Somebody touched the screen: what stands in a field is theirs by now."""
+        self._touched = True
+        if self._cut is not None and self._cut.in_field:
+            self._cut = None
+
+    def spoil(self, heard_s: float) -> None:
+        """A key may be missing in this line, or be one too many."""
+        self._cut = _Cut(heard_s + REMAINDER_S, fast=True)
+
+    def listen(self, now_s: float) -> None:
+        """From now on keys come here; what was typed before went elsewhere."""
+        self._line = []
+        self._cut = _Cut(now_s + PAUSE_S)
+
+
+def _text(line: list[_Key]) -> str:
+    return "".join(key.character for key in line if key.character not in ENDS)
+
+
+def _remainder(line: list[_Key], cut: _Cut) -> Read | None:
+    """Behind a cut no line is a code; where a person types it may be the person."""
+    text = _text(line)
+    silent = any(key.in_field for key in line) and not (_fast(line) if text else cut.fast)
+    return None if silent else Read(Kind.PART, text)
+
+
+def _judge(line: list[_Key]) -> Read | None:
+    """A line that has its end."""
+    text = _text(line)
+    fast = _fast(line)
+    if not any(key.in_field for key in line):
+        if len(text) >= LEAST_CHARS:
+            return Read(Kind.CODE, text)
+        return Read(Kind.PART, text) if text and fast else None
+    if len(text) < LEAST_CHARS or not fast:
+        return None
+    slow = [n for n, gap_s in enumerate(_gaps(line), 1) if gap_s > PERSON_S]
+    if slow[:2] == [1, 2]:
+        # A person began the line, and a scanner went on.
+        return Read(Kind.PART, _text(line[slow[-1] :]))
+    return Read(Kind.CODE, text)
+
+
+def _fast(line: list[_Key]) -> bool:
+    """Whether most keys came as fast as only a scanner types; a few that were held up do not matter."""
+    gaps = sorted(_gaps(line))
+    return bool(gaps) and gaps[len(gaps) // 2] <= FAST_S
+
+
+def _gaps(line: list[_Key]) -> list[float]:
+    """The time from key to key; keys that were heard together share the time in which they may have been pressed."""
+    gaps: list[float] = []
+    before_s: float | None = None
+    for earliest_s, together in groupby(line, key=lambda key: key.earliest_s):
+        keys = list(together)
+        heard_s = keys[-1].heard_s
+        each_s = (heard_s - (earliest_s if before_s is None else before_s)) / len(keys)
+        gaps += [each_s] * (len(keys) - (before_s is None))
+        before_s = heard_s
+    return gaps

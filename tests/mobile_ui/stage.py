@@ -4,6 +4,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,10 @@ def prepare(*, mock: bool, width: int = 480, height: int = 800, density: float =
         Config.set("graphics", key, str(value))
 
 
+_passed: list[float] = []
+"""The clock of the process is ahead by that much; it must never go back."""
+
+
 class FakeLink(FakeAgent):
     """A fake agent that answers on the next frame, as the real one does."""
 
@@ -76,6 +81,12 @@ class Stage:
 
         for _ in range(n):
             EventLoop.idle()
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, and the window draws."""
+        for _ in range(10):
+            _passed.append(seconds / 10)
+            self.frames(1)
 
     def widgets(self, kind: type | None = None) -> list[Any]:
         from kivy.core.window import Window
@@ -130,10 +141,18 @@ class Stage:
         """As a keyboard-wedge scanner does."""
         from kivy.core.window import Window
 
-        for character in code:
-            Window.dispatch("on_key_down", ord(character), 0, character, [])
+        self.keys(code)
         Window.dispatch("on_key_down", 13, 0, None, [])
+        Window.dispatch("on_key_up", 13, 0)
         self.frames(6)
+
+    def keys(self, text: str, *held: str) -> None:
+        """Press keys, perhaps while others are held."""
+        from kivy.core.window import Window
+
+        for character in text:
+            Window.dispatch("on_key_down", ord(character), 0, character, list(held))
+            Window.dispatch("on_key_up", ord(character), 0)
 
     def draw(self, *strokes: list[tuple[float, float]]) -> None:
         """On the pad, in parts of its size."""
@@ -162,9 +181,11 @@ def on_stage(
     from kivy.core.window import Window
 
     from mobile_ui.camera import TestCard
+    from mobile_ui.core.wedge import Wedge
     from mobile_ui.window import CourierApp
 
     Clock._max_fps = 0
+    Clock.time = lambda: time.perf_counter() + sum(_passed)
     links: list[FakeLink] = []
     tones: list[Tone] = []
     (folder / "incoming").mkdir(parents=True, exist_ok=True)
@@ -182,6 +203,8 @@ def on_stage(
     stage = Stage(app, links[0], tones)
     try:
         stage.frames(12)
+        # Nobody scans in the first moment.
+        app.keyboard.wedge = Wedge()
         yield stage
     finally:
         app.dispatch("on_stop")

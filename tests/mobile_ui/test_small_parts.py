@@ -1,10 +1,9 @@
-"""Words, wedge, tones, signature, van, sync, configuration."""
+"""Words, tones, signature, van, sync, configuration."""
 
 import io
 import string
 import time
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,6 @@ from mobile_ui.core.signature_picture import png_of
 from mobile_ui.core.sync import Sync, sync_of
 from mobile_ui.core.tones import NOTES, SAMPLE_HZ, wave_of
 from mobile_ui.core.van import STALE_MS, Van
-from mobile_ui.core.wedge import GAP_S, Wedge, sign_of, typed
 from mobile_ui.core.words import Words, catalogue, read_po
 from mobile_ui.look import FONTS, LATIN_ONLY, PALETTES, find_font
 from tests.mobile_ui.kit import COLD, NOON_MS, READING, SENSOR, WARM, FakeAgent, scan_event
@@ -75,66 +73,6 @@ def test_every_character_of_the_app_is_in_the_font() -> None:
     shown = {c for text in (*said(), *catalogue("zh").values(), "○√◆←↑□■▲▼?·x°") for c in text if not c.isspace()}
 
     assert {c for c in shown if bytes(face.getmask(c)) in blank} == set()
-
-
-# -- wedge ---------------------------------------------------------------------------------------------------------------
-
-
-def keys(text: str, gap_s: float = 0.01) -> Iterator[tuple[str, float]]:
-    return ((c, n * gap_s) for n, c in enumerate(text))
-
-
-def test_a_burst_that_ends_with_enter_is_a_code() -> None:
-    wedge = Wedge()
-
-    assert [code for c, s in keys("0034012345\n") if (code := wedge.key(c, s))] == ["0034012345"]
-
-
-def test_typing_by_hand_is_no_burst() -> None:
-    wedge = Wedge()
-
-    assert [code for c, s in keys("0034012345\n", GAP_S + 0.01) if (code := wedge.key(c, s))] == []
-
-
-def test_a_burst_behind_typing_stands_alone() -> None:
-    wedge = Wedge()
-    wedge.key("x", 0.0)
-
-    assert [code for c, s in keys("ABCDE\t") if (code := wedge.key(c, 10 + s))] == ["ABCDE"]
-
-
-@pytest.mark.parametrize(
-    ("key", "held", "made"),
-    [
-        ("a", {}, "a"),
-        ("a", {"shift": True}, "A"),
-        (";", {"shift": True}, ":"),
-        ("]", {"control": True}, "\x1d"),
-        ("c", {"control": True}, ""),
-        ("\x1b", {}, ""),
-        ("", {}, ""),
-        ("2", {"shift": True}, "@"),
-    ],
-)
-def test_keys_are_read_as_a_scanner_means_them(key: str, held: dict[str, bool], made: str) -> None:
-    assert typed(key, **held) == made
-
-
-@pytest.mark.parametrize(
-    ("number", "heard", "sign"),
-    [(104, "h", "h"), (304, "İ", ""), (276, "Ĕ", ""), (257, "ā", "1"), (270, "Ď", "+"), (9, None, "")],
-)
-def test_keys_without_a_sign_make_none(number: int, heard: str | None, sign: str) -> None:
-    assert sign_of(number, heard) == sign
-
-
-def test_a_burst_that_waited_for_a_slow_frame_is_one_code() -> None:
-    wedge = Wedge()
-    for character in "00340":
-        wedge.key(character, 1.0)
-    late = [wedge.key(character, 1.0 + 3 * GAP_S, frame_s=3 * GAP_S) for character in "12345\n"]
-
-    assert late[-1] == "0034012345"
 
 
 # -- tones ---------------------------------------------------------------------------------------------------------------
