@@ -14,6 +14,9 @@ step the person meant, the same step. In a group
 *captured* are the promised facts, *lost* those of them that are missing, *doubled* the facts beyond what promising and
 doubtful sends together explain: a scan that is at the hub under two identities, and a fact of a code that nobody sent.
 
+**Proofs.** They are compared in groups of one device, stop and outcome with the same parcels and pictures. One that the agent
+said is kept promises a fact; one without an answer is doubtful.
+
 **Readings.** For each sensor the values that its probe put on the wire, in the order of the polls, are compared with the
 values in the hub's blocks, unpacked, in the order of the device's clock. A value is
 
@@ -40,7 +43,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.columns import unpack_readings
-from contract.event import Readings, Scan
+from contract.event import Proof, Readings, Scan
 from contract.fact import Fact
 from firmware_sim.adapters.registers import FAULT_VALUE, Register
 from firmware_sim.errors import SimulatorError
@@ -65,6 +68,14 @@ class JournalUnreadable(SimulatorError):
 @dataclass(frozen=True, slots=True)
 class Scanner:
     """A scanner's journal, and the device it was plugged into."""
+
+    device: str
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """A courier's journal of proofs, and the device that they were kept on."""
 
     device: str
     records: Sequence[Record]
@@ -109,11 +120,12 @@ class Comparison:
     scans: Tally
     readings: Tally
     complaints: tuple[str, ...] = ()
+    proofs: Tally = Tally()
 
     @property
     def total(self) -> Tally:
-        """Scans and readings together."""
-        return self.scans + self.readings
+        """Scans, readings and proofs together."""
+        return self.scans + self.readings + self.proofs
 
     @property
     def is_right(self) -> bool:
@@ -134,15 +146,20 @@ def read_journal(path: Path) -> list[Record]:
         raise JournalUnreadable(f"cannot read the journal {path}: {error}") from error
 
 
-def compare(scanners: Iterable[Scanner], probes: Iterable[Probe], facts: Sequence[Fact]) -> Comparison:
+def compare(
+    scanners: Iterable[Scanner], probes: Iterable[Probe], facts: Sequence[Fact], couriers: Iterable[Courier] = ()
+) -> Comparison:
     """Compare journals with facts.
 
     Args:
         scanners: All scanners of the run: a scan at the hub that none of them explains counts as doubled.
         probes: The probes whose sensors are compared.
         facts: All facts of the hub, in any order.
+        couriers: All who had something proved: a proof at the hub that none of them explains counts as doubled.
     """
     scans, complaints = compare_scans(scanners, facts)
+    proofs, more = compare_proofs(couriers, facts)
+    complaints += more
     readings = Tally()
     for probe in probes:
         for sensor, register in probe.sensors.items():
@@ -150,7 +167,7 @@ def compare(scanners: Iterable[Scanner], probes: Iterable[Probe], facts: Sequenc
             readings += tally
             if tally.lost or tally.doubled:
                 complaints.append(f"sensor {sensor}: {tally.lost} readings lost, {tally.doubled} doubled")
-    return Comparison(scans, readings, tuple(complaints[:MAX_COMPLAINTS]))
+    return Comparison(scans, readings, tuple(complaints[:MAX_COMPLAINTS]), proofs)
 
 
 class Fate(Enum):
@@ -234,6 +251,42 @@ def compare_scans(scanners: Iterable[Scanner], facts: Iterable[Fact]) -> tuple[T
         if tally.lost or tally.doubled:
             told = ", ".join(f"{count} {fate.name.lower()}" for fate, count in group.fates.items()) or "none"
             complaints.append(f"{device}: code {data!r} ({step or 'any step'}): sends {told}, facts {group.facts}")
+    return total, complaints
+
+
+def promised(records: Iterable[Record]) -> int:
+    """Return how many proofs a courier was told are kept."""
+    return sum("kept" in record for record in records)
+
+
+def pictures_of(proof: Proof) -> list[str]:
+    """Return the SHA-256 of what a proof names in hex, the signature first."""
+    signature = [proof.signature] if proof.signature is not None else []
+    return [digest.hex() for digest in (*signature, *proof.photos)]
+
+
+def compare_proofs(couriers: Iterable[Courier], facts: Iterable[Fact]) -> tuple[Tally, list[str]]:
+    """Compare couriers with the proofs among the facts; return also a sentence for each that is wrong."""
+    groups: defaultdict[tuple[str, ...], Group] = defaultdict(Group)
+    for courier in couriers:
+        kept = {record["kept"] for record in courier.records if "kept" in record}
+        refused = {record["request"] for record in courier.records if "refused_why" in record}
+        for asked in (record for record in courier.records if "asked" in record):
+            parts = (asked[name] for name in ("delivered", "refused", "pictures"))
+            key = courier.device, asked["stop"], asked["outcome"], *(" ".join(part) for part in parts)
+            name = asked["asked"]
+            fate = Fate.KEPT if name in kept else Fate.REFUSED if name in refused else Fate.DOUBTFUL
+            groups[key].fates[fate] += 1
+    for fact in facts:
+        if isinstance(proof := fact.event, Proof):
+            stated = (proof.delivered, proof.refused, pictures_of(proof))
+            groups[fact.device, proof.stop, proof.outcome.value, *(" ".join(part) for part in stated)].facts += 1
+    total, complaints = Tally(), []
+    for (device, stop, outcome, *_), group in groups.items():
+        tally = group.tally()
+        total += tally
+        if tally.lost or tally.doubled:
+            complaints.append(f"{device}: stop {stop} {outcome}: {tally.lost} proofs lost, {tally.doubled} doubled")
     return total, complaints
 
 

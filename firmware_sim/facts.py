@@ -1,5 +1,6 @@
 """The hub's ledger as an outsider reads it: page by page through `GET /api/v1/facts`."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -64,6 +65,18 @@ class LedgerReader:
                 after = row.seq
                 yield row
             more = page["next_cursor"] is not None
+
+    def has_blob(self, sha256: str) -> bool:
+        """Whether the hub has an attachment, and its bytes are what the SHA-256 in hex says.
+
+        Raises:
+            HubSilent: The hub cannot be reached.
+        """
+        try:
+            answer = self._http.get(f"/api/v1/blobs/{sha256}")
+        except httpx2.HTTPError as error:
+            raise HubSilent(f"the hub does not answer: {error}") from error
+        return answer.is_success and hashlib.sha256(answer.content).hexdigest() == sha256
 
     def _page(self, after: int) -> dict[str, list[dict[str, str | int | None]]]:
         try:

@@ -307,6 +307,13 @@ class HubProcess(Program):
         words = ["device", "add", device, "--data", str(self.data), "--out", str(out)]
         run_command("holdfast-hub", *words, *(["--place", place] if place else []))
 
+    def add_devices(self, devices: Sequence[str], folder: Path, *, place: str = "") -> None:
+        """Register devices of one place and write the connection part of each as `ID.toml` into the folder."""
+        # With one device the option is a file.
+        out = folder if len(devices) > 1 else folder / f"{devices[0]}.toml"
+        words = ["device", "add", *devices, "--data", str(self.data), "--out", str(out)]
+        run_command("holdfast-hub", *words, *(["--place", place] if place else []))
+
     def token(self, role: str) -> str:
         """Make an API token."""
         answer = run_command("holdfast-hub", "token", "create", "--role", role, "--data", str(self.data))

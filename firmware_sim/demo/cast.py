@@ -1,4 +1,7 @@
-"""Who plays: the dock with its cold room and three vans, what is plugged into each, and how their devices are configured."""
+"""Who plays: the dock with its cold room, three vans, and one more for whoever tries the app.
+
+What is plugged into each, and how their devices are configured.
+"""
 
 import json
 import tomllib
@@ -55,7 +58,9 @@ VANS = (
     Member("van-2", "Van 2", "m.silva", scanner="scanner_ssi", boxes=(FRONT, REAR), gps=True),
     Member("van-3", "Van 3", "a.jansen", boxes=(FRONT, REAR), gps=True, behind_relay=True),
 )
-CAST = (DOCK, COLD_ROOM, *VANS)
+# Nobody drives it: a person at the courier app does (`make courier`).
+OWN_VAN = Member("van-12", "Van 12", scanner=None, boxes=(FRONT,), gps=True)
+CAST = (DOCK, COLD_ROOM, *VANS, OWN_VAN)
 WITH_SCANNER = tuple(member for member in CAST if member.scanner is not None)
 
 

@@ -3,14 +3,14 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from firmware_sim.checker import read_journal
-from firmware_sim.demo.cast import CAST, Member
+from firmware_sim.demo.cast import CAST, OWN_VAN, Member
 from firmware_sim.errors import SimulatorError
 from firmware_sim.journal import FileJournal, JsonValue
 from firmware_sim.processes import HubProcess
@@ -66,18 +66,30 @@ class Depot:
     def enrol(self, hub: HubProcess) -> tuple[Login, str]:
         """Make whatever the running hub does not know yet: administrator and devices; and an administrator's token, anew.
 
+        The van that a person drives is not among them, because nobody has to wait for it: `enrol_later` adds it.
+
         Raises:
             ProcessFailed: A command of the hub failed.
         """
-        missing = [member for member in CAST if not self.config(member).exists()]
+        missing = [member for member in CAST if member is not OWN_VAN and not self.config(member).exists()]
         # Each command is a program that takes seconds to load: side by side they take half the time.
+        places = {member.place: [one for one in missing if one.place == member.place] for member in missing}
         with ThreadPoolExecutor(len(CAST) + 2) as pool:
             login = pool.submit(self._login, hub)
             token = pool.submit(hub.token, "admin")
-            added = [pool.submit(self._add, hub, member) for member in missing]
+            added = [pool.submit(self._add, hub, place, members) for place, members in places.items()]
             for one in added:
                 one.result()
             return login.result(), token.result()
+
+    def enrol_later(self, hub: HubProcess) -> None:
+        """Add the van that a person drives.
+
+        Raises:
+            ProcessFailed: The command failed.
+        """
+        if not self.config(OWN_VAN).exists():
+            self._add(hub, OWN_VAN.place, [OWN_VAN])
 
     def _login(self, hub: HubProcess) -> Login:
         path = self.folder / "admin.json"
@@ -89,10 +101,13 @@ class Depot:
         told = json.loads(path.read_text())
         return Login(told["user"], told["password"])
 
-    def _add(self, hub: HubProcess, member: Member) -> None:
-        path = self.config(member)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        hub.add_device(member.device, path, place=member.place)
+    def _add(self, hub: HubProcess, place: str, members: Sequence[Member]) -> None:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            hub.add_devices([member.device for member in members], Path(folder), place=place)
+            for member in members:
+                path = self.config(member)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                (Path(folder) / f"{member.device}.toml").rename(path)
 
 
 class Diary:
@@ -101,9 +116,12 @@ class Diary:
     def __init__(self, path: Path, journals: Iterable[Path]) -> None:
         """Read the diary so far; whatever was going on then broke off where the probes' `journals` end."""
         self.breaks_ms: dict[str, list[int]] = {}
+        self.drawn = 0
+        """How many codes of parcels are used."""
         for record in read_journal(path) if path.exists() else []:
             if "broke" in record:
                 self.breaks_ms.setdefault(record["broke"], []).append(record["t_ms"])
+            self.drawn = max(self.drawn, record.get("drawn", 0))
         self._journal = FileJournal(path, sync=True)
         for probe in journals:
             if probe.exists() and (records := read_journal(probe)):

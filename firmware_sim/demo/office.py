@@ -3,15 +3,15 @@
 Everything goes through the hub's REST interface, as an administrator's own program would do it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
 
-from firmware_sim.demo.cast import CAST, COLD_ROOM, TEMPERATURE
+from firmware_sim.demo.cast import COLD_ROOM, TEMPERATURE, Member
 from firmware_sim.demo.pace import Pace
 from firmware_sim.errors import SimulatorError
 
@@ -19,8 +19,10 @@ PROFILE = "demo-2-8"
 AWAY = "van-3"
 """Whose excursion becomes known late."""
 CALIBRATED_FOR = timedelta(days=200)
-TIMEOUT_S = 10.0
+# A plan on a busy machine takes a while.
+TIMEOUT_S = 30.0
 TRIPS = 20
+PROOFS = 30
 
 
 class OfficeSilent(SimulatorError):
@@ -34,6 +36,10 @@ class Sights:
     excursion: str = ""
     parcel: str = ""
     trip: str = ""
+    late: str = ""
+    """A route that is late."""
+    proof: str = ""
+    """A proof with a signature and a photo."""
 
 
 class Office:
@@ -53,38 +59,54 @@ class Office:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def describe(self, pace: Pace) -> None:
-        """Say by what every temperature sensor is judged, and what people call it.
+    def describe(self, pace: Pace, members: Iterable[Member]) -> None:
+        """Say by what every temperature sensor of these is judged, and what people call it.
 
         Raises:
             OfficeSilent: The hub did not answer, or refused.
         """
-        self._ask("PUT", "/profiles", json=profile(pace))
+        self.ask("PUT", "/profiles", json=profile(pace))
         due = (datetime.now(UTC) + CALIBRATED_FOR).date().isoformat()
-        for member in CAST:
+        for member in members:
             for box in member.boxes:
                 sensor = quote(f"{member.device}.{box.name}.{TEMPERATURE.quantity}", safe="")
                 name = "Cold room" if member is COLD_ROOM else f"{member.place} {box.name} box"
-                self._ask("PUT", f"/sensors/{sensor}/record", json={"name": name, "calibration_due": due})
-                self._ask("PUT", f"/sensors/{sensor}/profile", json={"profile": PROFILE})
+                self.ask("PUT", f"/sensors/{sensor}/record", json={"name": name, "calibration_due": due})
+                self.ask("PUT", f"/sensors/{sensor}/profile", json={"profile": PROFILE})
 
     def sights(self) -> Sights:
-        """Return a late known excursion, and a parcel that was in the cold room and warm in a van, with its trip.
+        """Return a late known excursion, a parcel that was warm in a van with its trip, a route that is late, and a proof.
 
         Raises:
             OfficeSilent: The hub did not answer, or refused.
         """
-        found = self._ask("GET", f"/excursions?device={AWAY}&kind=excursion&alarmed=true&limit=1")["items"]
-        excursion = found[0]["id"] if found else ""
-        for trip in self._ask("GET", f"/trips?limit={TRIPS}")["items"]:
+        found = self.ask("GET", f"/excursions?device={AWAY}&kind=excursion&alarmed=true&limit=1")["items"]
+        sights = Sights(found[0]["id"] if found else "", late=self._late(), proof=self._proof())
+        for trip in self.ask("GET", f"/trips?limit={TRIPS}")["items"]:
             if trip["to_at"] is None:
                 continue
-            for parcel in self._ask("GET", f"/trips/{trip['id']}")["items"]:
+            for parcel in self.ask("GET", f"/trips/{trip['id']}")["items"]:
                 if parcel["verdict"] == "excursion":
-                    return Sights(excursion, quote(parcel["id"], safe=""), trip["id"])
-        return Sights(excursion)
+                    return replace(sights, parcel=quote(parcel["id"], safe=""), trip=trip["id"])
+        return sights
 
-    def _ask(self, method: str, path: str, json: Mapping[str, object] | None = None) -> Any:
+    def _late(self) -> str:
+        routes = self.ask("GET", f"/routes?day={datetime.now(UTC).date().isoformat()}")["items"]
+        return next((route["id"] for route in routes if route["late"]), "")
+
+    def _proof(self) -> str:
+        for one in self.ask("GET", f"/deliveries?limit={PROOFS}")["items"]:
+            pictures = self.ask("GET", f"/deliveries/{one['id']}")["pictures"]
+            if {picture["signature"] for picture in pictures} == {True, False}:
+                return str(one["id"])
+        return ""
+
+    def ask(self, method: str, path: str, json: object = None) -> Any:
+        """Ask the REST interface.
+
+        Raises:
+            OfficeSilent: The hub did not answer, or refused.
+        """
         try:
             answer = self._http.request(method, f"/api/v1{path}", json=json)
         except httpx2.HTTPError as error:

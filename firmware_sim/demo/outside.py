@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,19 +11,20 @@ from firmware_sim.adapters.gps_receiver import GpsReceiver
 from firmware_sim.adapters.line_scanner import LineScanner
 from firmware_sim.adapters.modbus_probe import ModbusProbe
 from firmware_sim.adapters.ssi_scanner import SsiScanner
-from firmware_sim.checker import Fate, Probe, Record, Scanner, read_journal, sends
+from firmware_sim.checker import Courier, Fate, Probe, Record, Scanner, promised, read_journal, sends
 from firmware_sim.clock import SystemClock
 from firmware_sim.demo.cast import CAST, DOCK, PROBE_TIMEOUT_MS, VANS, WITH_SCANNER, Box, Member, Ports
 from firmware_sim.demo.failing_probe import FailingProbe, Health
+from firmware_sim.demo.handheld import Handheld
 from firmware_sim.demo.pace import Act, Cue, Pace
 from firmware_sim.demo.parcels import DockShift, Shift, VanShift
+from firmware_sim.demo.visits import Visit
 from firmware_sim.device import Chunk, Device
 from firmware_sim.errors import SimulatorError
 from firmware_sim.faults import FaultPlan
 from firmware_sim.hand import Habit
 from firmware_sim.host import Host
 from firmware_sim.journal import FileJournal, Journal, JsonValue
-from firmware_sim.physics.codes import code_stream
 from firmware_sim.physics.cold_box import BoxDesign, ColdBox, DoorPlan, HeldDoor
 from firmware_sim.physics.van import ROTTERDAM, Van
 
@@ -43,6 +44,7 @@ class Counts:
 
     scans: int = 0
     readings: int = 0
+    proofs: int = 0
 
 
 class HandJournal:
@@ -133,6 +135,9 @@ class Outside:
         self._host = Host(self._clock)
         self._doors: dict[tuple[str, str], HeldDoor] = {}
         self._probes: dict[tuple[str, str], FailingProbe] = {}
+        self._handhelds: dict[str, Handheld] = {}
+        self._vans: dict[str, VanShift] = {}
+        self._dock: DockShift | None = None
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -140,6 +145,8 @@ class Outside:
             self._furnish()
             undo.pop_all()
         self._thread.start()
+        for handheld in self._handhelds.values():
+            handheld.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,6 +158,31 @@ class Outside:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(PARK_S)
+        for handheld in self._handhelds.values():
+            handheld.stop()
+
+    @property
+    def trouble(self) -> SimulatorError | None:
+        """Why the world, or one courier in it, stands still; None while all is well."""
+        return self.failure or next((h.failure for h in self._handhelds.values() if h.failure is not None), None)
+
+    @property
+    def proofs(self) -> int:
+        """How many proofs are kept so far, in earlier runs too."""
+        return self.counts.proofs + sum(handheld.kept for handheld in self._handhelds.values())
+
+    def give(self, device: str, tour: Iterable[Visit]) -> None:
+        """Tell a van's courier which stops come next, and the dock what comes for them; may be called from any thread."""
+        visits = tuple(tour)
+        # First the stops: the dock must not wait for a courier who knows of nothing.
+        self._vans[device].take(visits)
+        if self._dock is not None:
+            self._dock.expect(self._vans[device], (code for visit in visits for code in visit.codes))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all couriers have done all they were told."""
+        return all(van.is_done for van in self._vans.values())
 
     def happens(self, cue: Cue) -> None:
         """Let something happen to a box: its door is left open or closed, its probe fails or is replaced."""
@@ -163,6 +195,10 @@ class Outside:
     def scanners(self) -> list[Scanner]:
         """Return what all scanners did, from their journals."""
         return [Scanner(member.device, read_journal(self._journal_path(member, "scanner"))) for member in WITH_SCANNER]
+
+    def couriers(self) -> list[Courier]:
+        """Return what all couriers had proved, from their journals."""
+        return [Courier(van.device, self._earlier(van, "proofs")) for van in VANS]
 
     def probes(self, breaks_ms: dict[str, list[int]]) -> list[Probe]:
         """Return what all probes said, from their journals; `breaks_ms` are the times at which devices died."""
@@ -198,12 +234,12 @@ class Outside:
         self.counts.readings = sum(
             len(box.registers) * len(self._earlier(member, box.name)) for member in CAST for box in member.boxes
         )
-        load, drive_s = self._pace.load, self._pace.drive_s
-        vans = {van: VanShift(van.person, first_number=next_numbers[van], load=load, drive_s=drive_s) for van in VANS}
-        # A run on top of an earlier one must not receive the same parcels again.
-        parcels = code_stream(self._seed, start=next_numbers[DOCK])
-        dock = DockShift(DOCK.person, parcels, list(vans.values()), first_number=next_numbers[DOCK], room=2 * load)
-        shifts: dict[Member, Shift] = {DOCK: dock, **vans}
+        self.counts.proofs = sum(promised(courier.records) for courier in self.couriers())
+        self._vans = {van.device: self._courier(van, next_numbers[van]) for van in VANS}
+        self._dock = DockShift(
+            DOCK.person, list(self._vans.values()), first_number=next_numbers[DOCK], room=2 * self._pace.load
+        )
+        shifts: dict[Member, Shift] = {DOCK: self._dock, **{van: self._vans[van.device] for van in VANS}}
         for index, member in enumerate(CAST):
             ports = Ports(self._folder / "ports", member.device)
             seed = 10 * self._seed + index
@@ -213,6 +249,20 @@ class Outside:
                 self._host.add(self._probe(member, box, 2 * seed + number), ports.probe(box))
             if member.gps:
                 self._host.add(self._gps(member, seed), ports.gps)
+
+    def _courier(self, van: Member, first_number: int) -> VanShift:
+        journal = self._journal(van, "proofs", sync=True)
+        handheld = Handheld(self._folder / "devices" / van.device, van.person, journal, self._clock)
+        self._handhelds[van.device] = handheld
+        pace = self._pace
+        return VanShift(
+            van.person,
+            handheld.prove,
+            first_number=first_number,
+            load=pace.load,
+            drive_s=pace.drive_s,
+            door_s=pace.door_s,
+        )
 
     def _scanner(self, member: Member, shift: Shift, seed: int) -> Device:
         journal = HandJournal(self._journal(member, "scanner", sync=True), shift, self.counts)

@@ -8,6 +8,7 @@ from typing import Final
 # What a minute of the timed demo must bring at least.
 SCANS_PER_MINUTE = 1_000
 READINGS_PER_MINUTE = 1_500
+PROOFS_PER_MINUTE = 40
 MIN_OUTAGES = 2
 MIN_KILLS = 1
 # Shorter, two outages and two restarts have no room.
@@ -32,6 +33,8 @@ class Act(StrEnum):
     SILENCE_PROBE = "silence_probe"
     """It answers no more."""
     REPLACE_PROBE = "replace_probe"
+    HURRY = "hurry"
+    """A customer of this van closes earlier than was planned."""
 
 
 OUTAGES: Final = frozenset({Act.CUT, Act.BLACK_HOLE})
@@ -59,10 +62,18 @@ class Pace:
     """Of one hand, at most."""
     probe_interval_s: float
     seal_s: int
+    stops: int
+    """Of a van's tour."""
+    parcels: tuple[int, int]
+    """At a stop, at least and at most."""
     load: int
-    """Parcels in one round of a van."""
+    """Parcels in one round of a van, or as many more as its last stop has."""
     drive_s: float
     """From the dock to the first customer."""
+    door_s: float
+    """From one customer to the next."""
+    closes_s: int
+    """How soon a customer closes who closes earlier."""
     time_scale: float
     """How many times faster than life the cold boxes age."""
     allowed_s: int
@@ -77,8 +88,12 @@ CALM: Final = Pace(
     scans_hz=2.0,
     probe_interval_s=1.0,
     seal_s=5,
+    stops=40,
+    parcels=(1, 2),
     load=4,
-    drive_s=10.0,
+    drive_s=8.0,
+    door_s=4.0,
+    closes_s=60,
     time_scale=10,
     allowed_s=8,
     no_data_s=12,
@@ -87,11 +102,15 @@ CALM: Final = Pace(
 
 # Of a run of a minute; the rates of people and sensors do not grow with its length.
 MINUTE: Final = Pace(
-    scans_hz=9.0,
+    scans_hz=12.0,
     probe_interval_s=0.25,
     seal_s=2,
+    stops=45,
+    parcels=(3, 5),
     load=20,
     drive_s=0.0,
+    door_s=0.0,
+    closes_s=5,
     time_scale=20,
     allowed_s=3,
     no_data_s=6,
@@ -109,6 +128,7 @@ STORY: Final = (
     Cue(10, Act.BREAK_PROBE, "van-2", "front"),
     Cue(25, Act.SILENCE_PROBE, "van-2", "front"),
     Cue(26, Act.CUT, "van-3"),
+    Cue(36, Act.HURRY, "van-1"),
     Cue(44, Act.CLOSE_DOOR, "van-3", "rear"),
     Cue(78, Act.RESUME, "van-3"),
     Cue(85, Act.RESUME, "cold-room"),
@@ -123,6 +143,7 @@ AGAIN: Final = (
     Cue(10, Act.OPEN_DOOR, "van-3", "rear"),
     Cue(36, Act.BLACK_HOLE, "van-3"),
     Cue(60, Act.CLOSE_DOOR, "van-3", "rear"),
+    Cue(70, Act.HURRY, "van-1"),
     Cue(90, Act.CUT, "cold-room"),
     Cue(120, Act.OPEN_DOOR, "van-2", "rear"),
     Cue(170, Act.CLOSE_DOOR, "van-2", "rear"),
@@ -140,6 +161,7 @@ TIMED: Final = (
     Cue(5, Act.OPEN_DOOR, "van-2", "rear"),
     Cue(6, Act.CUT, "van-3"),
     Cue(10, Act.BREAK_PROBE, "van-2", "front"),
+    Cue(12, Act.HURRY, "van-1"),
     Cue(17, Act.RESUME, "van-3"),
     Cue(19, Act.OPEN_DOOR, "van-3", "rear"),
     Cue(24, Act.KILL_AGENT, "van-1"),
@@ -187,6 +209,7 @@ class Minima:
 
     scans: int
     readings: int
+    proofs: int
     outages: int = MIN_OUTAGES
     agent_kills: int = MIN_KILLS
     hub_kills: int = MIN_KILLS
@@ -195,4 +218,4 @@ class Minima:
     def of(cls, seconds: float) -> "Minima":
         """Return the minima of a run; they do not grow beyond a minute's."""
         minutes = min(1.0, seconds / 60)
-        return cls(int(SCANS_PER_MINUTE * minutes), int(READINGS_PER_MINUTE * minutes))
+        return cls(*(int(most * minutes) for most in (SCANS_PER_MINUTE, READINGS_PER_MINUTE, PROOFS_PER_MINUTE)))

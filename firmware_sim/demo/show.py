@@ -4,15 +4,17 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from contract.event import Readings, Scan
+from contract.event import Proof, Readings, Scan
 from contract.fact import Fact
-from firmware_sim.checker import Comparison, compare
+from firmware_sim.checker import Comparison, compare, pictures_of
 from firmware_sim.clock import SystemClock
-from firmware_sim.demo.cast import CAST, Member, Ports, agent_toml
+from firmware_sim.demo.cast import CAST, OWN_VAN, Member, Ports, agent_toml
 from firmware_sim.demo.depot import Depot, Diary, Login
+from firmware_sim.demo.dispatch import Dispatcher
 from firmware_sim.demo.office import Office, OfficeSilent
 from firmware_sim.demo.outside import Outside
 from firmware_sim.demo.pace import OUTAGES, Act, Cue, calm_cues, pace_of, timed_cues
@@ -26,6 +28,8 @@ TICK_S = 0.1
 STATUS_EVERY_S = 5.0
 DRAIN_S = 30.0
 DRAIN_LOOK_S = 1.0
+# Nobody waits for the van that a person drives: it comes a moment later.
+AT_START = tuple(member for member in CAST if member is not OWN_VAN)
 NOTHING_MORE = Cue(float("inf"), Act.RESUME)
 
 Relays = Mapping[str, Relay]
@@ -50,6 +54,9 @@ class AtHub:
     facts: list[Fact] = field(default_factory=list)
     scans: int = 0
     readings: int = 0
+    proofs: int = 0
+    pictures: set[str] = field(default_factory=set)
+    """SHA-256 of those that proofs name and nobody found whole yet, in hex."""
     _after: int = 0
 
     def read_on(self, ledger: LedgerReader) -> None:
@@ -59,9 +66,28 @@ class AtHub:
                 self._after = row.seq
                 if row.fact is None:
                     continue
+                if is_a_persons(row.fact):
+                    continue
                 self.facts.append(row.fact)
+                self.proofs += isinstance(row.fact.event, Proof)
+                self.pictures |= set(named_by(row.fact))
                 self.scans += isinstance(row.fact.event, Scan)
                 self.readings += row.fact.event.count if isinstance(row.fact.event, Readings) else 0
+
+    def look_for_pictures(self, ledger: LedgerReader) -> None:
+        """See which of the pictures are whole by now."""
+        with contextlib.suppress(HubSilent):
+            self.pictures = {name for name in self.pictures if not ledger.has_blob(name)}
+
+
+def is_a_persons(fact: Fact) -> bool:
+    """Whether somebody at the app made it, of whom no journal tells."""
+    return fact.device == OWN_VAN.device and isinstance(fact.event, Scan | Proof)
+
+
+def named_by(fact: Fact) -> list[str]:
+    """SHA-256 of the pictures that a fact names, in hex."""
+    return pictures_of(fact.event) if isinstance(fact.event, Proof) else []
 
 
 class Show:
@@ -84,6 +110,8 @@ class Show:
         self._clock = SystemClock()
         self._deeds = Deeds()
         self._at_hub = AtHub()
+        self._seed = seed
+        self._helper = ThreadPoolExecutor(1)
         self._outside = Outside(depot.folder, self._pace, seed)
         self._diary = Diary(depot.folder / "journals" / "demo.jsonl", depot.probe_journals())
         self._hub = HubProcess(
@@ -104,6 +132,7 @@ class Show:
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._diary.close)
+            stack.callback(self._helper.shutdown)
             stack.callback(self._end)
             login, token = self._start_hub()
             if stop.is_set():
@@ -116,11 +145,12 @@ class Show:
             ledger = stack.enter_context(LedgerReader(self._hub.url, token))
             office = stack.enter_context(Office(self._hub.url, token))
             # Before the devices start: the answer to their first hello tells them by what they judge.
-            office.describe(self._pace)
+            office.describe(self._pace, AT_START)
             stack.enter_context(self._outside)
             self._start_agents(relays)
             self._greet(login)
-            return self._live(relays, ledger, office, stop)
+            dispatcher = stack.enter_context(self._dispatcher(stack.enter_context(Office(self._hub.url, token))))
+            return self._live(relays, ledger, office, dispatcher, stop)
 
     # -- beginning and end -------------------------------------------------------------------------------------------
 
@@ -132,11 +162,11 @@ class Show:
 
     def _start_agents(self, relays: Relays) -> None:
         self._say("Starting the devices ...")
-        for member in CAST:
+        for member in AT_START:
             self._configure(member, relays[member.device].port if member.behind_relay else self._hub.mqtt_port)
             self._agents[member.device].start()
-        for agent in self._agents.values():
-            agent.wait_ready()
+        for member in AT_START:
+            self._agents[member.device].wait_ready()
 
     def _configure(self, member: Member, mqtt_port: int) -> None:
         path = self._depot.config(member)
@@ -158,6 +188,17 @@ class Show:
         for line in greeting(self._hub.url, self._hub.mqtt_port, login, self._depot.folder):
             self._say(line)
 
+    def _dispatcher(self, office: Office) -> Dispatcher:
+        return Dispatcher(
+            office,
+            self._outside,
+            self._pace,
+            seed=self._seed,
+            drawn=self._diary.drawn,
+            draws=lambda drawn: self._diary.note(self._clock.now_ms(), drawn=drawn),
+            say=self._say,
+        )
+
     def _end(self) -> None:
         """End the devices, then the hub; each in order, and all of them even if one will not."""
         agents = [agent for agent in self._agents.values() if agent.is_running]
@@ -177,8 +218,11 @@ class Show:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
-    def _live(self, relays: Relays, ledger: LedgerReader, office: Office, stop: threading.Event) -> Summary | None:
-        supervisor = Supervisor((self._hub, *self._agents.values()), self._died)
+    def _live(
+        self, relays: Relays, ledger: LedgerReader, office: Office, dispatcher: Dispatcher, stop: threading.Event
+    ) -> Summary | None:
+        supervisor = Supervisor((self._hub, *(self._agents[member.device] for member in AT_START)), self._died)
+        enrolling: Future[None] | None = self._helper.submit(self._enrol_own_van, office)
         start_s = time.monotonic()
         status_s = start_s + STATUS_EVERY_S
         told_s = start_s + self._pace.story_s
@@ -186,10 +230,13 @@ class Show:
         while not stop.wait(TICK_S):
             now_s = time.monotonic()
             supervisor.look(now_s)
-            if self._outside.failure is not None:
-                raise self._outside.failure
+            if self._outside.trouble is not None:
+                raise self._outside.trouble
+            if enrolling is not None and enrolling.done():
+                self._start_own_van(enrolling, supervisor)
+                enrolling = None
             if now_s - start_s >= cue.at_s:
-                self._do(cue, relays, now_s)
+                self._do(cue, relays, dispatcher, now_s)
                 cue = next(self._cues)
             if now_s >= status_s:
                 self._at_hub.read_on(ledger)
@@ -201,7 +248,19 @@ class Show:
                 return self._finish(supervisor, ledger, stop)
         return None
 
-    def _do(self, cue: Cue, relays: Relays, now_s: float) -> None:
+    def _enrol_own_van(self, office: Office) -> None:
+        self._depot.enrol_later(self._hub)
+        office.describe(self._pace, [OWN_VAN])
+
+    def _start_own_van(self, enrolled: Future[None], supervisor: Supervisor) -> None:
+        """Start its device here, because programs are started by the main thread."""
+        enrolled.result()
+        self._configure(OWN_VAN, self._hub.mqtt_port)
+        agent = self._agents[OWN_VAN.device]
+        agent.start()
+        supervisor.watch(agent)
+
+    def _do(self, cue: Cue, relays: Relays, dispatcher: Dispatcher, now_s: float) -> None:
         self._diary.note(self._clock.now_ms(), act=cue.act.value, device=cue.device, box=cue.box)
         if (words := happening(cue)) is not None:
             self._say(words)
@@ -220,6 +279,8 @@ class Show:
             case Act.KILL_HUB:
                 self._hub.kill()
                 self._deeds.hub_kills += 1
+            case Act.HURRY:
+                dispatcher.hurry(cue.device)
             case _:
                 self._outside.happens(cue)
 
@@ -243,8 +304,10 @@ class Show:
             since_s=now_s - start_s,
             scans=self._outside.counts.scans,
             readings=self._outside.counts.readings,
+            proofs=self._outside.proofs,
             scans_at_hub=self._at_hub.scans,
             readings_at_hub=self._at_hub.readings,
+            proofs_at_hub=self._at_hub.proofs,
             offline={device: now_s - since_s for device, since_s in self._deeds.offline_since_s.items()},
             down=supervisor.down,
         )
@@ -260,10 +323,12 @@ class Show:
                 return None
             supervisor.look(time.monotonic())
             self._at_hub.read_on(ledger)
+            self._at_hub.look_for_pictures(ledger)
             self._say(status_line(self._state(start_s, supervisor)))
         drain_s = time.monotonic() - start_s
         # From the first row again: what was read before may have gone or come twice since.
-        facts = [row.fact for row in ledger.rows() if row.fact is not None]
+        facts = [row.fact for row in ledger.rows() if row.fact is not None and not is_a_persons(row.fact)]
+        pictures = {name for fact in facts for name in named_by(fact)}
         return Summary(
             comparison=self._compare(facts),
             outages=self._deeds.outages,
@@ -272,10 +337,13 @@ class Show:
             seconds=self._seconds or 0.0,
             drain_s=drain_s,
             data=self._depot.folder,
+            pictures=len(pictures),
+            pictures_missing=sum(not ledger.has_blob(name) for name in pictures),
         )
 
     def _all_there(self) -> bool:
-        return self._compare(self._at_hub.facts).total.lost == 0
+        return not self._at_hub.pictures and self._compare(self._at_hub.facts).total.lost == 0
 
     def _compare(self, facts: Sequence[Fact]) -> Comparison:
-        return compare(self._outside.scanners(), self._outside.probes(self._diary.breaks_ms), facts)
+        outside = self._outside
+        return compare(outside.scanners(), outside.probes(self._diary.breaks_ms), facts, outside.couriers())

@@ -34,6 +34,10 @@ class Supervisor:
         self._watched = [Watched(program) for program in programs]
         self._died = died
 
+    def watch(self, program: Program) -> None:
+        """Look after one more, which was started and may not be ready yet."""
+        self._watched.append(Watched(program, was_ready=False))
+
     @property
     def down(self) -> list[str]:
         """Names of programs that are not ready now."""

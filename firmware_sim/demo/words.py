@@ -33,8 +33,11 @@ class State:
     """Beeped so far."""
     readings: int
     """Put on the wire so far."""
+    proofs: int
+    """Kept so far."""
     scans_at_hub: int
     readings_at_hub: int
+    proofs_at_hub: int
     offline: Mapping[str, float]
     """Devices without network, and for how many seconds."""
     down: Sequence[str]
@@ -52,11 +55,16 @@ class Summary:
     seconds: float
     drain_s: float
     data: Path
+    pictures: int = 0
+    """That proofs at the hub name."""
+    pictures_missing: int = 0
+    """Of these, not whole at the hub."""
 
 
 def greeting(url: str, mqtt_port: int, login: Login, data: Path) -> Iterator[str]:
     """Yield addresses and logins."""
     yield ""
+    yield f"  {url}/routes        which van is where, and what came of every stop"
     yield f"  {url}/tracking      where every parcel is"
     yield f"  {url}/temperature   how cold it is"
     yield f"  {url}/              what is wrong now"
@@ -86,6 +94,10 @@ def worth_a_look(url: str, sights: Sights) -> Iterator[str]:
         yield f"  {url}/excursions/{sights.excursion}   the van that was out of contact: happened and known"
     if sights.parcel:
         yield f"  {url}/tracking/{sights.parcel}   a parcel with its whole way"
+    if sights.late:
+        yield f"  {url}/routes/{sights.late}   a van that will be late"
+    if sights.proof:
+        yield f"  {url}/deliveries/{sights.proof}   a proof of delivery with its pictures"
     if sights.trip:
         yield f"  {url}/trips/{sights.trip}   its trip"
         yield f"  {url}/api/v1/trips/{sights.trip}/report.pdf   the trip's report"
@@ -95,12 +107,16 @@ def worth_a_look(url: str, sights: Sights) -> Iterator[str]:
 def status_line(state: State) -> str:
     """Return the line that is shown every few seconds."""
     minutes, seconds = divmod(int(state.since_s), 60)
-    kept = max(0, state.scans - state.scans_at_hub), max(0, state.readings - state.readings_at_hub)
+    made, arrived = (
+        (state.scans, state.readings, state.proofs),
+        (state.scans_at_hub, state.readings_at_hub, state.proofs_at_hub),
+    )
+    kept = tuple(max(0, here - there) for here, there in zip(made, arrived, strict=True))
     parts = [
         f"{minutes:02}:{seconds:02}",
-        f"{state.scans:,} scans, {state.readings:,} readings",
-        f"still on devices {kept[0]:,} and {kept[1]:,}",
-        f"at the hub {state.scans_at_hub:,} and {state.readings_at_hub:,}",
+        "{:,} scans, {:,} readings, {:,} proofs".format(*made),
+        "still on devices {:,}, {:,} and {:,}".format(*kept),
+        "at the hub {:,}, {:,} and {:,}".format(*arrived),
         *(f"{device} without network for {offline_s:.0f} s" for device, offline_s in state.offline.items()),
         *(f"{name} is starting again" for name in state.down),
     ]
@@ -114,6 +130,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
         **asdict(comparison.total),
         "scans": asdict(comparison.scans),
         "readings": asdict(comparison.readings),
+        "proofs": asdict(comparison.proofs),
+        "pictures": {"named": summary.pictures, "missing": summary.pictures_missing},
         "outages": summary.outages,
         "kills": {"agent": summary.agent_kills, "hub": summary.hub_kills},
         "seconds": summary.seconds,
@@ -126,11 +144,13 @@ def as_json(summary: Summary) -> dict[str, Any]:
 def as_lines(summary: Summary) -> Iterator[str]:
     """Yield the summary for people."""
     yield ""
-    for name, tally in (("scans", summary.comparison.scans), ("readings", summary.comparison.readings)):
+    told = summary.comparison
+    for name, tally in (("scans", told.scans), ("readings", told.readings), ("proofs", told.proofs)):
         yield (
             f"  {tally.captured:>7,} {name} captured, {tally.committed:,} at the hub "
             f"({tally.doubtful:,} in doubt), {tally.lost:,} lost, {tally.doubled:,} doubled"
         )
+    yield f"  {summary.pictures:>7,} pictures of proofs, {summary.pictures_missing:,} missing at the hub"
     yield (
         f"  {summary.outages} outages, {summary.agent_kills} device and {summary.hub_kills} hub killed; "
         f"everything was there {summary.drain_s:.0f} s after the last scan"
@@ -143,9 +163,12 @@ def shortcoming(summary: Summary, minima: Minima) -> str | None:
     total = summary.comparison.total
     if not summary.comparison.is_right:
         return f"{total.lost} lost and {total.doubled} doubled, of {total.captured} captured; expected none"
+    if summary.pictures_missing:
+        return f"{summary.pictures_missing} of {summary.pictures} pictures are not at the hub"
     counts = (
         ("scans", summary.comparison.scans.captured, minima.scans),
         ("readings", summary.comparison.readings.captured, minima.readings),
+        ("proofs", summary.comparison.proofs.captured, minima.proofs),
         ("outages", summary.outages, minima.outages),
         ("kills of an agent", summary.agent_kills, minima.agent_kills),
         ("kills of the hub", summary.hub_kills, minima.hub_kills),

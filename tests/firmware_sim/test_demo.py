@@ -1,6 +1,7 @@
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,29 +28,32 @@ from firmware_sim.demo.words import (
 from firmware_sim.journal import FileJournal
 
 GOOD = Summary(
-    comparison=Comparison(Tally(1_200, 1_201, doubtful=2), Tally(1_800, 1_800)),
+    comparison=Comparison(Tally(1_200, 1_201, doubtful=2), Tally(1_800, 1_800), proofs=Tally(50, 50)),
     outages=2,
     agent_kills=1,
     hub_kills=1,
     seconds=60.0,
     drain_s=3.21,
     data=Path("/data"),
+    pictures=20,
 )
 
 
-def with_tallies(scans: Tally, readings: Tally) -> Summary:
-    return Summary(Comparison(scans, readings, ("van-1: code b'A'",)), 2, 1, 1, 60.0, 3.0, Path("/data"))
+def with_tallies(scans: Tally, readings: Tally, proofs: Tally = GOOD.comparison.proofs) -> Summary:
+    return replace(GOOD, comparison=Comparison(scans, readings, ("van-1: code b'A'",), proofs))
 
 
 def test_summary_for_programs_tells_everything() -> None:
     assert as_json(GOOD) == {
-        "captured": 3_000,
-        "committed": 3_001,
+        "captured": 3_050,
+        "committed": 3_051,
         "lost": 0,
         "doubled": 0,
         "doubtful": 2,
         "scans": {"captured": 1_200, "committed": 1_201, "lost": 0, "doubled": 0, "doubtful": 2},
         "readings": {"captured": 1_800, "committed": 1_800, "lost": 0, "doubled": 0, "doubtful": 0},
+        "proofs": {"captured": 50, "committed": 50, "lost": 0, "doubled": 0, "doubtful": 0},
+        "pictures": {"named": 20, "missing": 0},
         "outages": 2,
         "kills": {"agent": 1, "hub": 1},
         "seconds": 60.0,
@@ -68,11 +72,11 @@ def test_good_run_has_no_shortcoming() -> None:
     [
         (
             with_tallies(Tally(1_200, 1_199, lost=1), Tally(1_800)),
-            "1 lost and 0 doubled, of 3000 captured; expected none",
+            "1 lost and 0 doubled, of 3050 captured; expected none",
         ),
         (
             with_tallies(Tally(1_200), Tally(1_800, doubled=2)),
-            "0 lost and 2 doubled, of 3000 captured; expected none",
+            "0 lost and 2 doubled, of 3050 captured; expected none",
         ),
         (
             with_tallies(Tally(999), Tally(1_800)),
@@ -82,6 +86,11 @@ def test_good_run_has_no_shortcoming() -> None:
             with_tallies(Tally(1_000), Tally(1_499)),
             "only 1499 readings; at least 1500 are needed for the run to prove anything",
         ),
+        (
+            with_tallies(Tally(1_000), Tally(1_500), Tally(39)),
+            "only 39 proofs; at least 40 are needed for the run to prove anything",
+        ),
+        (replace(GOOD, pictures_missing=1), "1 of 20 pictures are not at the hub"),
     ],
 )
 def test_shortcoming_is_one_sentence(summary: Summary, sentence: str) -> None:
@@ -89,7 +98,7 @@ def test_shortcoming_is_one_sentence(summary: Summary, sentence: str) -> None:
 
 
 def test_minima_shrink_with_the_time_but_not_the_faults() -> None:
-    assert Minima.of(30) == Minima(500, 750, outages=2, agent_kills=1, hub_kills=1)
+    assert Minima.of(30) == Minima(500, 750, 20, outages=2, agent_kills=1, hub_kills=1)
     assert Minima.of(600) == Minima.of(60)
 
 
@@ -105,14 +114,16 @@ def test_status_is_one_calm_line() -> None:
         since_s=65.4,
         scans=1_234,
         readings=5_000,
+        proofs=31,
         scans_at_hub=1_200,
         readings_at_hub=5_003,
+        proofs_at_hub=30,
         offline={"van-3": 41.7},
         down=["hub"],
     )
 
     assert status_line(state) == (
-        "01:05 | 1,234 scans, 5,000 readings | still on devices 34 and 0 | at the hub 1,200 and 5,003"
+        "01:05 | 1,234 scans, 5,000 readings, 31 proofs | still on devices 34, 0 and 1 | at the hub 1,200, 5,003 and 30"
         " | van-3 without network for 42 s | hub is starting again"
     )
 
@@ -122,6 +133,7 @@ def test_greeting_tells_addresses_login_and_ports_that_were_taken() -> None:
     other = "\n".join(greeting("http://127.0.0.1:4711", 4712, Login("admin", "secret"), Path("/data")))
 
     assert "http://127.0.0.1:8080/tracking" in usual
+    assert "http://127.0.0.1:8080/routes" in usual
     assert "sign in as admin with secret" in usual
     assert "taken" not in usual
     assert "port 8080 is taken, so the pages are on 4711" in other
@@ -188,13 +200,20 @@ def test_what_happens_is_told_in_a_sentence() -> None:
 
 
 def test_only_what_is_there_is_pointed_out() -> None:
-    whole = "\n".join(worth_a_look("http://h", Sights("e", "p", "t")))
+    whole = "\n".join(worth_a_look("http://h", Sights("e", "p", "t", late="r", proof="d")))
     nothing = "\n".join(worth_a_look("http://h", Sights()))
 
-    for path in ("/excursions/e ", "/tracking/p ", "/trips/t ", "/api/v1/trips/t/report.pdf"):
+    for path in (
+        "/excursions/e ",
+        "/tracking/p ",
+        "/routes/r ",
+        "/deliveries/d ",
+        "/trips/t ",
+        "/api/v1/trips/t/report.pdf",
+    ):
         assert f"http://h{path}" in whole
     assert "http://h/excursions " in nothing
-    assert "/trips/" not in nothing
+    assert not any(path in nothing for path in ("/trips/", "/routes/", "/deliveries/"))
 
 
 def test_configuration_keeps_the_credential_and_names_every_port(tmp_path: Path) -> None:
@@ -230,9 +249,11 @@ def test_cold_room_is_a_device_without_a_scanner_where_the_dock_is(tmp_path: Pat
 
 
 def test_cast_has_every_kind_of_device() -> None:
-    assert [member.scanner for member in CAST] == ["scanner_line", None, "scanner_line", "scanner_ssi", "scanner_line"]
-    assert [len(member.boxes) for member in CAST] == [0, 1, 2, 2, 2]
-    assert [member.gps for member in CAST] == [False, False, True, True, True]
+    assert [member.scanner for member in CAST] == [
+        "scanner_line", None, "scanner_line", "scanner_ssi", "scanner_line", None,
+    ]  # fmt: skip
+    assert [len(member.boxes) for member in CAST] == [0, 1, 2, 2, 2, 1]
+    assert [member.gps for member in CAST] == [False, False, True, True, True, True]
     assert [member.device for member in CAST if member.behind_relay] == ["cold-room", "van-3"]
     assert list(VANS[0].sensors(REAR)) == ["van-1.rear.temperature_c", "van-1.rear.humidity_rh"]
 
@@ -251,6 +272,18 @@ def test_diary_remembers_when_lines_broke_and_takes_the_end_of_an_earlier_run_fo
         diary = Diary(tmp_path / "demo.jsonl", [probe])
         diary.close()
         assert diary.breaks_ms == {"van-1": expected}
+
+
+def test_diary_remembers_which_codes_are_used(tmp_path: Path) -> None:
+    first = Diary(tmp_path / "demo.jsonl", [])
+    first.note(1_000, drawn=190)
+    first.note(2_000, drawn=380)
+    first.close()
+
+    again = Diary(tmp_path / "demo.jsonl", [])
+    again.close()
+
+    assert (first.drawn, again.drawn) == (0, 380)
 
 
 def test_depot_is_readable_by_its_owner_only(tmp_path: Path) -> None:
