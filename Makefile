@@ -4,8 +4,8 @@
 #   make bench ARGS="capture wire"    some benchmarks only
 
 ARGS ?=
-# The van of the last demo; any other agent.toml by name.
-CONFIG ?= $(firstword $(shell ls -dt demo-data/*/devices/van-1/agent.toml 2>/dev/null) agent.toml)
+# Of which device; without it the courier's app takes the van that a running demo keeps for you.
+CONFIG ?=
 PYTHON ?=
 export PYTHON
 
@@ -18,11 +18,11 @@ PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist wor
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: setup-run ## run the whole story: hub, vans, dock, couriers, outages
+demo: setup-run ## run the whole story: hub, vans, dock, routes, couriers, outages
 	.venv/bin/holdfast-sim demo $(ARGS)
 
-courier: setup-courier ## open the courier's app; CONFIG=folder/agent.toml names the device
-	.venv/bin/holdfast-courier --config $(CONFIG) $(ARGS)
+courier: setup-courier ## drive a van of the running demo; CONFIG=folder/agent.toml names another device
+	@.venv/bin/holdfast-courier $(if $(CONFIG),--config $(CONFIG),--demo) $(ARGS)
 
 test: lint ## lint and all tests
 	$(PYTEST) $(ARGS)

@@ -12,6 +12,7 @@ from typing import Final
 from mobile_ui.agent_config import ConfigUnusable, data_folder
 from mobile_ui.camera import Camera, FileCamera, TestCard
 from mobile_ui.core.agent_link import answers
+from mobile_ui.demo_van import NoDemo, demo_config
 
 DONE, FAILED = 0, 1
 START_S: Final = 15.0
@@ -21,6 +22,7 @@ HANDHELD: Final = (480, 800)
 
 EXAMPLES: Final = """\
 examples:
+  holdfast-courier --demo
   holdfast-courier --config agent.toml
   holdfast-courier --config agent.toml --camera parcel.jpg
   KIVY_METRICS_DENSITY=1.5 holdfast-courier --config agent.toml --size 720x1200
@@ -35,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Open the app; 0 when it was closed, 1 when it could not be opened, 2 for a wrong command line."""
     options = _parser().parse_args(arguments)
     try:
-        folder = data_folder(options.config)
-        started = None if answers(folder) else _start_agent(options.config, folder)
-    except (ConfigUnusable, AgentSilent, OSError) as error:
+        config = demo_config() if options.demo else options.config
+        folder = data_folder(config)
+        started = None if answers(folder) else _start_agent(config, folder)
+    except (ConfigUnusable, NoDemo, AgentSilent, OSError) as error:
         sys.stderr.write(f"holdfast-courier: {' '.join(str(error).split())}\n")
         return FAILED
     try:
@@ -56,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", type=Path, default=Path("agent.toml"), metavar="FILE", help="default agent.toml")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--config", type=Path, default=Path("agent.toml"), metavar="FILE", help="default agent.toml")
+    which.add_argument("--demo", action="store_true", help="the van that a demo running in this folder keeps for you")
     parser.add_argument("--size", type=_size, default=HANDHELD, metavar="WxH", help="of the window, default 480x800")
     parser.add_argument(
         "--camera", type=Path, metavar="FILE", help="photos are copies of this file (default: a test card)"
