@@ -13,7 +13,8 @@ from agent.clock import DeviceClock
 from agent.config_error import ConfigError
 from agent.inbox import Inbox
 from agent.outbox import Kept, Outbox
-from agent.store.errors import StoreError
+from agent.store.errors import Cause, NotKept, StoreError
+from agent.store.scribe import MISSING_SENTENCE
 from contract.cold_verdict import least_left_s, worst_verdict
 from contract.event import Alarm, Correction, Event, Phase, Proof, Scan, Verdict
 from contract.fact import encode_core
@@ -190,15 +191,16 @@ class Desk:
     def _adopt(self, name: str) -> bytes:
         """Take a picture over by another name, so that its own stays for a repeat of the request."""
         incoming = self._outbox.files.incoming
-        beside = incoming / f".{name}"
+        source, beside = incoming / name, incoming / f".{name}"
+        # Whatever else has a name there, a pipe or a link, may never end or be gone tomorrow.
+        if source.is_symlink() or not source.is_file():
+            raise NotKept(Cause.MALFORMED, MISSING_SENTENCE)
         beside.unlink(missing_ok=True)
         try:
-            os.link(incoming / name, beside)
-        except FileNotFoundError:
-            raise
+            os.link(source, beside)
         except OSError:
             # A file system without hard links.
-            shutil.copyfile(incoming / name, beside)
+            shutil.copyfile(source, beside)
         return self._outbox.adopt_blob(beside)
 
     def _acknowledge(self, request: AcknowledgeAlarm) -> Answer:

@@ -12,12 +12,14 @@ from msgspec import Meta, Struct
 
 from contract.errors import Malformed
 from contract.event import EpochMs, Key, Note, Step, Text, Verdict
+from contract.limits import MAX_PARCELS_PER_PROOF
 
 ROUTE_DOCUMENT: Final = "route"
 MANIFEST_DOCUMENT: Final = "manifest"
 MAX_STOPS: Final = 2_000
 """A van cannot make more in a day; more is a mistake of whoever planned it."""
-MAX_PARCELS_PER_STOP: Final = 500
+MAX_PARCELS_PER_STOP: Final = MAX_PARCELS_PER_PROOF
+"""So that one proof can say of all of them that nobody was there."""
 MAX_MANIFEST: Final = 100_000
 
 LatE7 = Annotated[int, Meta(ge=-900_000_000, le=900_000_000)]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from mobile_ui.core.photos import refuse_size
+
 WIDTH_PX: Final = 960
 HEIGHT_PX: Final = 720
 
@@ -13,7 +15,12 @@ class Camera(Protocol):
     """Takes a photo to a path and says so; takes nothing and says nothing where the person thought better of it."""
 
     def take(self, path: Path, done: Callable[[Path], None]) -> None:
-        """Take one."""
+        """Take one.
+
+        Raises:
+            NoPhoto: it took one that cannot be kept.
+            OSError: it took none.
+        """
 
 
 class FileCamera:
@@ -24,6 +31,7 @@ class FileCamera:
 
     def take(self, path: Path, done: Callable[[Path], None]) -> None:
         """Copy it."""
+        refuse_size(self._source.stat().st_size)
         shutil.copyfile(self._source, path)
         done(path)
 

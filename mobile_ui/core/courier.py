@@ -48,6 +48,7 @@ from mobile_ui.core import proof_draft
 from mobile_ui.core.day import Day
 from mobile_ui.core.day_keeper import DayKeeper
 from mobile_ui.core.documents import Asks, fetch
+from mobile_ui.core.photos import NoPhoto, settle
 from mobile_ui.core.proof_draft import DraftStep, NotYet, ProofDraft
 from mobile_ui.core.say import NOTHING, Sentence, say
 from mobile_ui.core.scan_check import STEP_AT_STOP, Match, Tone, check_at_stop, check_while_loading
@@ -464,9 +465,12 @@ class Courier:
 
     def add_photo(self, path: Path) -> None:
         """A photo was taken to where `photo_path` said; it is on disk before it counts."""
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        self.change(lambda draft: proof_draft.add_photo(draft, path.name))
+        try:
+            settle(path)
+        except NoPhoto as error:
+            self._say(error.why, Tone.REFUSED)
+        else:
+            self.change(lambda draft: proof_draft.add_photo(draft, path.name))
 
     def acknowledge(self, alarm: str, why: str) -> None:
         """An alarm of the cold was seen."""

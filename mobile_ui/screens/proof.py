@@ -14,10 +14,11 @@ from contract.proof_words import Reason
 from contract.route import Check
 from mobile_ui.core import proof_draft
 from mobile_ui.core.courier import Topic
+from mobile_ui.core.photos import NoPhoto, not_stored, small
 from mobile_ui.core.proof_draft import DraftStep, ProofDraft, needed, needs_cold_reason, steps_of
 from mobile_ui.core.reasons import CHECKS, COLD_REASONS, OUTCOMES, REASONS, RELATIONS, VERDICTS, WHY_TAKEN_BACK
 from mobile_ui.core.say import Sentence, say
-from mobile_ui.core.scan_check import missing
+from mobile_ui.core.scan_check import Tone, missing
 from mobile_ui.core.shown import celsius, duration
 from mobile_ui.core.signature_picture import png_of
 from mobile_ui.screens.page import Page, Shell
@@ -47,11 +48,13 @@ class ProofPage(Page):
         self.name_typed = ""
         self.notes_typed = ""
         self.code_typed = ""
+        self._small: dict[str, bytes] = {}
 
     def changed(self, topic: Topic) -> None:
         """Drawn anew where it looks otherwise; a pen on the pad and a hand on the keys are left alone."""
         if topic is Topic.DRAFT and self.courier.draft is None:
             self._shown = None
+            self._small.clear()
             self.shell.go("today")
         elif topic is Topic.SETTINGS or (topic in self.topics and self._looks() != self._shown):
             self.redraw()
@@ -304,21 +307,31 @@ class ProofPage(Page):
             Text(look, hint, colour=look.palette.quiet),
         ]
         for name in draft.photos:
-            path = self.courier.incoming / name
-            picture = Image(source=str(path), size_hint_y=None, height=dp(180), fit_mode="contain")
-            drop = Tap(
-                look,
-                say("Remove"),
-                self._changing(proof_draft.drop_photo, name),
-                size_hint_x=0.35,
-            )
-            body.append(Box(picture, drop, across=True))
+            drop = Tap(look, say("Remove"), self._changing(proof_draft.drop_photo, name), size_hint_x=0.35)
+            body.append(Box(self._photo(name), drop, across=True))
         return body
+
+    def _photo(self, name: str) -> Widget:
+        try:
+            picture = self._small.get(name) or small(self.courier.incoming / name)
+        except OSError:
+            return Text(self.look, say("This photo is gone. Remove it, and take it again"))
+        if picture is None:
+            return Text(self.look, say("Too large to be shown here, or no picture. It is kept and sent as it is"))
+        self._small[name] = picture
+        texture = CoreImage(BytesIO(picture), ext="png").texture
+        return Image(texture=texture, size_hint_y=None, height=dp(180), fit_mode="contain")
 
     def _take_photo(self) -> None:
         path = self.courier.photo_path()
-        if path is not None:
+        if path is None:
+            return
+        try:
             self.shell.camera.take(path, self.courier.add_photo)
+        except NoPhoto as error:
+            self.courier.tell(error.why, Tone.REFUSED)
+        except OSError as error:
+            self.courier.tell(not_stored(error).why, Tone.REFUSED)
 
     def _review(self, draft: ProofDraft) -> list[Widget]:
         look, palette = self.look, self.look.palette

@@ -11,10 +11,10 @@ import pytest
 
 from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob, BlobState
+from contract.picture import MAX_PIXELS, Picture, picture_of
 from hub import tables as t
 from hub.blobs import MAX_JOURNAL_BYTES, OPEN_PARTS_PER_DEVICE, BlobStore, _Part
 from hub.errors import CommitFailed
-from hub.pictures import MAX_PIXELS, Picture, picture_of
 from tests.hub.desk import NOW_MS, Desk, connected, open_desk
 
 DATA = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480) + random.Random(7).randbytes(100_000)
