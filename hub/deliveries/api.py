@@ -1,27 +1,31 @@
 """Deliveries with their evidence, pictures and figures, for programs."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Connection, select
 
-from contract.event import Outcome
+from contract.event import Decision, Outcome
+from contract.limits import MAX_NOTE_CHARS
 from hub import tables as t
-from hub.accounts.deps import require
+from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.archive.redaction import Personal
-from hub.context import Hub, Reader
+from hub.context import Hub, HubContext, Reader
+from hub.deliveries.correcting import CorrectionView, corrections_of, count_again, take_back
 from hub.deliveries.evidence import Finding, Picture, PictureState, blob_path, pictures_of, verify_proof
 from hub.deliveries.figures import FigureChange, Figures, FigureView, figure_changes, figures_of
 from hub.deliveries.queries import MAX_PAGE, find_proof, list_proofs, outcomes_of
 from hub.deliveries.state import ProofView, StopStatus
 from hub.pictures import SIGNATURE_TYPE
-from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound
+from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.routes.queries import StopView, cancelled_of, find_stops
 from hub.timeline import TimeSource
+from hub.tracking.correcting import CorrectionUnusable
 from hub.web.times import utc
 
 router = APIRouter(
@@ -29,6 +33,8 @@ router = APIRouter(
 )
 
 DIGEST_BYTES: Final = 32
+CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: {"description": "It is so already"}}
+Dispatcher = Annotated[Caller, Depends(require(Role.DISPATCHER))]
 
 
 class PictureItem(BaseModel):
@@ -99,9 +105,41 @@ class DeliveryList(BaseModel):
     now: datetime
 
 
+class CorrectionItem(BaseModel):
+    """What a person decided about a proof."""
+
+    fact_id: str = Field(description="Identity of the decision, which is a fact itself, hex.")
+    who: str
+    reason: str
+    at: datetime
+    undoes: str = Field(description="The correction that it takes back, hex; empty: it takes back the proof.")
+    parcel: str = Field(description="The one parcel that it speaks of; empty: the whole proof.")
+    stands: bool = Field(description="Nobody took it back.")
+
+    @classmethod
+    def of(cls, view: CorrectionView) -> Self:
+        """From the query."""
+        return cls(
+            fact_id=view.fact_id.hex(),
+            who=view.who,
+            reason=view.why,
+            at=utc(view.happened_ms),
+            undoes="" if view.undoes is None else view.undoes.hex(),
+            parcel=view.parcel,
+            stands=view.stands,
+        )
+
+
+class CorrectionReason(BaseModel):
+    """Why a proof does not count, or counts after all."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE_CHARS)]
+
+
 class DeliveryDetail(DeliveryItem):
     """A proof with its pictures and its stop."""
 
+    corrections: list[CorrectionItem] = Field(description="All that was decided about it, in order.")
     pictures: list[PictureItem]
     name: str = Field(description="Of the consignee, as planned; empty: no stop of this hub has that key.")
     address: str
@@ -236,6 +274,7 @@ def get_delivery(reader: Reader, hub: Hub, delivery_id: str) -> DeliveryDetail:
     return DeliveryDetail.model_validate(
         {
             **DeliveryDetail.fields_of(proof),
+            "corrections": [CorrectionItem.of(one) for one in corrections_of(reader, proof)],
             "pictures": [PictureItem.of(one) for one in pictures_of(reader, hub.database.folder, proof)],
             "name": stop.name if stop else "",
             "address": stop.address if stop else "",
@@ -247,6 +286,35 @@ def get_delivery(reader: Reader, hub: Hub, delivery_id: str) -> DeliveryDetail:
             "now": utc(hub.now_ms()),
         }
     )
+
+
+@router.post("/deliveries/{delivery_id}/corrections", summary="Take a wrong proof back", responses=CONFLICT)
+def post_correction(hub: Hub, delivery_id: str, body: CorrectionReason, caller: Dispatcher) -> DeliveryDetail:
+    """It stays as it came, with who took it back and why, and counts no more, neither for its stop nor for its parcels."""
+    return _decide(hub, delivery_id, body, caller, take_back)
+
+
+@router.post("/deliveries/{delivery_id}/restore", summary="Let a proof count again", responses=CONFLICT)
+def post_restore(hub: Hub, delivery_id: str, body: CorrectionReason, caller: Dispatcher) -> DeliveryDetail:
+    """Undoes the correction that took it back."""
+    return _decide(hub, delivery_id, body, caller, count_again)
+
+
+def _decide(
+    hub: HubContext,
+    delivery_id: str,
+    body: CorrectionReason,
+    caller: Caller,
+    decision: Callable[..., Decision],
+) -> DeliveryDetail:
+    with hub.database.read() as conn:
+        proof = proof_of(conn, delivery_id)
+    try:
+        hub.decide(decision(proof, who=caller.name, why=body.reason))
+    except CorrectionUnusable as error:
+        raise Problem(409, "Cannot be corrected", str(error)) from error
+    with hub.database.read() as conn:
+        return get_delivery(conn, hub, delivery_id)
 
 
 @router.get("/deliveries/{delivery_id}/verify", summary="Whether a proof is as the device stated it")

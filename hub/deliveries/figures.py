@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from contract.event import Outcome
 from hub.deliveries.queries import outcomes_of
 from hub.deliveries.state import DONE, StopOutcome, StopStatus
 from hub.deliveries.tables import delivery, figure, figure_change
-from hub.routes.tables import route_stop
+from hub.routes.tables import route_shipment, route_stop
 from hub.timeline import chunks
 
 LATE_FACT_MS: Final = 15 * 60_000
 """Known so much later than it happened, a fact changes what people may have read."""
-_st, _f = route_stop.c, figure.c
+_st, _rs, _f = route_stop.c, route_shipment.c, figure.c
 
 
 class Figures(Struct, frozen=True):
@@ -64,8 +64,13 @@ class FigureChange(Struct, frozen=True):
     cause: bytes
 
 
-def count_stops(stops: Iterable[tuple[Row[Any], StopOutcome]]) -> Figures:
-    """Count stops by what they have come to. Pure."""
+def count_stops(stops: Iterable[tuple[Row[Any], StopOutcome]], again: Collection[str] = frozenset()) -> Figures:
+    """Count stops by what they have come to. Pure.
+
+    Args:
+        stops: with their windows.
+        again: keys of those that are further attempts for all that is brought there: they were no first one.
+    """
     n: defaultdict[str, int] = defaultdict(int)
     for stop, outcome in stops:
         if outcome.status is StopStatus.CANCELLED:
@@ -77,8 +82,9 @@ def count_stops(stops: Iterable[tuple[Row[Any], StopOutcome]]) -> Figures:
         n["open"] += not outcome.visited
         first = outcome.first
         if first is not None:
-            n["visited"] += 1
-            n["first_attempt"] += first.outcome in {Outcome.DELIVERED, Outcome.PICKED_UP} and outcome.status in DONE
+            if stop.stop not in again:
+                n["visited"] += 1
+                n["first_attempt"] += first.outcome in {Outcome.DELIVERED, Outcome.PICKED_UP} and outcome.status in DONE
             if stop.window_from_ms is not None:
                 n["windowed"] += 1
                 n["on_time"] += stop.window_from_ms <= first.happened_ms <= stop.window_to_ms
@@ -106,7 +112,8 @@ def work_out(tx: Connection, day: str, route: str, now_ms: int, cause: bytes | N
     areas: defaultdict[str, list[tuple[Row[Any], StopOutcome]]] = defaultdict(list)
     for stop in stops:
         areas[stop.area].append((stop, outcomes[stop.stop]))
-    after = {area: count_stops(several) for area, several in areas.items()}
+    again = _further_attempts(tx, [stop.stop for stop in stops])
+    after = {area: count_stops(several, again) for area, several in areas.items()}
     rows = tx.execute(select(figure).where(_f.day == day, _f.route == route)).all()
     if after == {row.area: _figures(row) for row in rows}:
         return
@@ -120,6 +127,12 @@ def work_out(tx: Connection, day: str, route: str, now_ms: int, cause: bytes | N
         tx.execute(insert(figure), told)
     if cause is not None:
         _log(tx, day, before, now_ms, cause)
+
+
+def _further_attempts(tx: Connection, stops: Sequence[str]) -> frozenset[str]:
+    """Those where nothing is brought for the first time."""
+    query = select(_rs.stop).group_by(_rs.stop).having(func.min(_rs.attempt) > 1)
+    return frozenset(stop for some in chunks(stops) for stop in tx.scalars(query.where(_rs.stop.in_(some))))
 
 
 def _log(tx: Connection, day: str, before: Scopes, now_ms: int, cause: bytes) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, update
 
-from contract.event import Decision, Proof
+from contract.event import Correction, Decision, Event, Proof
 from hub.archive.redaction import listed
 from hub.deliveries.figures import routes_of_proofs, work_out
 from hub.deliveries.tables import delivery
@@ -15,6 +15,7 @@ from hub.projector import Change, LedgerFact
 from hub.rows import write
 from hub.timeline import date_rows, note_fixes, redate, stamp_columns
 from hub.tracking.stated import CORRECT
+from hub.tracking.undoing import reached
 
 TOPIC = "delivery"
 CORRECTED = "delivery corrected"
@@ -45,10 +46,9 @@ class DeliveryProjection:
         touched = [bytes(row["fact_id"]) for row in rows]
         touched += [moved.row["fact_id"] for moved in redate(tx, delivery, boots)]
         changes = [Change(TOPIC, identity.hex()) for identity in dict.fromkeys(touched)]
-        for known in facts:
-            event = known.fact.event
-            if isinstance(event, Decision) and event.action == CORRECT:
-                changes += [Change(CORRECTED, target.hex()) for target in event.targets]
+        # A correction may be undone, and then its targets change, too. Tracking has noted all of them before.
+        targets = reached(tx, (target for known in facts for target in _taken_back_by(known.fact.event)))
+        changes += [Change(CORRECTED, target.hex()) for target in targets]
         return changes
 
     def act(self, tx: Connection, changes: Sequence[Change], now_ms: int) -> None:
@@ -59,6 +59,12 @@ class DeliveryProjection:
 
     def act_at_start(self, tx: Connection, now_ms: int) -> None:
         """Facts of a hub that ended between fold and figures are in the same transaction; nothing can be left."""
+
+
+def _taken_back_by(event: Event) -> tuple[bytes, ...]:
+    if isinstance(event, Correction):
+        return (event.target,)
+    return event.targets if isinstance(event, Decision) and event.action == CORRECT else ()
 
 
 def tell_deliveries_anew(tx: Connection, facts: Sequence[LedgerFact]) -> None:

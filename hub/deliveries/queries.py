@@ -13,6 +13,8 @@ from hub.deliveries.state import UNVISITED, ProofView, StopOutcome, fold_stop
 from hub.deliveries.tables import delivery
 from hub.timeline import chunks
 from hub.tracking.tables import custody_correction
+from hub.tracking.undoing import undone
+from hub.voice import HUB_DEVICE
 
 MAX_PAGE: Final = 1_000
 DIGEST_BYTES: Final = 32
@@ -70,14 +72,20 @@ def _corrections(
     conn: Connection, identities: Sequence[bytes]
 ) -> tuple[dict[bytes, bytes], dict[bytes, frozenset[str]]]:
     """Proofs that were taken back, each with the decision; and parcels of proofs that were."""
+    # A device takes back what it stated itself.
+    of_whom = _c.device.in_([HUB_DEVICE, _d.device])
+    query = select(_c.fact_id, _c.target, _c.parcel).join(delivery, _d.fact_id == _c.target).where(of_whom)
+    rows = [row for some in chunks(identities) for row in conn.execute(query.where(_c.target.in_(some)))]
+    gone = undone(conn, {row.fact_id for row in rows})
     whole: dict[bytes, bytes] = {}
     parts: dict[bytes, frozenset[str]] = {}
-    for some in chunks(identities):
-        for row in conn.execute(select(_c.fact_id, _c.target, _c.parcel).where(_c.target.in_(some))):
-            if row.parcel:
-                parts[row.target] = parts.get(row.target, frozenset()) | {row.parcel}
-            else:
-                whole[row.target] = min(row.fact_id, whole.get(row.target, row.fact_id))
+    for row in rows:
+        if row.fact_id in gone:
+            continue
+        if row.parcel:
+            parts[row.target] = parts.get(row.target, frozenset()) | {row.parcel}
+        else:
+            whole[row.target] = min(row.fact_id, whole.get(row.target, row.fact_id))
     return whole, parts
 
 

@@ -82,6 +82,8 @@ in_order: Final[Callable[[ProofView], tuple[int, str, bytes, int, bytes]]] = att
 
 DONE: Final = frozenset({StopStatus.DELIVERED, StopStatus.PARTLY, StopStatus.PICKED_UP})
 """What shippers pay for."""
+TO_DECIDE: Final = frozenset({StopStatus.ATTEMPTED, StopStatus.REFUSED, StopStatus.RETURNED, StopStatus.PARTLY})
+"""Somebody was there, and not all was handed over: it is tried again, or goes back to its shipper."""
 _GIVEN: Final = frozenset({Outcome.DELIVERED, Outcome.PICKED_UP})
 _RANK: Final = {
     Outcome.ATTEMPTED: 0,
@@ -135,11 +137,16 @@ def fold_stop(proofs: Sequence[ProofView], *, cancelled: bool = False) -> StopOu
 def _status(holds: ProofView, counts: Sequence[ProofView]) -> StopStatus:
     if holds.outcome not in _GIVEN:
         return StopStatus(holds.outcome.value)
-    given = {parcel for proof in counts if proof.outcome in _GIVEN for parcel in proof.delivered}
+    given = handed_over(counts)
     held_back = {parcel for proof in counts for parcel in proof.refused} - given
     if given and held_back:
         return StopStatus.PARTLY
     return StopStatus(holds.outcome.value)
+
+
+def handed_over(proofs: Iterable[ProofView]) -> frozenset[str]:
+    """Parcels that any of these proofs says were given, or taken along."""
+    return frozenset(parcel for proof in counting(proofs) if proof.outcome in _GIVEN for parcel in proof.delivered)
 
 
 def _contradict(counts: Sequence[ProofView]) -> bool:

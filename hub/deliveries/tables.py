@@ -68,6 +68,7 @@ class FigureRow(SQLModel, table=True):
     on_time: int
     """Of these: first met within the window, by the corrected time of the device."""
     visited: int
+    """Where anybody was, further attempts left out."""
     first_attempt: int
     """Of those visited: done by the first proof."""
     worked_ms: int

@@ -19,6 +19,7 @@ from hub.routes.planning import Drawn
 from hub.routes.progress import Progress, StopProgress
 from hub.routes.queries import Vehicle, find_vehicle, vehicles
 from hub.routes.vehicles import MINUTES_OF_DAY, keep_vehicle
+from hub.shipments.personal import PersonalField
 from hub.web.times import utc
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["routes"])
@@ -130,6 +131,10 @@ class StopItem(BaseModel):
     parcels: list[str]
     aboard: list[str] = Field(description="Parcels that its van has.")
     references: list[str] = Field(description="Of its shipments.")
+    attempt: int = Field(description="Which one it is, from 1, for those of its shipments that were tried most.")
+    withheld: list[PersonalField] = Field(
+        description="Fields that were told once and are empty now: their time is over."
+    )
 
     @classmethod
     def of(cls, at: StopProgress) -> Self:
@@ -155,6 +160,8 @@ class StopItem(BaseModel):
             parcels=list(stop.parcels),
             aboard=list(at.aboard),
             references=[one.order.reference for one in stop.shipments],
+            attempt=stop.attempt,
+            withheld=list(stop.withheld),
         )
 
 
@@ -172,6 +179,7 @@ class RouteItem(BaseModel):
     roads: str = Field(description="Where road times come from: `estimate`, or the service.")
     assigned_at: datetime | None
     version: int = Field(description="Of the document on the device.")
+    revision: int = Field(description="Another one after each change; as the ETag of the route.")
     stale: bool = Field(description="Changed after the device got it; assign it again.")
     stops: int
     visited: int
@@ -187,6 +195,7 @@ class RouteItem(BaseModel):
         return {
             **{name: getattr(view, name) for name in ("id", "name", "day", "device", "roads", "version", "stale")},
             "vehicle": view.vehicle.id,
+            "revision": view.changed_ms,
             "start_at": utc(view.start_ms),
             "end_at": utc(view.end_ms),
             "kilometres": view.metres / 1000,

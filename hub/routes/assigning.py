@@ -36,6 +36,7 @@ from hub.documents import put_document
 from hub.errors import Refused
 from hub.routes.progress import read_progress
 from hub.routes.queries import RouteView, StopView, find_route, list_routes, stops_of
+from hub.routes.stops import changed_at
 from hub.routes.tables import route
 
 ASSIGN_ROUTE: Final = "route.assign"
@@ -99,7 +100,11 @@ def withdraw(
         changed = {view.device} - {""}
         if view.device:
             put_document(tx, view.device, ROUTE_DOCUMENT, b"", now_ms=now_ms)
-            tx.execute(update(route).where(route.c.id == name).values(device="", assigned_ms=None, changed_ms=now_ms))
+            tx.execute(
+                update(route)
+                .where(route.c.id == name)
+                .values(device="", assigned_ms=None, changed_ms=changed_at(now_ms))
+            )
             changed |= push_manifests(tx, view.day, now_ms)
     decide(Decision("route.withdraw", (), who, why, name, ""))
     return frozenset(changed)
@@ -140,7 +145,8 @@ def _give(tx: Connection, view: RouteView, device: str, now_ms: int) -> frozense
     version = put_document(tx, device, ROUTE_DOCUMENT, data, now_ms=now_ms)
     if before != data:
         changed.add(device)
-    values = {"device": device, "assigned_ms": now_ms, "version": version}
+    # No earlier than what it was given of: changes are told apart even within one millisecond.
+    values = {"device": device, "assigned_ms": max(now_ms, view.changed_ms), "version": version}
     tx.execute(update(route).where(route.c.id == view.id).values(**values))
     return frozenset(changed | push_manifests(tx, view.day, now_ms))
 

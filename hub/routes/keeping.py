@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
-from msgspec import Struct
-from sqlalchemy import Connection, bindparam, insert, update
+from msgspec import Struct, structs
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from hub.accounts.audit import audit
+from hub.accounts.tables import audit_trail
 from hub.db import Database
 from hub.deliveries.figures import work_out
 from hub.errors import Refused
@@ -23,9 +24,9 @@ from hub.routes.queries import (
     vehicles,
     waiting_stops,
 )
-from hub.routes.roads import Roads
+from hub.routes.roads import ESTIMATE, Remembered, Roads
 from hub.routes.solver import solve
-from hub.routes.stops import add_stops, merge
+from hub.routes.stops import add_stops, changed_at, merge
 from hub.routes.tables import route, route_stop
 from hub.routes.vehicles import read_day
 from hub.shipments.queries import unplanned
@@ -115,29 +116,103 @@ def optimise(desk: Desk, names: Sequence[str], seconds: float, *, waiting: bool)
     return drawn
 
 
-def reorder(desk: Desk, name: str, stops: Sequence[str], why: str = "") -> Drawn:
-    """Make these the open stops of a route, in this order: stops of other routes come here, those left out wait.
+class Change(Struct, frozen=True):
+    """What a person changes of a route; None and empty: that stays.
+
+    Attributes:
+        name: what it is called.
+        stops: all its open stops in order: those of other routes come here, those left out wait.
+        cancel: where nobody is to go any more. What was proved there stays, and a proof that comes is kept and shown.
+        restore: where somebody is to go after all.
+        why: for the audit trail.
+    """
+
+    name: str | None = None
+    stops: tuple[str, ...] | None = None
+    cancel: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Overtaken(Refused):
+    """Somebody else changed the route since it was looked at."""
+
+
+def change_route(desk: Desk, name: str, change: Change, *, seen: int | None = None) -> None:
+    """Change a route: all of it, or nothing.
+
+    Args:
+        desk: who does it.
+        name: of the route.
+        change: what.
+        seen: `RouteView.changed_ms` of the route as the person saw it; None: whatever it has become.
 
     Raises:
-        Refused: a stop cannot be moved.
+        Overtaken: it is another one by now.
+        Refused: something of it cannot be.
     """
+    desk = _asked_before(desk, name, change)
     with desk.database.write() as tx:
-        views = find_stops(tx, stops)
-        others = {view.route for view in views.values() if view.route and view.route != name}
-        for stop in stops:
-            if stop not in views:
-                raise Refused(f"there is no stop {stop!r}")
-        if len(set(stops)) != len(stops):
-            raise Refused("a stop stands twice in the order; each is met once")
-        planned = _posed(tx, desk, [name, *sorted(others)], waiting=False, also=views.values())
-        _refuse_moved(planned.routes, name, stops)
-        wanted = set(stops)
-        orders: dict[str, list[str]] = {name: list(stops)}
-        for other in planned.routes[1:]:
-            orders[other.route.id] = [at.stop.stop for at in other.stops if at.open and at.stop.stop not in wanted]
-        drawn = by_hand(planned, orders)
-        _keep(tx, desk, planned, drawn, action="route.reorder", why=why)
-    return drawn
+        view = _found(tx, name)
+        if seen is not None and seen != view.changed_ms:
+            raise Overtaken(_by_whom(tx, name))
+        if change.name is not None and change.name != view.name:
+            _rename(tx, desk, view, change.name)
+        _cancel(tx, desk, name, change.cancel, change.why, at_ms=desk.now_ms)
+        _cancel(tx, desk, name, change.restore, change.why, at_ms=None)
+        if change.stops is not None:
+            _reorder(tx, desk, name, change.stops, change.why)
+
+
+def reorder(desk: Desk, name: str, stops: Sequence[str], why: str = "") -> None:
+    """Make these the open stops of a route, in this order (`change_route`)."""
+    change_route(desk, name, Change(stops=tuple(stops), why=why))
+
+
+def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, restore: bool = False) -> None:
+    """Nobody is to go there any more, or again (`change_route`)."""
+    named = tuple(stops)
+    change_route(desk, name, Change(restore=named, why=why) if restore else Change(cancel=named, why=why))
+
+
+def _by_whom(tx: Connection, name: str) -> str:
+    c = audit_trail.c
+    last = tx.execute(select(c.who, c.action).where(c.subject == name).order_by(c.id.desc()).limit(1)).first()
+    whom = f" by {last.who} ({last.action})" if last else ""
+    return f"the route was changed meanwhile{whom}; nothing of yours was kept, look at it as it is now"
+
+
+def _asked_before(desk: Desk, name: str, change: Change) -> Desk:
+    """With the road times that the change needs, if these must be asked for: the writer does not wait for a service."""
+    if change.stops is None or desk.roads.name == ESTIMATE:
+        return desk
+    known = Remembered(desk.roads)
+    with desk.database.read() as conn:
+        places = _posed_with(conn, structs.replace(desk, roads=known), name, change.stops).places
+    known.ask(places)
+    return structs.replace(desk, roads=known)
+
+
+def _posed_with(conn: Connection, desk: Desk, name: str, stops: Sequence[str]) -> Planned:
+    """A route with the routes that these stops come from."""
+    views = find_stops(conn, stops)
+    others = {view.route for view in views.values() if view.route and view.route != name}
+    for stop in stops:
+        if stop not in views:
+            raise Refused(f"there is no stop {stop!r}")
+    if len(set(stops)) != len(stops):
+        raise Refused("a stop stands twice in the order; each is met once")
+    return _posed(conn, desk, [name, *sorted(others)], waiting=False, also=views.values())
+
+
+def _reorder(tx: Connection, desk: Desk, name: str, stops: Sequence[str], why: str) -> None:
+    planned = _posed_with(tx, desk, name, stops)
+    _refuse_moved(planned.routes, name, stops)
+    wanted = set(stops)
+    orders: dict[str, list[str]] = {name: list(stops)}
+    for other in planned.routes[1:]:
+        orders[other.route.id] = [at.stop.stop for at in other.stops if at.open and at.stop.stop not in wanted]
+    _keep(tx, desk, planned, by_hand(planned, orders), action="route.reorder", why=why)
 
 
 def _refuse_moved(routes: Sequence[Progress], name: str, stops: Sequence[str]) -> None:
@@ -156,36 +231,26 @@ def _refuse_moved(routes: Sequence[Progress], name: str, stops: Sequence[str]) -
                 )
 
 
-def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, restore: bool = False) -> None:
-    """Nobody is to go there any more (or again). What was proved there stays, and a proof that comes is kept and shown.
-
-    Raises:
-        Refused: a stop is none of this route's.
-    """
-    with desk.database.write() as tx:
-        found = {view.stop: view for view in stops_of(tx, [name])[name]}
-        for stop in stops:
-            if stop not in found:
-                raise Refused(f"there is no stop {stop!r} on this route")
-        at_ms = None if restore else desk.now_ms
-        c = route_stop.c
-        tx.execute(update(route_stop).where(c.stop.in_(stops), c.route == name).values(cancelled_ms=at_ms))
-        tx.execute(update(route).where(_r.id == name).values(changed_ms=desk.now_ms))
-        action = "stop.restore" if restore else "stop.cancel"
-        for stop in stops:
-            told = f"{stop} ({found[stop].name})"
-            audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=name, new=told, why=why)
-        work_out(tx, _found(tx, name).day, name, desk.now_ms)
+def _cancel(tx: Connection, desk: Desk, name: str, stops: Sequence[str], why: str, *, at_ms: int | None) -> None:
+    if not stops:
+        return
+    known = {view.stop for view in stops_of(tx, [name])[name]}
+    for stop in stops:
+        if stop not in known:
+            raise Refused(f"there is no stop {stop!r} on this route")
+    c = route_stop.c
+    tx.execute(update(route_stop).where(c.stop.in_(stops), c.route == name).values(cancelled_ms=at_ms))
+    tx.execute(update(route).where(_r.id == name).values(changed_ms=changed_at(desk.now_ms)))
+    action = "stop.restore" if at_ms is None else "stop.cancel"
+    for stop in stops:
+        # Its key alone: the audit trail is for ever, the name of a consignee is not.
+        audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=name, new=stop, why=why)
+    work_out(tx, _found(tx, name).day, name, desk.now_ms)
 
 
-def rename(desk: Desk, name: str, to: str) -> None:
-    """Call a route otherwise."""
-    with desk.database.write() as tx:
-        before = _found(tx, name)
-        if to == before.name:
-            return
-        tx.execute(update(route).where(_r.id == name).values(name=to, changed_ms=desk.now_ms))
-        audit(tx, at_ms=desk.now_ms, who=desk.who, action="route.rename", subject=name, old=before.name, new=to)
+def _rename(tx: Connection, desk: Desk, view: RouteView, to: str) -> None:
+    tx.execute(update(route).where(_r.id == view.id).values(name=to, changed_ms=changed_at(desk.now_ms)))
+    audit(tx, at_ms=desk.now_ms, who=desk.who, action="route.rename", subject=view.id, old=view.name, new=to)
 
 
 def _found(conn: Connection, name: str) -> RouteView:
@@ -225,11 +290,11 @@ def _keep(tx: Connection, desk: Desk, planned: Planned, drawn: Drawn, *, action:
     for new in drawn.orders:
         _keep_order(tx, new.route, settled[new.route], dict(new.stops))
         c = route.c
-        values = {"end_ms": new.end_ms, "metres": new.metres, "roads": drawn.roads, "changed_ms": desk.now_ms}
+        values = {"end_ms": new.end_ms, "metres": new.metres, "roads": drawn.roads}
         # Where a day began stays, for what is expected is reckoned from there.
         has_left = next(one.has_left for one in planned.routes if one.route.id == new.route)
         values |= {} if has_left else {"start_ms": new.start_ms}
-        tx.execute(update(route).where(c.id == new.route).values(**values))
+        tx.execute(update(route).where(c.id == new.route).values(**values, changed_ms=changed_at(desk.now_ms)))
         told = f"{len(new.stops)} stops, {new.metres // 1000} km"
         audit(tx, at_ms=desk.now_ms, who=desk.who, action=action, subject=new.route, new=told, why=why)
     if drawn.waiting:

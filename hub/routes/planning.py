@@ -29,6 +29,7 @@ class Planned(Struct, frozen=True):
     """A problem, and what its numbers mean. `stops` are those of its jobs; `roads` says where times come from."""
 
     problem: Problem
+    places: tuple[Place, ...]
     stops: tuple[StopView, ...]
     routes: tuple[Progress, ...]
     base_ms: int
@@ -101,7 +102,9 @@ def pose(
         stops.append(stop)
         jobs.append(_job(stop, None, second, place))
     table, source = roads.table(places) if places else (Table(0, b"", b""), roads.name)
-    return Planned(Problem(tuple(jobs), tuple(vans), table), tuple(stops), tuple(routes), base_ms, source)
+    return Planned(
+        Problem(tuple(jobs), tuple(vans), table), tuple(places), tuple(stops), tuple(routes), base_ms, source
+    )
 
 
 def _positions(conn: Connection, routes: Sequence[Progress], now_ms: int) -> Mapping[str, Place]:

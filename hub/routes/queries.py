@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, Row, select
 
 from contract.route import Check
 from hub.routes.plan import Load
+from hub.routes.stops import given_before
 from hub.routes.tables import route, route_shipment, route_stop, vehicle
 from hub.shipments.order import Item, OrderKind, OrderTask
+from hub.shipments.personal import PersonalField, withheld_fields
 from hub.shipments.queries import ShipmentView, find_shipments
 from hub.timeline import chunks
 
@@ -37,7 +39,12 @@ class Vehicle(Struct, frozen=True):
 
 
 class StopView(Struct, frozen=True):
-    """A stop with the shipments that it was made for."""
+    """A stop with the shipments that it was made for, each with the parcels that were not handed over before.
+
+    Attributes:
+        attempt: which one it is for those of its shipments that were tried most.
+        withheld: fields that said something once and are empty now: their time is over.
+    """
 
     stop: str
     route: str
@@ -56,6 +63,8 @@ class StopView(Struct, frozen=True):
     why: str
     why_value: int
     shipments: tuple[ShipmentView, ...] = ()
+    attempt: int = 1
+    withheld: tuple[PersonalField, ...] = ()
 
     @property
     def items(self) -> tuple[tuple[Item, ShipmentView], ...]:
@@ -208,19 +217,32 @@ def cancelled_of(stops: Iterable[StopView]) -> frozenset[str]:
 
 
 def _stops(conn: Connection, rows: Sequence[Row[Any]]) -> list[StopView]:
-    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    made_for: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    query = select(_rs.shipment, _rs.stop, _rs.attempt, _rs.given).order_by(_rs.shipment)
     for some in chunks([row.stop for row in rows]):
-        for row in conn.execute(select(_rs.shipment, _rs.stop).where(_rs.stop.in_(some)).order_by(_rs.shipment)):
-            numbers[row.stop].append(row.shipment)
-    known = find_shipments(conn, (number for several in numbers.values() for number in several))
-    plain = [name for name in StopView.__struct_fields__ if name != "shipments"]
+        for row in conn.execute(query.where(_rs.stop.in_(some))):
+            made_for[row.stop].append(row)
+    known = find_shipments(conn, (one.shipment for several in made_for.values() for one in several))
+    plain = [name for name in StopView.__struct_fields__ if name not in {"shipments", "attempt", "withheld"}]
     return [
         StopView(
             **{name: getattr(row, name) for name in plain},
-            shipments=tuple(known[number] for number in numbers[row.stop] if number in known),
+            shipments=tuple(
+                _without(known[one.shipment], one.given) for one in made_for[row.stop] if one.shipment in known
+            ),
+            attempt=max((one.attempt for one in made_for[row.stop]), default=1),
+            withheld=withheld_fields(row.withheld),
         )
         for row in rows
     ]
+
+
+def _without(view: ShipmentView, given: str) -> ShipmentView:
+    """What is left to bring of a shipment."""
+    if not (done := given_before(given)):
+        return view
+    items = tuple(item for item in view.order.items if item.parcel not in done)
+    return structs.replace(view, order=structs.replace(view.order, items=items))
 
 
 def _vehicle(row: Row[Any]) -> Vehicle:

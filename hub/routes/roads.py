@@ -9,7 +9,7 @@ Where the service does not answer, times are estimated and the plan says so: a v
 import json
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -93,6 +93,39 @@ class Service:
             log.warning("the routing service gave no times; they are estimated", service=self.name, why=str(error))
             return self.instead.table(places)
         return _packed(seconds, metres), self.name
+
+
+@dataclass(slots=True)
+class Remembered:
+    """Road times that were asked before: whoever holds the writer cannot wait for a service."""
+
+    roads: Roads
+    _numbers: dict[Place, int] = field(default_factory=dict)
+    _known: Table | None = None
+    _source: str = ESTIMATE
+
+    @property
+    def name(self) -> str:
+        """See `Roads`."""
+        return self.roads.name
+
+    def ask(self, places: Sequence[Place]) -> tuple[Table, str]:
+        """Ask for these places, and remember."""
+        self._known, self._source = self.roads.table(places)
+        self._numbers = {place: n for n, place in enumerate(places)}
+        return self._known, self._source
+
+    def table(self, places: Sequence[Place]) -> tuple[Table, str]:
+        """See `Roads`; estimated where a place was not among those that were asked for."""
+        if self._known is None or any(place not in self._numbers for place in places):
+            return Estimate().table(places)
+        at = np.array([self._numbers[place] for place in places], dtype=int)
+        size = self._known.size
+        cells = [
+            np.frombuffer(values, dtype=np.int32).reshape(size, size)[np.ix_(at, at)].tobytes()
+            for values in (self._known.seconds, self._known.metres)
+        ]
+        return Table(len(places), *cells), self._source
 
 
 def _packed(seconds: Any, metres: Any) -> Table:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
@@ -13,8 +13,9 @@ from hub.context import Hub, HubContext, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.routes.api import Line, LoadingTold, Note, PlanTold, RouteDetail, RouteItem, RouteList
 from hub.routes.assigning import assign, withdraw
-from hub.routes.keeping import MAX_SECONDS, Desk, cancel_stops, make_routes, optimise, rename, reorder
+from hub.routes.keeping import MAX_SECONDS, Change, Desk, Overtaken, change_route, make_routes, optimise
 from hub.routes.loading import check_loading
+from hub.routes.planning import Drawn
 from hub.routes.progress import Progress, read_progress
 from hub.routes.queries import MAX_PAGE, find_route, list_routes, stops_of
 from hub.web.i18n import Words, language_of
@@ -27,6 +28,8 @@ Key = Annotated[str, Field(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 MAX_NAMED: Final = 5_000
 PDF: Final = "application/pdf"
+MAX_DIGITS: Final = 18
+"""Of an instant in milliseconds, and what a database can compare with."""
 
 
 class NewRoutes(BaseModel):
@@ -110,9 +113,9 @@ def get_routes(
 
 
 @router.get("/routes/{route_id}", summary="One route", dependencies=[Depends(require(Role.VIEWER))])
-def get_route(reader: Reader, hub: Hub, route_id: str) -> RouteDetail:
-    """Its stops in order, with what came of them and when the others are expected."""
-    return RouteDetail.of(progress(reader, route_id, hub.now_ms()))
+def get_route(reader: Reader, hub: Hub, response: Response, route_id: str) -> RouteDetail:
+    """Its stops in order, with what came of them and when the others are expected. Its ETag is for `If-Match`."""
+    return _tagged(response, progress(reader, route_id, hub.now_ms()))
 
 
 @router.get("/routes/{route_id}/loading", summary="What is in the van", dependencies=[Depends(require(Role.VIEWER))])
@@ -148,33 +151,71 @@ def post_routes(hub: Hub, caller: Dispatcher, body: NewRoutes) -> PlanTold:
     """A route for each van, stops out of the shipments that wait, and a plan, unless none is wanted."""
     at = desk(hub, caller)
     names = make_routes(at, body.day, body.vehicles, body.shipments)
+    hub.tell_routes(names)
     if not body.optimise:
         return PlanTold(routes=[], waiting=[], roads="")
-    return PlanTold.of(optimise(at, names, body.seconds, waiting=True))
+    return _planned(hub, optimise(at, names, body.seconds, waiting=True))
 
 
 @router.post("/routes/{route_id}/optimise", summary="Plan a route, or several together")
 def post_optimise(hub: Hub, caller: Dispatcher, route_id: str, body: Wishes) -> PlanTold:
     """Parcels that are in a van stay in it, and what was met stays as it is. Says which stops no van can take, and why."""
-    return PlanTold.of(optimise(desk(hub, caller), [route_id, *body.together], body.seconds, waiting=body.waiting))
+    names = [route_id, *body.together]
+    return _planned(hub, optimise(desk(hub, caller), names, body.seconds, waiting=body.waiting))
 
 
-@router.patch("/routes/{route_id}", summary="Adjust a route")
-def patch_route(hub: Hub, caller: Dispatcher, route_id: str, body: RoutePatch) -> RouteDetail:
-    """Order, stops and name. Its device has the change when the route is assigned again."""
-    at = desk(hub, caller)
-    if body.name is not None:
-        if not body.name.strip():
-            raise Problem(422, "Unusable", "A route has a name.")
-        rename(at, route_id, body.name.strip())
-    if body.cancel:
-        cancel_stops(at, route_id, body.cancel, body.why)
-    if body.restore:
-        cancel_stops(at, route_id, body.restore, body.why, restore=True)
-    if body.stops is not None:
-        reorder(at, route_id, body.stops, body.why)
+def _planned(hub: HubContext, drawn: Drawn) -> PlanTold:
+    hub.tell_routes(one.route for one in drawn.orders)
+    return PlanTold.of(drawn)
+
+
+@router.patch(
+    "/routes/{route_id}",
+    summary="Adjust a route",
+    responses={412: {"description": "Somebody else changed it since"}},
+)
+def patch_route(
+    *,
+    hub: Hub,
+    caller: Dispatcher,
+    response: Response,
+    route_id: str,
+    body: RoutePatch,
+    if_match: Annotated[
+        str, Header(description="The ETag of the route as you saw it; then it is changed no other.")
+    ] = "",
+) -> RouteDetail:
+    """Order, stops and name: all of it, or nothing. Its device has the change when the route is assigned again."""
+    if body.name is not None and not body.name.strip():
+        raise Problem(422, "Unusable", "A route has a name.")
+    change = Change(
+        name=None if body.name is None else body.name.strip(),
+        stops=None if body.stops is None else tuple(body.stops),
+        cancel=tuple(body.cancel),
+        restore=tuple(body.restore),
+        why=body.why,
+    )
+    try:
+        change_route(desk(hub, caller), route_id, change, seen=_revision(if_match))
+    except Overtaken as error:
+        raise Problem(412, "Changed meanwhile", str(error)) from error
+    hub.tell_routes(["", route_id])
     with hub.database.read() as conn:
-        return RouteDetail.of(progress(conn, route_id, hub.now_ms()))
+        return _tagged(response, progress(conn, route_id, hub.now_ms()))
+
+
+def _tagged(response: Response, one: Progress) -> RouteDetail:
+    response.headers["ETag"] = f'"{one.route.changed_ms}"'
+    return RouteDetail.of(one)
+
+
+def _revision(if_match: str) -> int | None:
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if text in {"", "*"}:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        raise BadRequest(f"If-Match {if_match[:40]!r}: expected the ETag of a route.")
+    return int(text)
 
 
 @router.post("/routes/{route_id}/assign", summary="Give a route to a device")
@@ -182,6 +223,7 @@ def post_assign(hub: Hub, caller: Dispatcher, route_id: str, body: NewAssignment
     """The route and the day's manifest become documents of the device; without a change their versions stay."""
     told, changed = assign(hub.database, hub.decide, route_id, body.device, who=caller.name, now_ms=hub.now_ms())
     hub.send_documents(changed)
+    hub.tell_routes([route_id])
     return AssignedTold(
         device=told.device, version=told.version, stops=told.stops, parcels=told.parcels, told=sorted(changed)
     )
@@ -193,6 +235,7 @@ def post_withdraw(hub: Hub, caller: Dispatcher, route_id: str, body: Reason) -> 
     hub.send_documents(
         withdraw(hub.database, hub.decide, route_id, who=caller.name, now_ms=hub.now_ms(), why=body.reason)
     )
+    hub.tell_routes([route_id])
     with hub.database.read() as conn:
         return RouteDetail.of(progress(conn, route_id, hub.now_ms()))
 

@@ -86,16 +86,24 @@ class RouteStopRow(SQLModel, table=True):
     why: str = Field(default="", max_length=32)
     """Why it waits (`hub.routes.plan.Why`), with the figure that says it."""
     why_value: int = 0
+    withheld: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    """Names of the fields that said something once and are empty now (`hub.shipments.personal`)."""
 
 
 class RouteShipmentRow(SQLModel, table=True):
-    """A shipment that a stop was made for."""
+    """A shipment that a stop was made for. Each attempt has a stop of its own; those before stay what they were."""
 
     __tablename__ = "route_shipment"
     __table_args__ = (Index("ix_route_shipment_stop", "stop"), WITHOUT_ROWID)
 
     shipment: int = Field(primary_key=True)
+    attempt: int = Field(default=1, primary_key=True)
+    """From 1."""
     stop: str = Field(foreign_key="route_stop.stop", max_length=64)
+    latest: bool = Field(default=True)
+    """No stop was made for a further attempt."""
+    given: str = "[]"
+    """Keys of its parcels that were handed over at stops before, as JSON: they are not brought again."""
 
 
 vehicle = table_of(VehicleRow)

@@ -17,6 +17,7 @@ from hub.routes.stops import follow_shipments
 from hub.routes.vehicles import zone_of
 from hub.shipments.keeping import Kept, cancel_shipment, keep_orders
 from hub.shipments.order import OrderKind, Service
+from hub.shipments.personal import PersonalField
 from hub.shipments.queries import (
     MAX_PAGE,
     ShipmentFilters,
@@ -76,8 +77,13 @@ class ShipmentItem(BaseModel):
     volume_l: float
     changed_at: datetime
     cancelled_at: datetime | None
-    stop: str = Field(description="Its stop; empty: it waits for a plan.")
+    stop: str = Field(description="Its stop, of several attempts the latest; empty: it waits for a plan.")
     route: str
+    stop_day: str = Field(description="Of its stop: for a further attempt another day than the one ordered.")
+    attempt: int = Field(description="How many stops were made for it.")
+    withheld: list[PersonalField] = Field(
+        description="Fields that were told once and are empty now: their time is over."
+    )
 
     @classmethod
     def of(cls, view: ShipmentView) -> Self:
@@ -100,6 +106,9 @@ class ShipmentItem(BaseModel):
             cancelled_at=utc(view.cancelled_ms),
             stop=view.stop,
             route=view.route,
+            stop_day=view.stop_day,
+            attempt=view.attempt,
+            withheld=list(view.withheld),
         )
 
 
@@ -209,6 +218,7 @@ def post_shipments(
         now_ms = hub.now_ms()
         kept = keep_orders(tx, read, who=caller.name, now_ms=now_ms, source=source)
         routes = follow_shipments(tx, shipment_numbers(tx, kept.changed), now_ms)
+    hub.tell_routes(["", *routes])
     return Report.of(kept, routes)
 
 
@@ -236,5 +246,7 @@ def post_cancel(hub: Hub, caller: Dispatcher, shipment_id: int, body: Cancellati
             raise NotFound("shipment", str(shipment_id))
         now_ms = hub.now_ms()
         cancel_shipment(tx, shipment_id, who=caller.name, now_ms=now_ms, why=body.reason)
-        follow_shipments(tx, [shipment_id], now_ms)
-        return ShipmentItem.of(find_shipments(tx, [shipment_id])[shipment_id])
+        routes = follow_shipments(tx, [shipment_id], now_ms)
+        told = ShipmentItem.of(find_shipments(tx, [shipment_id])[shipment_id])
+    hub.tell_routes(["", *routes])
+    return told

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub.accounts.audit import audit
 from hub.shipments.order import Order, Wrong
-from hub.shipments.queries import find_shipments
+from hub.shipments.personal import ORDER_FIELDS, impersonal
+from hub.shipments.queries import ShipmentView, find_shipments
 from hub.shipments.reading import BadLine, FileRead
 from hub.shipments.tables import shipment, shipment_parcel, shipment_task
 from hub.timeline import chunks
@@ -54,7 +55,7 @@ def keep_orders(tx: Connection, read: FileRead, *, who: str, now_ms: int, source
             bad.append(BadLine(line, order.reference, (wrong,)))
         elif number is None:
             fresh.append(order)
-        elif before[number].order == order and before[number].cancelled_ms is None:
+        elif _says_the_same(before[number], order):
             unchanged.append(order.reference)
         else:
             changed.append((number, order))
@@ -80,6 +81,12 @@ def cancel_shipment(tx: Connection, number: int, *, who: str, now_ms: int, why: 
     if done.rowcount:
         reference = tx.execute(select(_s.reference).where(_s.id == number)).scalar_one()
         audit(tx, at_ms=now_ms, who=who, action="shipment.cancel", subject=reference, why=why)
+
+
+def _says_the_same(known: ShipmentView, order: Order) -> bool:
+    """Nothing new: also where it is what was withheld meanwhile, which does not come back that way."""
+    same = impersonal(known.order) == impersonal(order) if known.withheld else known.order == order
+    return same and known.cancelled_ms is None
 
 
 def _known(tx: Connection, orders: Sequence[Order]) -> dict[tuple[str, str], int]:
@@ -145,10 +152,15 @@ def _row(order: Order, now_ms: int) -> dict[str, Any]:
     told = {name: getattr(order, name) for name in order.__struct_fields__ if name not in {"items", "tasks"}}
     checks = " ".join(check.value for check in order.checks)
     words = {"kind": order.kind.value, "service": order.service.value, "checks": checks}
-    return {**told, **words, "changed_ms": now_ms, "cancelled_ms": None}
+    return {**told, **words, "changed_ms": now_ms, "cancelled_ms": None, "withheld": ""}
 
 
 def _differing(old: Order, new: Order) -> tuple[str, str]:
-    names = [name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name)]
-    told = [msgspec.json.encode({name: getattr(order, name) for name in names}).decode() for order in (old, new)]
-    return told[0][:MAX_DETAIL], told[1][:MAX_DETAIL]
+    """What was and what is. The audit trail is for ever, so of people it tells only that something changed."""
+    changed = [name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name)]
+    names = [name for name in changed if name not in ORDER_FIELDS]
+    before, after = ({name: getattr(order, name) for name in names} for order in (old, new))
+    if personal := [name for name in changed if name in ORDER_FIELDS]:
+        after["personal"] = personal
+    told = [msgspec.json.encode(one).decode()[:MAX_DETAIL] for one in (before, after)]
+    return told[0], told[1]

@@ -10,16 +10,25 @@ from sqlalchemy import Connection, Row, and_, func, or_, select
 from contract.route import Check, TaskKind
 from hub.routes.tables import route_shipment, route_stop
 from hub.shipments.order import Item, Order, OrderKind, OrderTask, Service
+from hub.shipments.personal import PersonalField, withheld_fields
 from hub.shipments.tables import shipment, shipment_parcel, shipment_task
 from hub.timeline import chunks
 
 MAX_PAGE: Final = 1_000
 _s, _p, _t = shipment.c, shipment_parcel.c, shipment_task.c
 _AT_ONCE: Final = 10_000
+_LATEST: Final = and_(route_shipment.c.shipment == _s.id, route_shipment.c.latest.is_(True))
 
 
 class ShipmentView(Struct, frozen=True):
-    """A shipment as it stands. `stop` and `route`: where it is planned; empty while it is not."""
+    """A shipment as it stands.
+
+    Attributes:
+        stop: where it is planned, and `route` on which; of several attempts the latest. Empty while it is not.
+        stop_day: of that stop, which for a further attempt is another one than the shipper's.
+        attempt: how many stops were made for it.
+        withheld: fields that said something once and are empty now: their time is over.
+    """
 
     id: int
     order: Order
@@ -28,6 +37,9 @@ class ShipmentView(Struct, frozen=True):
     cancelled_ms: int | None
     stop: str
     route: str
+    stop_day: str = ""
+    attempt: int = 0
+    withheld: tuple[PersonalField, ...] = ()
 
 
 class ShipmentFilters(Struct, frozen=True):
@@ -84,7 +96,7 @@ def shipment_numbers(conn: Connection, references: Sequence[str]) -> list[int]:
 
 def shipment_counts(conn: Connection, day: str) -> tuple[int, int]:
     """Of a day: shipments that wait for a plan, and all that are not cancelled."""
-    joined = shipment.outerjoin(route_shipment, route_shipment.c.shipment == _s.id)
+    joined = shipment.outerjoin(route_shipment, _LATEST)
     waiting = func.count().filter(route_shipment.c.stop.is_(None))
     query = select(waiting, func.count()).select_from(joined)
     row = conn.execute(query.where(_s.cancelled_ms.is_(None), _s.day.in_([day, ""]))).one()
@@ -92,9 +104,9 @@ def shipment_counts(conn: Connection, day: str) -> tuple[int, int]:
 
 
 def _views() -> Any:
-    r, st = route_shipment.c, route_stop.c
-    joined = shipment.outerjoin(route_shipment, r.shipment == _s.id).outerjoin(route_stop, st.stop == r.stop)
-    return select(shipment, st.stop, st.route).select_from(joined)
+    st = route_stop.c
+    joined = shipment.outerjoin(route_shipment, _LATEST).outerjoin(route_stop, st.stop == route_shipment.c.stop)
+    return select(shipment, st.stop, st.route, st.day.label("stop_day"), route_shipment.c.attempt).select_from(joined)
 
 
 def _told(conn: Connection, rows: Sequence[Row[Any]]) -> list[ShipmentView]:
@@ -125,5 +137,14 @@ def _view(row: Row[Any], items: tuple[Item, ...], tasks: tuple[OrderTask, ...]) 
         tasks=tasks,
     )
     return ShipmentView(
-        row.id, order, row.created_ms, row.changed_ms, row.cancelled_ms, row.stop or "", row.route or ""
+        id=row.id,
+        order=order,
+        created_ms=row.created_ms,
+        changed_ms=row.changed_ms,
+        cancelled_ms=row.cancelled_ms,
+        stop=row.stop or "",
+        route=row.route or "",
+        stop_day=row.stop_day or "",
+        attempt=row.attempt or 0,
+        withheld=withheld_fields(row.withheld),
     )

@@ -39,6 +39,8 @@ class ShipmentRow(SQLModel, table=True):
     created_ms: int
     changed_ms: int
     cancelled_ms: int | None = None
+    withheld: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    """Names of the fields that said something once and are empty now (`hub.shipments.personal`)."""
 
 
 class ShipmentParcelRow(SQLModel, table=True):

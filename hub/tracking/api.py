@@ -126,7 +126,8 @@ class ParcelItem(BaseModel):
     cold_verdict: str
     cold_budget_s: int | None
     cold: ColdThere | None = Field(description="Null where it is nowhere, or no sensor is there.")
-    route: str
+    route: str = Field(description="On which it is planned; of several attempts the latest. Empty: on none.")
+    stop: str = Field(description="Where it is planned.")
     recipient: str
     withheld: list[Personal] = Field(
         description="Which of recipient and position (`fix`) were told and are withheld now."
@@ -163,7 +164,16 @@ class ParcelItem(BaseModel):
             "withheld": list(view.withheld),
             **{
                 name: getattr(view, name)
-                for name in ("verdict", "cold_verdict", "cold_budget_s", "route", "recipient", "events", "corrections")
+                for name in (
+                    "verdict",
+                    "cold_verdict",
+                    "cold_budget_s",
+                    "route",
+                    "stop",
+                    "recipient",
+                    "events",
+                    "corrections",
+                )
             },
             "after_delivery": view.after_delivery,
         }

@@ -25,10 +25,11 @@ class CorrectionUnusable(ValueError):
 def correction_of(
     parcel: str, events: Sequence[EventView], targets: Collection[bytes], step: Deed | None, *, who: str, why: str
 ) -> Decision:
-    """The decision that takes these facts of a parcel back.
+    """The decision that takes these facts of a parcel back; or corrections of it, and what they took back counts again.
 
     Args:
-        parcel: its key; of a proof that speaks of several parcels, only what it says of this one is taken back.
+        parcel: its key; of a proof that speaks of several parcels, only what it says of this one is taken back. A correction
+            is undone for all parcels that it was made for.
         events: its chain of custody.
         targets: identities of the facts to take back.
         step: what happened instead; None: nothing did.
@@ -45,10 +46,16 @@ def correction_of(
         raise CorrectionUnusable("A reason has at most {n} characters.", n=MAX_NOTE_CHARS)
     if not 0 < len(targets) <= MAX_TARGETS:
         raise CorrectionUnusable("Choose between 1 and {n} facts to correct.", n=MAX_TARGETS)
-    stated = {event.fact_id: event for event in events if event.kind != EventKind.CORRECTION}
+    known = {event.fact_id: event for event in events}
     for target in targets:
-        if target not in stated:
+        if target not in known:
             raise CorrectionUnusable("The fact {id} is no scan and no proof of this parcel.", id=target.hex()[:16])
-        if stated[target].corrected_by is not None:
+        if known[target].corrected_by is not None:
             raise CorrectionUnusable("The fact {id} was corrected before. Load the page again.", id=target.hex()[:16])
-    return Decision(CORRECT, tuple(dict.fromkeys(targets)), who, reason, correction_subject(step, parcel))
+    undoes = [known[target].kind == EventKind.CORRECTION for target in targets]
+    if any(undoes) and (not all(undoes) or step is not None):
+        raise CorrectionUnusable(
+            "A correction is undone by itself: choose no other fact, and no step that holds instead."
+        )
+    subject = "" if any(undoes) else correction_subject(step, parcel)
+    return Decision(CORRECT, tuple(dict.fromkeys(targets)), who, reason, subject)

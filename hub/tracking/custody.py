@@ -3,7 +3,7 @@
 The fold takes events in the order of the product's rule 3, so it comes out the same whatever arrived first.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final
@@ -142,6 +142,25 @@ class ParcelState(Struct, frozen=True):
     ignored: tuple[bytes, ...]
 
 
+def taken_back(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Facts that no longer count, each with the correction because of which: of several the last.
+
+    Args:
+        pairs: a correction and what it takes back, in order. That may be a correction itself: then it is undone, and what it
+            took back counts again.
+    """
+    known = list(pairs)
+    against: dict[bytes, list[bytes]] = {}
+    for correction, target in known:
+        against.setdefault(target, []).append(correction)
+
+    def stands(correction: bytes) -> bool:
+        # A fact names only facts that were made before it, so this ends.
+        return not any(stands(by) for by in against.get(correction, ()))
+
+    return {target: correction for correction, target in known if stands(correction)}
+
+
 def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
     """Fold all events of one parcel, in any order, into its state.
 
@@ -149,7 +168,7 @@ def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
         ValueError: there is no scan and no proof among them.
     """
     ordered = sorted(events, key=in_order)
-    corrected = {target: event.fact_id for event in ordered for target in event.targets}
+    corrected = taken_back((event.fact_id, target) for event in ordered for target in event.targets)
     holds = [event for event in ordered if event.fact_id not in corrected] if corrected else ordered
     step, ignored = _hold(holds)
     stated = [event for event in ordered if event.kind is not EventKind.CORRECTION]

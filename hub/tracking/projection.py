@@ -14,6 +14,7 @@ from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, r
 from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fold_parcel
 from hub.tracking.stated import correction_rows, custody_rows, term_rows
 from hub.tracking.tables import custody_correction, custody_event, parcel, parcel_term
+from hub.tracking.undoing import reached, undoing
 from hub.trips.retelling import retell
 from hub.trips.tables import stay, trip
 from hub.voice import HUB_DEVICE
@@ -86,9 +87,12 @@ class TrackingProjection:
             write(tx, statements.new(dialect, custody_event), rows)
             write(tx, statements.new(dialect, parcel_term), term_rows(rows))
         touched |= {moved.row["parcel"] for moved in redate(tx, custody_event, boots)}
+        targets = [row["target"] for row in corrections]
         if corrections:
+            boots |= date_rows(tx, corrections)
             write(tx, statements.new(dialect, custody_correction), corrections)
-            touched |= _parcels_of(tx, [row["target"] for row in corrections])
+        targets += [moved.row["target"] for moved in redate(tx, custody_correction, boots)]
+        touched |= _parcels_of(tx, reached(tx, targets))
         names = sorted(touched)
         for some in chunks(names, REFOLD_AT_ONCE):
             _refold(tx, some)
@@ -121,7 +125,7 @@ def _parcels_of(tx: Connection, fact_ids: Sequence[bytes]) -> set[str]:
 def _refold(tx: Connection, names: Sequence[str]) -> None:
     events = custody_of(tx, names)
     rows = [_parcel_row(name, fold_parcel(events[name])) for name in names]
-    write(tx, statements.latest(tx.dialect.name, parcel, "route"), rows)
+    write(tx, statements.latest(tx.dialect.name, parcel), rows)
     retell(tx, events, names)
 
 
@@ -143,10 +147,17 @@ def _custody_event(row: Sequence[Any]) -> CustodyEvent:
 
 def _corrections_of(reader: Connection, names: Sequence[str]) -> Iterable[tuple[str, CustodyEvent]]:
     targets: defaultdict[tuple[str, bytes], list[bytes]] = defaultdict(list)
+    of: defaultdict[bytes, set[str]] = defaultdict(set)
     rows = {}
     for row in reader.execute(_CORRECTIONS_OF, {"names": names}).all():
         targets[row.of, row.fact_id].append(row.target)
         rows[row.of, row.fact_id] = row
+        of[row.fact_id].add(row.of)
+    for row in undoing(reader, of.keys()):
+        of[row.fact_id] |= of[row.target]
+        for name in of[row.target]:
+            targets[name, row.fact_id].append(row.target)
+            rows[name, row.fact_id] = row
     for (name, fact_id), row in rows.items():
         yield (
             name,
@@ -155,8 +166,8 @@ def _corrections_of(reader: Connection, names: Sequence[str]) -> Iterable[tuple[
                 kind=EventKind.CORRECTION,
                 deed=Deed(row.step) if row.step else None,
                 happened_ms=row.happened_ms,
-                time_source=TimeSource.DEVICE,
-                uncertainty_ms=None,
+                time_source=_SOURCES[row.time_source],
+                uncertainty_ms=row.uncertainty_ms,
                 known_ms=row.known_ms,
                 device=row.device,
                 incarnation=row.incarnation,
@@ -194,7 +205,6 @@ def _parcel_row(name: str, state: ParcelState) -> dict[str, Any]:
         "verdict": state.verdict,
         "cold_verdict": state.cold_verdict,
         "cold_budget_s": state.cold_budget_s,
-        "route": "",
         "recipient": state.recipient,
         "withheld": listed(state.withheld),
         "events": state.events,

@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, s
 from contract.identity import identify
 from contract.limits import MAX_CODE_BYTES
 from hub.archive.redaction import Personal, fields_in
+from hub.routes.tables import route_shipment, route_stop
+from hub.shipments.tables import shipment_parcel
 from hub.tables import device_contact
 from hub.timeline import TimeSource
 from hub.tracking.custody import CustodyEvent, ParcelState, ParcelStatus, fold_parcel, in_order
@@ -40,7 +42,6 @@ _AS_STORED: Final = (
     "verdict",
     "cold_verdict",
     "cold_budget_s",
-    "route",
     "recipient",
     "events",
     "corrections",
@@ -75,6 +76,7 @@ class ParcelView(Struct, frozen=True):
         step: the deed that holds now, empty where none does; `stepped` and `step_*` belong to it.
         seen: its latest event of any kind, counts included; `seen_*` and the position belong to it.
         contact_ms: last contact of the device that saw it last; None where it never said hello.
+        route: on which it is planned, and `stop` where; of several attempts the latest. Empty where it is planned on none.
         withheld: which of recipient and position (`fix`) were told once and are withheld now.
         after_delivery: events later than the delivery that could not undo it.
     """
@@ -98,6 +100,7 @@ class ParcelView(Struct, frozen=True):
     cold_verdict: str
     cold_budget_s: int | None
     route: str
+    stop: str
     recipient: str
     withheld: tuple[Personal, ...]
     events: int
@@ -183,8 +186,18 @@ def _read_cursor(text: str) -> _Cursor:
         raise BadCursor(f"expected the next_cursor of a page before, got {text!r}") from error
 
 
-_contacted: Final = select(parcel_table, device_contact.c.contact_ms).outerjoin(
-    device_contact, device_contact.c.device == _row.seen_device
+_latest: Final = and_(route_shipment.c.shipment == shipment_parcel.c.shipment, route_shipment.c.latest.is_(True))
+_contacted: Final = (
+    select(parcel_table, device_contact.c.contact_ms, route_stop.c.route, route_stop.c.stop)
+    .outerjoin(device_contact, device_contact.c.device == _row.seen_device)
+    .outerjoin(shipment_parcel, shipment_parcel.c.parcel == _row.parcel)
+    .outerjoin(route_shipment, _latest)
+    .outerjoin(route_stop, route_stop.c.stop == route_shipment.c.stop)
+)
+_planned: Final = (
+    select(shipment_parcel.c.parcel)
+    .join(route_shipment, _latest)
+    .join(route_stop, route_stop.c.stop == route_shipment.c.stop)
 )
 
 
@@ -209,9 +222,12 @@ def parcels_page(conn: Connection, filters: ParcelFilters, cursor: str | None = 
 def _wanted(conn: Connection, filters: ParcelFilters) -> Iterator[ColumnElement[bool]]:
     if filters.status is not None:
         yield _row.status == filters.status.value
-    for column, text in ((_row.step, filters.step), (_row.seen_place, filters.place), (_row.route, filters.route)):
+    for column, text in ((_row.step, filters.step), (_row.seen_place, filters.place)):
         if text:
             yield column == text
+    if filters.route:
+        # By the few parcels of a route, not by the route of each parcel.
+        yield _row.parcel.in_(_planned.where(route_stop.c.route == filters.route))
     if filters.since_ms is not None:
         yield _row.known_ms >= filters.since_ms
     if filters.q.strip():
@@ -241,6 +257,8 @@ def _view(row: RowMapping) -> ParcelView:
         stepped=_when(row, "step") if row["step"] else None,
         seen=_when(row, "seen"),
         withheld=fields_in(row["withheld"]),
+        route=row["route"] or "",
+        stop=row["stop"] or "",
         **{name: row[name] for name in _AS_STORED},
     )
 

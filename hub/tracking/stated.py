@@ -99,7 +99,7 @@ def _proof_row(known: LedgerFact, proof: Proof, parcel: str, deed: Deed) -> Row:
 
 
 def correction_rows(known: LedgerFact) -> list[Row]:
-    """One row for each fact that a decision `correct`, or a device for its own scan, takes back.
+    """One row for each fact that a decision `correct`, or a device for its own scan, takes back; without its corrected time.
 
     Raises:
         ProjectionError: the step that it names is none.
@@ -116,20 +116,13 @@ def correction_rows(known: LedgerFact) -> list[Row]:
         raise ProjectionError(known.fact_id, f"a correction names the step {step!r}; expected one of {', '.join(Deed)}")
     return [
         {
+            **stamp_columns(known),
             "fact_id": known.fact_id,
             "target": target,
             "parcel": parcel,
             "step": step,
-            # Dated by whoever decided; what counts after a correction does not hang on when it was made.
-            "happened_ms": fact.at_ms,
-            "known_ms": known.received_ms,
-            "device": fact.device,
             "incarnation": fact.incarnation,
             "ord": fact.ord,
-            "boot": fact.boot,
-            "at_ms": fact.at_ms,
-            "mono_ms": fact.mono_ms,
-            "clock": fact.clock.value,
             "who": decision.who,
             "why": decision.why,
         }

@@ -49,26 +49,26 @@ class CustodyEventRow(DatedRow, table=True):
     """Names of the fields that the fact told and that are withheld now (`hub.archive.redaction`)."""
 
 
-class CustodyCorrectionRow(SQLModel, table=True):
-    """What a person at the hub corrected: the target no longer counts, and `step` holds instead where one is given."""
+class CustodyCorrectionRow(DatedRow, table=True):
+    """What a person corrected: the target no longer counts, and `step` holds instead where one is given.
+
+    A target that is a correction itself is undone: what that took back counts again.
+    """
 
     __tablename__ = "custody_correction"
-    __table_args__ = (Index("ix_custody_correction_target", "target"), WITHOUT_ROWID)
+    __table_args__ = (
+        Index("ix_custody_correction_target", "target"),
+        Index("ix_custody_correction_boot", "boot", "device"),
+        WITHOUT_ROWID,
+    )
 
     fact_id: bytes = Field(primary_key=True)
     target: bytes = Field(primary_key=True)
     parcel: str = Field(default="", max_length=256)
     """The one parcel of the target that is meant; empty for all of them."""
     step: str = ""
-    happened_ms: int
-    known_ms: int
-    device: str
     incarnation: bytes
     ord: int
-    boot: bytes
-    at_ms: int
-    mono_ms: int
-    clock: str = Field(max_length=8)
     who: str
     why: str
 
@@ -108,8 +108,6 @@ class ParcelRow(SQLModel, table=True):
     verdict: str = ""
     cold_verdict: str = ""
     cold_budget_s: int | None = None
-    route: str = Field(default="", index=True)
-    """Empty until a plan puts the parcel on a route."""
     recipient: str = ""
     withheld: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
     """`recipient`, `fix`: told once, and withheld now."""

@@ -268,8 +268,12 @@ def _shifts_of_scans(conn: Connection, scans: set[bytes]) -> dict[bytes, int]:
     rows = conn.execute(
         select(told.fact_id, (told.happened_ms - told.at_ms).label("shift_ms")).where(told.fact_id.in_(scans))
     )
-    corrections = conn.scalars(select(put_right.fact_id).where(put_right.target.in_(scans)))
-    return {**{row.fact_id: row.shift_ms for row in rows}, **dict.fromkeys(corrections, 0)}
+    corrections = conn.execute(
+        select(put_right.fact_id, (put_right.happened_ms - put_right.at_ms).label("shift_ms")).where(
+            put_right.target.in_(scans)
+        )
+    )
+    return {row.fact_id: row.shift_ms for row in (*rows, *corrections)}
 
 
 def _incomplete(missing: Iterable[Missing]) -> tuple[MissingPart, ...]:

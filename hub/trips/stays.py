@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from hub.tracking.custody import UNDOES_DELIVERED, CustodyEvent, Deed, EventKind, in_order
+from hub.tracking.custody import UNDOES_DELIVERED, CustodyEvent, Deed, EventKind, in_order, taken_back
 
 PUTS_ABOARD: Final = frozenset({Deed.LOADED, Deed.DEPARTED, Deed.OUT_FOR_DELIVERY, Deed.PICKED_UP})
 LAYS_DOWN: Final = frozenset({Deed.RECEIVED, Deed.ARRIVED, Deed.COUNTED, Deed.RETURNED})
@@ -88,7 +88,7 @@ def stays_of(events: Collection[CustodyEvent]) -> list[Stay]:
 
 def _that_count(events: Collection[CustodyEvent]) -> list[CustodyEvent]:
     """What happened, in order, corrections in the place of what they correct."""
-    corrected = {target for event in events for target in event.targets}
+    corrected = taken_back((event.fact_id, target) for event in events for target in event.targets)
     stated = {event.fact_id: event for event in events if event.kind is not EventKind.CORRECTION}
     held = sorted((e for e in events if e.fact_id not in corrected and e.deed is not None), key=in_order)
     # By the fact that they speak of, so that of several corrections of one fact the latest counts.

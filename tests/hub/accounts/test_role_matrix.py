@@ -44,6 +44,8 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/devices/{device_id}/track
         GET /api/v1/positions
         GET /api/v1/shipments
+        GET /api/v1/shipments/undone
+        GET /api/v1/shipments/{shipment_id}
         GET /api/v1/vehicles
         GET /api/v1/routes
         GET /api/v1/routes/{route_id}
@@ -103,6 +105,9 @@ MATRIX: dict[frozenset[Role], str] = {
         POST /tracking/{segment}/corrections
         POST /api/v1/shipments
         POST /api/v1/shipments/{shipment_id}/cancel
+        POST /api/v1/shipments/again
+        POST /api/v1/deliveries/{delivery_id}/corrections
+        POST /api/v1/deliveries/{delivery_id}/restore
         PUT /api/v1/vehicles/{vehicle_id}
         POST /api/v1/routes
         PATCH /api/v1/routes/{route_id}

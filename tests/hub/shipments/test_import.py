@@ -55,7 +55,15 @@ def test_the_same_reference_again_is_unchanged_or_changes_its_shipment(desk: Dis
     assert rows(desk) == 2
     [listed] = desk.ask("GET", "/shipments?q=R00002")["items"]
     assert listed["notes"] == "Ring twice"
-    assert changes(desk, "shipment.change") == [("R00002", '{"notes":""}', '{"notes":"Ring twice"}')]
+    desk.ships(order(2, notes="Ring twice", service="express"))
+    assert changes(desk, "shipment.change")[1] == ("R00002", '{"service":"standard"}', '{"service":"express"}')
+
+
+def test_the_audit_trail_is_for_ever_so_it_tells_nothing_of_people(desk: Dispatch) -> None:
+    desk.ships(order(2))
+    desk.ships(order(2, notes="Ring twice", phone="+86 21 5555", consignee="Frau Sommer", weight_kg=3))
+    [(_, old, new)] = changes(desk, "shipment.change")
+    assert (old, new) == ('{"weight_g":2000}', '{"weight_g":3000,"personal":["consignee","notes","phone"]}')
 
 
 def test_a_parcel_belongs_to_one_shipment(desk: Dispatch) -> None:
