@@ -240,18 +240,19 @@ class _Part:
         self._journal.unlink(missing_ok=True)
 
 
-def came_so_far(data: Path, digest: bytes) -> tuple[int, int] | None:
+def came_so_far(data: Path, digest: bytes, device: str) -> tuple[int, int] | None:
     """Of an attachment on its way: how many of its bytes came, and how many it has; None where nobody began to send it.
 
     Args:
         data: the hub's data folder.
         digest: names the attachment.
+        device: whose upload counts where several send it; what others say of its size may be anything.
     """
     incoming = data / FOLDER / "incoming"
-    for path in incoming.glob(f"*.{digest.hex()}.*.part"):
-        device, _, size = path.name.removesuffix(".part").split(".")
+    parts = [path.name.removesuffix(".part").split(".") for path in incoming.glob(f"*.{digest.hex()}.*.part")]
+    for whose, _name, size in sorted(parts, key=lambda part: part[0] != device):
         # Written by another thread: what is gone between the two looks has come, or begins anew.
         with suppress(OSError):
-            missing = _Part(incoming, device, digest, int(size)).missing()
+            missing = _Part(incoming, whose, digest, int(size)).missing()
             return int(size) - sum(end - start for start, end in missing), int(size)
     return None

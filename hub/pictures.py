@@ -12,7 +12,7 @@ from contract.picture import HEAD_BYTES, Picture, picture_of
 from contract.signature import MAX_SIGNATURE_BYTES, Signature, decode_signature
 
 SIGNATURE_TYPE: Final = "image/vnd.holdfast.signature+json"
-"""Strokes of a pen (`contract.signature`). `image`, because they are kept and erased as photos are."""
+"""Strokes of a pen (`contract.signature`); `image`, because pages draw it."""
 
 
 def signature_in(path: Path) -> Signature | None:

@@ -66,10 +66,11 @@ class Finding(Struct, frozen=True):
 def pictures_of(conn: Connection, folder: Path, proof: ProofView) -> tuple[Picture, ...]:
     """Pictures of a proof, the signature first."""
     named = [(proof.signature, True)] if proof.signature else []
-    return tuple(_picture(conn, folder, digest, sign) for digest, sign in [*named, *((d, False) for d in proof.photos)])
+    named += [(digest, False) for digest in proof.photos]
+    return tuple(_picture(conn, folder, proof.device, digest, sign) for digest, sign in named)
 
 
-def _picture(conn: Connection, folder: Path, digest: bytes, signature: bool) -> Picture:
+def _picture(conn: Connection, folder: Path, device: str, digest: bytes, signature: bool) -> Picture:
     b, e = t.blob.c, erased_blob.c
     row = conn.execute(select(b.size, b.media_type).where(b.sha256 == digest)).first()
     if row is not None:
@@ -77,7 +78,7 @@ def _picture(conn: Connection, folder: Path, digest: bytes, signature: bool) -> 
     gone = conn.execute(select(e.size).where(e.sha256 == digest)).scalar()
     if gone is not None:
         return Picture(digest, signature, PictureState.ERASED, size=gone)
-    came = came_so_far(folder, digest)
+    came = came_so_far(folder, digest, device)
     if came is None:
         return Picture(digest, signature, PictureState.PENDING)
     return Picture(digest, signature, PictureState.COMING, came=came[0], size=came[1])
