@@ -12,9 +12,11 @@ from sqlalchemy import Connection, select, update
 
 from contract.limits import DOCUMENT_PART_BYTES, MAX_DOCUMENT_PARTS
 from contract.messages import Document, DocumentVersion
+from contract.route import ROUTE_DOCUMENT
 from hub import tables as t
 from hub.errors import Refused
 from hub.ledger import statements
+from hub.routes.tables import route
 
 
 def put_document(tx: Connection, device: str, kind: str, data: bytes, *, now_ms: int) -> int:
@@ -71,6 +73,10 @@ class DocumentPacer:
                 version = _version_after(held_version, now_ms)
                 row = (c.device == device, c.kind == kind)
                 tx.execute(update(t.device_document).where(*row).values(version=version))
+                if kind == ROUTE_DOCUMENT:
+                    # Its route says which version the device has.
+                    of = (route.c.device == device, route.c.version == known)
+                    tx.execute(update(route).where(*of).values(version=version))
             sent, not_before_ms = self._sent.get((device, kind), (-1, 0))
             if version <= held_version or (sent == version and now_ms < not_before_ms):
                 continue

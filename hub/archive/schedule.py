@@ -14,6 +14,7 @@ from hub.archive.terms import FOR_EVER, Terms
 from hub.archive.withholding import note_term, withhold_personal
 from hub.centre import Centre
 from hub.errors import HubError
+from hub.shipments.withholding import withhold_orders
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -46,6 +47,11 @@ def withhold_older(centre: Centre, keep_days: int) -> Iterator[int]:
     return withhold_personal(centre.db, centre.age_ms() - keep_days * DAY_MS, centre.now_ms())
 
 
+def withhold_older_orders(centre: Centre, keep_days: int) -> Iterator[int]:
+    """Withhold what shipments and stops tell of people that were done for longer than this; step by step, how many."""
+    return withhold_orders(centre.db, centre.age_ms() - keep_days * DAY_MS, centre.now_ms())
+
+
 def _steps(centre: Centre, terms: Terms) -> Iterator[None]:
     """All that is to be done now, piece by piece."""
     if terms.photos is not None and (erased := erase_older(centre, terms.photos)):
@@ -55,6 +61,11 @@ def _steps(centre: Centre, terms: Terms) -> Iterator[None]:
     for count in () if terms.personal is None else withhold_older(centre, terms.personal):
         if count:
             log.info("personal data withheld", facts=count)
+        yield
+    # Behind the facts: what holds a proof holds its shipment.
+    for count in () if terms.personal is None else withhold_older_orders(centre, terms.personal):
+        if count:
+            log.info("personal data withheld", shipments_and_stops=count)
         yield
     for made in () if terms.facts is None else archive_older(centre, terms.facts):
         log.info("old facts archived", file=made.name, facts=made.facts, bytes=made.bytes)

@@ -18,9 +18,12 @@ from hub.ahead import Ahead
 from hub.coldchain.means import Mean, means, telling
 from hub.context import Hub, Reader
 from hub.pages.photos import shown_by
-from hub.pages.route_words import REASONS, said
+from hub.pages.route_words import OUTCOMES, REASONS, STATUSES, said
 from hub.pages.ways import VERDICTS, WHY_MISSING, chart_of, held_at, sentence_of
 from hub.problems import BadRequest, NotFound
+from hub.routes.again import visits_of
+from hub.routes.queries import RouteView, find_route, list_routes, vehicles
+from hub.routes.vehicles import today
 from hub.tables import device
 from hub.tracking.correcting import CorrectionUnusable, correction_of
 from hub.tracking.custody import Deed, ParcelStatus
@@ -48,6 +51,7 @@ PARCEL_PREFIX: Final = "/tracking/"
 SINCE_H: Final = (1, 24, 7 * 24)
 MAX_PLACES: Final = 500
 """Offered while a place is typed; more are no help."""
+MAX_ROUTES: Final = 200
 FACT_HEX: Final = 64
 
 Text = Annotated[str, Query(max_length=256)]
@@ -64,6 +68,7 @@ def tracking_page(
     status: Annotated[str, Query(max_length=32)] = "",
     step: Annotated[str, Query(max_length=32)] = "",
     place: Text = "",
+    route: Text = "",
     since: Annotated[int | None, Query(ge=1, le=24 * 366, description="Known within so many hours.")] = None,
     scan: Annotated[bool, Query(description="A scanner sent this: open the parcel when there is just one.")] = False,
     cursor: Annotated[str, Query(max_length=1024)] = "",
@@ -74,9 +79,10 @@ def tracking_page(
         status=_one_of(ParcelStatus, "status", status),
         step=_one_of(Deed, "step", step) or "",
         place=place.strip(),
+        route=route.strip(),
         since_ms=None if since is None else hub.now_ms() - since * 3_600_000,
     )
-    narrowed = bool(status or step or wanted.place or since or cursor)
+    narrowed = bool(status or step or wanted.place or wanted.route or since or cursor)
     if wanted.q and not narrowed and (meant := _meant(reader, wanted.q, scan=scan)):
         return RedirectResponse(PARCEL_PREFIX + escape_id(meant), HTTPStatus.SEE_OTHER)
     try:
@@ -100,6 +106,8 @@ def tracking_page(
         status=status,
         step=step,
         place=wanted.place,
+        route=wanted.route,
+        routes=_routes(reader, wanted.route, hub.now_ms()),
         since=since,
         narrowed=narrowed or bool(wanted.q),
         first=not cursor,
@@ -125,6 +133,13 @@ def _meant(reader: Connection, q: str, *, scan: bool) -> str | None:
     if not (scan or identity.serialised):
         return None
     return identity.key if parcel(reader, identity.key) is not None else None
+
+
+def _routes(reader: Connection, chosen: str, now_ms: int) -> list[RouteView]:
+    """Those of today, and the chosen one."""
+    there = list_routes(reader, day=today(next(iter(vehicles(reader)), None), now_ms), limit=MAX_ROUTES)
+    other = find_route(reader, chosen) if chosen and all(one.id != chosen for one in there) else None
+    return [*([other] if other else []), *there]
 
 
 def _places(reader: Connection) -> list[str]:
@@ -201,6 +216,9 @@ def _page(
         code,
         row=row,
         events=events,
+        visits=visits_of(reader, key),
+        statuses=STATUSES,
+        outcomes=OUTCOMES,
         then={event.fact_id: held_at(told.readings, event.happened.at_ms) for event in events} if told else {},
         corrections=_corrections(events),
         shown=shown_by(reader, events),

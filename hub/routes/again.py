@@ -24,13 +24,13 @@ from hub.routes.tables import route, route_shipment, route_stop
 from hub.routes.vehicles import read_day, zone_of
 from hub.shipments.order import Item
 from hub.shipments.queries import ShipmentView, find_shipments
-from hub.shipments.tables import shipment
+from hub.shipments.tables import shipment, shipment_parcel
 from hub.timeline import chunks, epoch_ms
 
 OFFERED_DAYS: Final = 30
 """What nobody decided for a month is asked about elsewhere: its shipper has."""
 MAX_OFFERED: Final = 1_000
-_s, _st, _rs, _r = shipment.c, route_stop.c, route_shipment.c, route.c
+_s, _p, _st, _rs, _r = shipment.c, shipment_parcel.c, route_stop.c, route_shipment.c, route.c
 
 
 class Undone(Struct, frozen=True):
@@ -140,8 +140,8 @@ def plan_again(
         merged = merge(due)
         made = dict(zip(add_stops(tx, merged, day, given), merged, strict=True))
         for view in views.values():
-            told = {"at_ms": now_ms, "who": who, "action": "shipment.again", "subject": view.order.reference}
-            audit(tx, **told, old=stops[view.stop].day, new=day, why=why)
+            name, before = view.order.reference, stops[view.stop].day
+            audit(tx, at_ms=now_ms, who=who, action="shipment.again", subject=name, old=before, new=day, why=why)
         return {one.id: key for key, several in made.items() for one in several.shipments}
 
 
@@ -206,3 +206,9 @@ def attempts_of(conn: Connection, number: int) -> list[Attempt]:
     cancelled = frozenset(stop.stop for stop in stops.values() if stop.cancelled_ms is not None)
     outcomes = outcomes_of(conn, stops, cancelled)
     return [Attempt(row.attempt, stops[row.stop], outcomes[row.stop], given_before(row.given)) for row in rows]
+
+
+def visits_of(conn: Connection, parcel: str) -> list[Attempt]:
+    """The stops where a parcel is, or was, to be handed over, in order; none where no shipment has it."""
+    number = conn.execute(select(_p.shipment).where(_p.parcel == parcel)).scalar()
+    return [] if number is None else [one for one in attempts_of(conn, number) if parcel not in one.given_before]

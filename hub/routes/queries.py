@@ -217,7 +217,7 @@ def cancelled_of(stops: Iterable[StopView]) -> frozenset[str]:
 
 
 def _stops(conn: Connection, rows: Sequence[Row[Any]]) -> list[StopView]:
-    made_for: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    made_for: defaultdict[str, list[Any]] = defaultdict(list)
     query = select(_rs.shipment, _rs.stop, _rs.attempt, _rs.given).order_by(_rs.shipment)
     for some in chunks([row.stop for row in rows]):
         for row in conn.execute(query.where(_rs.stop.in_(some))):

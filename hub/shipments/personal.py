@@ -21,6 +21,8 @@ class PersonalField(StrEnum):
     """Coordinates."""
 
 
+NOTHING: Final = "-"
+"""In the column `withheld` of a row that is over and told nothing."""
 SHIPMENT_COLUMNS: Final[Mapping[PersonalField, tuple[str, ...]]] = {
     PersonalField.CONSIGNEE: ("consignee",),
     PersonalField.ADDRESS: ("address",),
@@ -39,14 +41,14 @@ ORDER_FIELDS: Final = frozenset(name for names in SHIPMENT_COLUMNS.values() for 
 @cache
 def withheld_fields(text: str) -> tuple[PersonalField, ...]:
     """The fields that a row names."""
-    return tuple(map(PersonalField, text.split()))
+    return tuple(PersonalField(name) for name in text.split() if name != NOTHING)
 
 
 def emptied(row: Mapping[str, Any], columns: Mapping[PersonalField, tuple[str, ...]]) -> dict[str, Any]:
     """What of a row is empty once it is withheld, with the fields that said something."""
     told = [field for field, names in columns.items() if any(row[name] not in (None, "") for name in names)]
     empty = {name: None if name.endswith("_e7") else "" for names in columns.values() for name in names}
-    return {**empty, "withheld": " ".join(told)}
+    return {**empty, "withheld": " ".join(told) or NOTHING}
 
 
 def impersonal(order: Order) -> Order:

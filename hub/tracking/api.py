@@ -15,6 +15,8 @@ from hub.ahead import Ahead
 from hub.archive.redaction import Personal
 from hub.context import Hub, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
+from hub.routes.again import visits_of
+from hub.routes.again_api import AttemptItem
 from hub.timeline import TimeSource, epoch_ms
 from hub.tracking.correcting import MAX_TARGETS, CorrectionUnusable, correction_of
 from hub.tracking.custody import Deed, ParcelStatus
@@ -180,8 +182,11 @@ class ParcelItem(BaseModel):
 
 
 class ParcelDetail(ParcelItem):
-    """One parcel, and the hub's clock to tell its freshness by."""
+    """One parcel, where it is to be handed over, and the hub's clock to tell its freshness by."""
 
+    visits: list[AttemptItem] = Field(
+        description="Its stops in order, attempts before too; empty: nobody ordered it here."
+    )
     now: datetime
 
 
@@ -293,7 +298,9 @@ def get_parcel(reader: Reader, hub: Hub, parcel_id: str) -> ParcelDetail:
     if view is None:
         raise NotFound("parcel", key)
     cold = cold_now(reader, [key]).get(key)
-    return ParcelDetail.model_validate({**ParcelItem.fields_of(view, hub.ahead, cold), "now": utc(hub.now_ms())})
+    visits = [AttemptItem.of(one) for one in visits_of(reader, key)]
+    told = {**ParcelItem.fields_of(view, hub.ahead, cold), "visits": visits, "now": utc(hub.now_ms())}
+    return ParcelDetail.model_validate(told)
 
 
 @router.get("/parcels/{parcel_id}/events", summary="The chain of custody of a parcel")

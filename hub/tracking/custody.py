@@ -168,13 +168,16 @@ def fold_parcel(events: Collection[CustodyEvent]) -> ParcelState:
         ValueError: there is no scan and no proof among them.
     """
     ordered = sorted(events, key=in_order)
-    corrected = taken_back((event.fact_id, target) for event in ordered for target in event.targets)
-    holds = [event for event in ordered if event.fact_id not in corrected] if corrected else ordered
-    step, ignored = _hold(holds)
     stated = [event for event in ordered if event.kind is not EventKind.CORRECTION]
     if not stated:
         raise ValueError("a parcel needs at least one scan or proof")
-    valid = [event for event in holds if event.kind is not EventKind.CORRECTION]
+    corrected: dict[bytes, bytes] = {}
+    holds = valid = stated
+    if len(stated) < len(ordered):
+        corrected = taken_back((event.fact_id, target) for event in ordered for target in event.targets)
+        holds = [event for event in ordered if event.fact_id not in corrected]
+        valid = [event for event in stated if event.fact_id not in corrected]
+    step, ignored = _hold(holds)
     fixed: CustodyEvent | None = None
     verdict = cold_verdict = ""
     cold_budget_s: int | None = None

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from hub.archive.redaction import fields_in, listed
 from hub.ledger import statements
 from hub.projector import Change, LedgerFact
-from hub.rows import write
+from hub.rows import read_among, write
 from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, redate
 from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fold_parcel
 from hub.tracking.stated import correction_rows, custody_rows, term_rows
@@ -132,7 +132,7 @@ def _refold(tx: Connection, names: Sequence[str]) -> None:
 def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[CustodyEvent]]:
     """All events of these parcels, corrections included, in no order."""
     found: defaultdict[str, list[CustodyEvent]] = defaultdict(list)
-    for row in reader.execute(_EVENTS_OF, {"names": names}).all():
+    for row in read_among(reader, _EVENTS_OF, names):
         found[row[0]].append(_custody_event(row))
     for name, correction in _corrections_of(reader, names):
         found[name].append(correction)
@@ -149,7 +149,7 @@ def _corrections_of(reader: Connection, names: Sequence[str]) -> Iterable[tuple[
     targets: defaultdict[tuple[str, bytes], list[bytes]] = defaultdict(list)
     of: defaultdict[bytes, set[str]] = defaultdict(set)
     rows = {}
-    for row in reader.execute(_CORRECTIONS_OF, {"names": names}).all():
+    for row in read_among(reader, _CORRECTIONS_OF, names):
         targets[row.of, row.fact_id].append(row.target)
         rows[row.of, row.fact_id] = row
         of[row.fact_id].add(row.of)

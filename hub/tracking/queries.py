@@ -21,6 +21,7 @@ from hub.tracking.stated import search_text
 from hub.tracking.tables import custody_correction, custody_event, parcel_term
 from hub.tracking.tables import parcel as parcel_table
 from hub.tracking.typed import as_scanned
+from hub.tracking.undoing import undoing
 
 MAX_PAGE: Final = 500
 LAST_CHARACTER: Final = "\U0010ffff"
@@ -293,8 +294,9 @@ def _stored_events(conn: Connection, key: str) -> Iterator[Mapping[str, Any]]:
     for row in conn.execute(select(custody_event).where(event.parcel == key)).mappings():
         yield {**row}
     targets = select(event.fact_id).where(event.parcel == key)
-    for row in conn.execute(select(custody_correction).where(correction.target.in_(targets))).mappings():
-        yield {**row, "reason": row["why"]}
+    rows = conn.execute(select(custody_correction).where(correction.target.in_(targets))).all()
+    for row in (*rows, *undoing(conn, {row.fact_id for row in rows})):
+        yield {**row._asdict(), "reason": row.why}
 
 
 def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState, rescan_of: bytes | None) -> EventView:

@@ -17,6 +17,7 @@ SPEAKERS: Final = ("t", "words")
 SPEAKING: Final = (
     "hub/accounts/passwords.py",
     "hub/accounts/service.py",
+    "hub/deliveries/correcting.py",
     "hub/notices/finding.py",
     "hub/notices/letter.py",
     "hub/pages/",
