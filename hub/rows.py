@@ -4,12 +4,13 @@ They are declared in Core, rendered once, and run by the driver. Nothing is lost
 integers, text and bytes, which drivers take as they are. The engine must use positional parameters, as SQLite's does.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select
+from sqlalchemy import Row as SqlRow
 
 STATEMENTS: Final = 256
 """Rendered ones that are remembered; the hub has some fifty."""
@@ -42,6 +43,28 @@ def read(tx: Connection, statement: Select[*tuple[Any, ...]], **values: object) 
     sql, places, constants = _asked(statement, tx.dialect)
     parameters = {**constants, **values}
     return tx.exec_driver_sql(sql, tuple(parameters[place] for place in places))
+
+
+def read_among(
+    tx: Connection, statement: Select[*tuple[Any, ...]], names: Sequence[str]
+) -> Sequence[SqlRow[*tuple[Any, ...]]]:
+    """Run a query that is built once and kept, whose one open parameter is a list, `bindparam("names", expanding=True)`."""
+    if not names:
+        return []
+    # Rendered for few lengths; who is named twice is found once.
+    length = 1 << (len(names) - 1).bit_length()
+    sql, before, after = _listed(statement, tx.dialect, length)
+    return tx.exec_driver_sql(sql, (*before, *names, *names[-1:] * (length - len(names)), *after)).all()
+
+
+@lru_cache(STATEMENTS)
+def _listed(
+    statement: Select[*tuple[Any, ...]], dialect: Dialect, length: int
+) -> tuple[str, Sequence[object], Sequence[object]]:
+    told = statement.compile(dialect=dialect).construct_expanded_state({"names": [""] * length})
+    values = [told.parameters[place] for place in told.positiontup or ()]
+    first = (told.positiontup or []).index(told.parameter_expansion["names"][0])
+    return told.statement, values[:first], values[first + length :]
 
 
 @lru_cache(STATEMENTS)

@@ -8,16 +8,18 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, bindparam, delete, select
 
 from hub.ledger import statements
-from hub.rows import read, write
+from hub.rows import read, read_among, write
 from hub.tracking.custody import CustodyEvent
-from hub.trips.runs import Load, Run, runs_of, until_ms
+from hub.trips.runs import Load, Run, runs_of
 from hub.trips.stays import Stay, stays_of
 from hub.trips.tables import stay, trip
 
 Row = dict[str, Any]
 
 _stay, _trip = stay.c, trip.c
-_STORED: Final = select(stay).where(_stay.parcel.in_(bindparam("names", expanding=True)))
+_STORED: Final = select(_stay.parcel, *(_stay[name] for name in Stay.__struct_fields__)).where(
+    _stay.parcel.in_(bindparam("names", expanding=True))
+)
 _FORGET_STAY: Final = delete(stay).where(
     _stay.parcel == bindparam("old_parcel"), _stay.opened_by == bindparam("old_opened_by")
 )
@@ -38,7 +40,7 @@ _LOADS: Final = select(
 )
 
 
-class Stretch(Struct, frozen=True):
+class Stretch(Struct, frozen=True, gc=False):
     """Some time of a vehicle."""
 
     from_ms: int
@@ -52,24 +54,23 @@ class Stretch(Struct, frozen=True):
 
 def retell(tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names: Sequence[str]) -> None:
     """Tell the stays of these parcels anew, and the trips of all vehicles whose loads that changes."""
-    rows = {(row["parcel"], row["opened_by"]): row for name in names for row in _rows(name, stays_of(events[name]))}
-    stored = {(row["parcel"], row["opened_by"]): dict(row) for row in tx.execute(_STORED, {"names": names}).mappings()}
-    gone = [row for key, row in stored.items() if rows.get(key) != row]
-    fresh = [row for key, row in rows.items() if stored.get(key) != row]
-    write(tx, _FORGET_STAY, [{f"old_{key}": row[key] for key in ("parcel", "opened_by")} for row in gone])
-    write(tx, statements.sole(stay), fresh)
+    told = {(name, one.opened_by): one for name in names for one in stays_of(events[name])}
+    stored = {(name, opened_by): Stay(opened_by, *row) for name, opened_by, *row in read_among(tx, _STORED, names)}
+    fresh = {key: one for key, one in told.items() if stored.get(key) != one}
+    gone = stored.keys() - told.keys()
+    write(tx, _FORGET_STAY, [{"old_parcel": parcel, "old_opened_by": opened_by} for parcel, opened_by in gone])
+    write(tx, statements.latest(tx.dialect.name, stay), [_stay_row(parcel, one) for (parcel, _), one in fresh.items()])
     changed: defaultdict[str, list[Stretch]] = defaultdict(list)
-    for row in (*gone, *fresh):
-        if row["aboard"]:
-            changed[row["device"]].append(Stretch(row["from_ms"], row["until_ms"]))
+    for one in (*fresh.values(), *(one for key, one in stored.items() if key in gone or key in fresh)):
+        if one.aboard:
+            changed[one.device].append(Stretch(one.from_ms, one.until_ms))
     for device in sorted(changed):
         first, *others = changed[device]
         _retell_trips(tx, device, first.with_(others))
 
 
-def _rows(parcel: str, stays: Iterable[Stay]) -> Iterable[Row]:
-    for told in stays:
-        yield {"parcel": parcel, **structs.asdict(told), "until_ms": until_ms(told.from_ms, told.to_ms)}
+def _stay_row(parcel: str, told: Stay) -> Row:
+    return {"parcel": parcel, **structs.asdict(told), "until_ms": told.until_ms}
 
 
 def _retell_trips(tx: Connection, device: str, changed: Stretch) -> None:

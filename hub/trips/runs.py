@@ -12,7 +12,7 @@ ID_CHARS: Final = 32
 """128 bits of the identity of a fact."""
 
 
-class Load(Struct, frozen=True, order=True):
+class Load(Struct, frozen=True, order=True, gc=False):
     """One parcel on board, in the order of loading."""
 
     from_ms: int

@@ -16,12 +16,13 @@ from typing import Final
 from msgspec import Struct, structs
 
 from hub.tracking.custody import UNDOES_DELIVERED, CustodyEvent, Deed, EventKind, in_order, taken_back
+from hub.trips.runs import until_ms
 
 PUTS_ABOARD: Final = frozenset({Deed.LOADED, Deed.DEPARTED, Deed.OUT_FOR_DELIVERY, Deed.PICKED_UP})
 LAYS_DOWN: Final = frozenset({Deed.RECEIVED, Deed.ARRIVED, Deed.COUNTED, Deed.RETURNED})
 
 
-class Stay(Struct, frozen=True):
+class Stay(Struct, frozen=True, gc=False):
     """One stretch of a parcel's way; fields as in `hub.trips.tables.StayRow`."""
 
     opened_by: bytes
@@ -36,18 +37,23 @@ class Stay(Struct, frozen=True):
     closed_step: str = ""
     closed_known_ms: int | None = None
 
+    @property
+    def until_ms(self) -> int:
+        """Its end, or how long it counts while none is known."""
+        return until_ms(self.from_ms, self.to_ms)
+
     def ended_by(self, event: CustodyEvent) -> "Stay":
         """The same with its end."""
         return structs.replace(
             self,
             to_ms=event.happened_ms,
             closed_by=event.fact_id,
-            closed_step=event.deed or "",
+            closed_step=event.deed.value if event.deed else "",
             closed_known_ms=event.known_ms,
         )
 
 
-class Where(Struct, frozen=True):
+class Where(Struct, frozen=True, gc=False):
     """On board of a device, or at a place."""
 
     device: str
@@ -81,13 +87,21 @@ def stays_of(events: Collection[CustodyEvent]) -> list[Stay]:
             continue
         done += [stay.ended_by(event)] if stay else []
         stay = Stay(
-            event.fact_id, deed or "", where.device, where.place, where.aboard, event.happened_ms, event.known_ms
+            opened_by=event.fact_id,
+            opened_step=deed.value if deed else "",
+            device=where.device,
+            place=where.place,
+            aboard=where.aboard,
+            from_ms=event.happened_ms,
+            known_ms=event.known_ms,
         )
     return [*done, stay] if stay else done
 
 
 def _that_count(events: Collection[CustodyEvent]) -> list[CustodyEvent]:
     """What happened, in order, corrections in the place of what they correct."""
+    if not any(event.targets for event in events):
+        return sorted((event for event in events if event.deed is not None), key=in_order)
     corrected = taken_back((event.fact_id, target) for event in events for target in event.targets)
     stated = {event.fact_id: event for event in events if event.kind is not EventKind.CORRECTION}
     held = sorted((e for e in events if e.fact_id not in corrected and e.deed is not None), key=in_order)
