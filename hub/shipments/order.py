@@ -29,7 +29,11 @@ LISTED: Final = re.compile(r"[;|\n]")
 """Between several values in one field of a CSV file; codes and texts may hold commas and spaces."""
 _POSTCODE: Final = re.compile(r"(?<!\d)\d{5,6}(?!\d)")
 """Fewer digits are house numbers more often."""
-_HIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_HIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what stands beside them (Unicode Standard Annex 9, section 2)."""
+
+
+_ONE_LINE: Final = frozenset({"reference", "consignee", "shipper", "area", "phone"})
 
 
 class OrderKind(StrEnum):
@@ -138,6 +142,9 @@ class _Reader:
             return ""
         if not isinstance(got, str) or len(got) > most or _HIDDEN.search(got):
             self.refuse(field, got, f"a text of at most {most} characters without control characters")
+            return ""
+        if "\n" in got and field in _ONE_LINE:
+            self.refuse(field, got, "a text of one line; a quote before it may have taken in the lines behind")
             return ""
         return got
 
@@ -275,6 +282,10 @@ def _items(r: _Reader) -> Iterator[Item]:
         if not isinstance(code, str) or not isinstance(told, str) or len(told) > MAX_TEXT_CHARS:
             r.refuse("parcels", one, 'a code, or {"code": "...", "what": "..."}')
             continue
+        # Separators of GS1 and ISO 15434 are control characters, too.
+        if "\0" in code or _HIDDEN.search(told):
+            r.refuse("parcels", one, "a code without NUL, and a text without control characters")
+            continue
         data = code.strip().encode()
         if not 0 < len(data) <= MAX_CODE_BYTES:
             r.refuse("parcels", code, f"a code of 1 to {MAX_CODE_BYTES} bytes")
@@ -311,8 +322,8 @@ def _tasks(r: _Reader) -> Iterator[OrderTask]:
             r.refuse("tasks", one, "kind: what, where the kind is one of " + ", ".join(TaskKind))
             continue
         what, code = str(one.get("what", "")).strip(), str(one.get("parcel", "")).strip()
-        if len(what) > MAX_TEXT_CHARS or len(code.encode()) > MAX_CODE_BYTES:
-            r.refuse("tasks", what, f"a text of at most {MAX_TEXT_CHARS} characters")
+        if len(what) > MAX_TEXT_CHARS or _HIDDEN.search(what) or len(code.encode()) > MAX_CODE_BYTES:
+            r.refuse("tasks", what, f"a text of at most {MAX_TEXT_CHARS} characters without control characters")
             continue
         yield OrderTask(found, what, identify(code.encode()).key if code else "")
 

@@ -5,12 +5,14 @@ A line that cannot be used stops nothing: it is told with its number, and the ot
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from hub.errors import Refused
 from hub.shipments.order import FIELDS, Order, Unusable, Wrong, parse_order
@@ -18,8 +20,19 @@ from hub.shipments.order import FIELDS, Order, Unusable, Wrong, parse_order
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 MAX_ORDERS: Final = 50_000
 """Of one file: a minute's work; more is split, so that a mistake stays small."""
+MAX_LINES: Final = 20 * MAX_ORDERS
+"""Of CSV, those within quotes and the empty ones included."""
+MAX_VALUES: Final = 40 * MAX_ORDERS
+"""Of JSON: what the whole of it takes in memory is bounded before any of it is read."""
+MAX_NAMED: Final = 10
+"""Columns that are told to be unknown."""
 DELIMITERS: Final = ",;\t"
 _REST: Final = "more values than columns"
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_list: Final = msgspec.json.Decoder(list[Raw])
+_object: Final = msgspec.json.Decoder(dict[str, Raw])
+# Else csv stops at 128 KiB, in the middle of a file; a field too long is for whoever checks the order.
+csv.field_size_limit(MAX_FILE_BYTES)
 
 
 class BadLine(Struct, frozen=True):
@@ -51,10 +64,8 @@ def read_file(data: bytes, zone: ZoneInfo, *, as_json: bool) -> FileRead:
     first: dict[tuple[str, str], int] = {}
     parcels: dict[str, int] = {}
     for line, fields in lines:
-        if len(orders) + len(bad) >= MAX_ORDERS:
-            raise Refused(f"more than {MAX_ORDERS} orders in one file; send it in parts. Nothing was kept")
         try:
-            order = parse_order(fields, zone) if isinstance(fields, dict) else _no_order(fields)
+            order = _order(fields, zone)
             _refuse_repeated(line, order, first, parcels)
         except Unusable as error:
             reference = fields.get("reference") if isinstance(fields, dict) else ""
@@ -64,8 +75,12 @@ def read_file(data: bytes, zone: ZoneInfo, *, as_json: bool) -> FileRead:
     return FileRead(tuple(orders), tuple(bad))
 
 
-def _no_order(got: object) -> Order:
-    raise Unusable((Wrong("order", str(got)[:80], "an object with the keys " + ", ".join(FIELDS)),))
+def _order(fields: object, zone: ZoneInfo) -> Order:
+    if isinstance(fields, Unusable):
+        raise fields
+    if not isinstance(fields, dict):
+        raise Unusable((Wrong("order", str(fields)[:80], "an object with the keys " + ", ".join(FIELDS)),))
+    return parse_order(fields, zone)
 
 
 def _refuse_repeated(line: int, order: Order, first: dict[tuple[str, str], int], parcels: dict[str, int]) -> None:
@@ -81,16 +96,35 @@ def _refuse_repeated(line: int, order: Order, first: dict[tuple[str, str], int],
     parcels |= dict.fromkeys((item.parcel for item in order.items), line)
 
 
+def _refuse_many(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise Refused(f"more than {most} {what} in one file; send it in parts. Nothing was kept")
+
+
 def _json_lines(data: bytes) -> Iterator[tuple[int, object]]:
+    data = data.removeprefix(BOM_UTF8)
+    _refuse_many(sum(map(data.count, (b",", b"[", b"{"))), MAX_VALUES, "values")
+    wanted = 'expected a list of shipments, or {"shipments": [...]}'
     try:
-        told = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(f"not JSON: {error}; expected a list of shipments") from error
-    if isinstance(told, dict):
-        told = told.get("shipments", [told])
-    if not isinstance(told, list):
-        raise Refused('expected a list of shipments, or {"shipments": [...]}')
-    return iter(enumerate(told, start=1))
+        told = [Raw(data)]
+        if not data.lstrip().startswith(b"{"):
+            told = _list.decode(data)
+        elif (listed := _object.decode(data).get("shipments")) is not None:
+            told = _list.decode(listed)
+    except msgspec.ValidationError as error:
+        raise Refused(wanted) from error
+    except _UNREADABLE as error:
+        raise Refused(f"not JSON: {error}; {wanted}") from error
+    _refuse_many(len(told), MAX_ORDERS, "orders")
+    return ((number, _json_order(raw)) for number, raw in enumerate(told, start=1))
+
+
+def _json_order(raw: Raw) -> object:
+    """One order by itself: what cannot be read of it harms no other."""
+    try:
+        return msgspec.json.decode(raw)
+    except _UNREADABLE as error:
+        return Unusable((Wrong("order", bytes(raw)[:80].decode(errors="replace"), f"JSON in UTF-8; {error}"),))
 
 
 def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
@@ -99,6 +133,7 @@ def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
     except UnicodeDecodeError as error:
         at = data[: error.start].count(b"\n") + 1
         raise Refused(f"line {at} is not UTF-8; save the file as “CSV UTF-8”. Nothing was kept") from error
+    _refuse_many(text.count("\n"), MAX_LINES, "lines")
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -109,26 +144,35 @@ def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
     unknown = sorted({name for name in names if name not in FIELDS})
     missing = [name for name in ("reference", "consignee", "address") if name not in names]
     if unknown or missing or len(set(names)) != len(names):
-        told = f"unknown columns {', '.join(map(repr, unknown))}; " if unknown else ""
+        listed = ", ".join(repr(name[:80]) for name in unknown[:MAX_NAMED])
+        told = f"unknown columns {listed}{' ...' if len(unknown) > MAX_NAMED else ''}; " if unknown else ""
         told += f"columns {', '.join(missing)} are missing; " if missing else ""
         raise Refused(f"line 1: {told}expected column names, each once, out of {', '.join(FIELDS)}. Nothing was kept")
-    return _numbered(reader, names, reader.line_num + 1)
+    rows = list(islice(_rows(reader, reader.line_num + 1), MAX_ORDERS + 1))
+    _refuse_many(len(rows), MAX_ORDERS, "orders")
+    return ((line, row if isinstance(row, Unusable) else _named(names, row)) for line, row in rows)
 
 
-def _numbered(reader: Iterator[list[str]], names: list[str], line: int) -> Iterator[tuple[int, object]]:
+def _named(names: list[str], row: list[str]) -> dict[str, object]:
+    fields: dict[str, object] = dict(zip(names, row, strict=False))
+    if len(row) > len(names):
+        fields[_REST] = ", ".join(row[len(names) :])
+    return fields
+
+
+def _rows(reader: Iterator[list[str]], line: int) -> Iterator[tuple[int, list[str] | Unusable]]:
     """Rows with the line where each begins: a field in quotes may go over several."""
     while True:
+        row: list[str] | Unusable | None
         try:
             row = next(reader, None)
         except csv.Error as error:
-            # What follows belongs to no certain line any more.
-            yield line, {"reference": "", "line": str(error)}
-            return
+            # A quote without its other may have taken in lines that were good by themselves: they are told, too.
+            through = reader.line_num  # type: ignore[attr-defined]  # of a csv reader, whose class has no public name
+            got = f"line {line}" if through == line else f"lines {line} to {through}"
+            row = Unusable((Wrong("line", got, f"quotes in pairs, doubled within a field; {error}"),))
         if row is None:
             return
-        if any(value.strip() for value in row):
-            fields: dict[str, object] = dict(zip(names, row, strict=False))
-            if len(row) > len(names):
-                fields[_REST] = ", ".join(row[len(names) :])
-            yield line, fields
-        line = reader.line_num + 1  # type: ignore[attr-defined]  # of a csv reader, whose class has no public name
+        if isinstance(row, Unusable) or any(value.strip() for value in row):
+            yield line, row
+        line = reader.line_num + 1  # type: ignore[attr-defined]  # as above
