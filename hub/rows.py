@@ -6,6 +6,7 @@ integers, text and bytes, which drivers take as they are. The engine must use po
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ def read_among(
     # Rendered for few lengths; who is named twice is found once.
     length = 1 << (len(names) - 1).bit_length()
     sql, before, after = _listed(statement, tx.dialect, length)
-    return tx.exec_driver_sql(sql, (*before, *names, *names[-1:] * (length - len(names)), *after)).all()
+    return tx.exec_driver_sql(sql, (*before, *names, *repeat(names[-1], length - len(names)), *after)).all()
 
 
 @lru_cache(STATEMENTS)
