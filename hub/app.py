@@ -30,9 +30,11 @@ from hub.pages import (
     devices,
     display,
     excursions,
+    figures,
     home,
     login,
     photos,
+    route,
     routes,
     sensor,
     sensor_new,
@@ -43,8 +45,8 @@ from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
 from hub.problems import install_problems
 from hub.reports.api import reports_router
-from hub.routes import api as vehicle_api
 from hub.routes import again_api, route_api
+from hub.routes import api as vehicle_api
 from hub.shipments import api as shipments_api
 from hub.tracking import api as tracking_api
 from hub.trips import api as trips_api
@@ -134,7 +136,7 @@ def create_app(context: HubContext) -> FastAPI:
     app.include_router(trips_pages.router, include_in_schema=False)
     for router in (shipments_api.router, again_api.router, vehicle_api.router, route_api.router, deliveries_api.router):
         app.include_router(router)
-    for router in (shipments.router, routes.router, deliveries.router):
+    for router in (shipments.router, figures.router, routes.router, route.router, deliveries.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(map_api.router)
     app.include_router(map_page.router, include_in_schema=False)

@@ -66,6 +66,8 @@ def upload(
         now_ms = hub.now_ms()
         kept = keep_orders(tx, read, who=caller.name, now_ms=now_ms, source=name)
         routes = follow_shipments(tx, shipment_numbers(tx, kept.changed), now_ms)
+    # What waits is on no route, and boards count it.
+    hub.tell_routes(["", *routes])
     return _page(request, hub, caller, ShipmentFilters(), None, kept=kept, routes=routes)
 
 

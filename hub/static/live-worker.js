@@ -21,7 +21,7 @@ function open(after) {
     latest.clear();
     tell({ type: "refetch" });
   });
-  for (const topic of ["parcel", "sensor", "device", "incident", "excursion", "position", "delivery"]) {
+  for (const topic of ["parcel", "sensor", "device", "incident", "excursion", "position", "delivery", "route"]) {
     source.addEventListener(topic, (event) => {
       const message = { type: "change", topic, ...JSON.parse(event.data) };
       const name = `${topic} ${message.key}`;

@@ -95,6 +95,7 @@ const show = {
     }
   },
   parcel(key, value) {
+    document.dispatchEvent(new CustomEvent("parcel", { detail: key }));
     const rows = elements("parcel-row", key);
     for (const element of value ? elements("device", value.device) : []) hearFrom(element, value.contact_ms);
     for (const row of rows) {
@@ -123,6 +124,9 @@ const show = {
   delivery() {
     if (document.querySelector('[data-topics~="delivery"]')) refetchSoon();
   },
+  route() {
+    if (document.querySelector('[data-topics~="route"]')) refetchSoon();
+  },
   position(key, value) {
     if (value) document.dispatchEvent(new CustomEvent("position", { detail: { key, ...value } }));
   },
@@ -136,7 +140,7 @@ function count(key) {
 }
 
 let soon = null;
-function refetchSoon() {
+export function refetchSoon() {
   // Many pages hear of a gap at once; they ask one after the other.
   soon ??= setTimeout(() => { soon = null; refetch(); }, 300 + Math.random() * 1500);
 }
@@ -196,11 +200,15 @@ function exchange(fresh) {
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const other = fresh.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
     if (!other) continue;
+    // What a person moves just now stays in their hand.
+    if ("busy" in part.dataset) continue;
     const list = part.matches(".findings");
+    const focused = "keepsFocus" in part.dataset && part.contains(document.activeElement) ? document.activeElement.id : "";
     if (list && inUse(part) && !asked) {
       offer(told(part), told(other));
-    } else if (list || asked || !part.contains(document.activeElement)) {
-      part.innerHTML = other.innerHTML;
+    } else if (list || asked || focused || !part.contains(document.activeElement)) {
+      if (part.innerHTML !== other.innerHTML) part.innerHTML = other.innerHTML;
+      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
       if (list) offer([], []);
     }
     if ("due" in other.dataset) part.dataset.due = other.dataset.due;

@@ -58,6 +58,7 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/blobs/{sha256}
         GET /shipments
         GET /routes
+        GET /routes/figures
         GET /routes/{route_id}
         GET /deliveries
         GET /deliveries/{delivery_id}

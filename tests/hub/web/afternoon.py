@@ -101,3 +101,15 @@ def late_day(folder: Path) -> Iterator[Dispatch]:
         deliver(day, "van-2", good[:5], from_ms=NOW_MS - HOUR_MS, every_ms=660_000)
         day.clock.ms = NOW_MS
         yield day
+
+
+@contextmanager
+def free_day(folder: Path) -> Iterator[Dispatch]:
+    """08:00, with two vans that have their routes and are not loaded, so that every stop may go anywhere."""
+    with afternoon(folder, VANS[:2]) as day:
+        for van, stops in (("van-1", range(5)), ("van-2", range(10, 14))):
+            lay(day, van, [order(n, address=f"Huaihai M. Rd {n}, 200021", consignee=f"Consignee {n}") for n in stops])
+            day.clock.ms += 1_000
+            assign(day, van)
+        day.clock.ms += 60_000
+        yield day
