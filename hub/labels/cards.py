@@ -6,12 +6,14 @@ from typing import Final
 from contract.event import Step
 from contract.identity.control import parse_card
 from hub.errors import Refused
-from hub.labels.codes import Symbology, draw
-from hub.labels.printing import Label, Sheet
+from hub.labels.codes import Symbology, draw, linear
+from hub.labels.printing import MARGIN_MM, Label, Sheet
 from hub.pages.route_words import CARDS
 from hub.web.i18n import Words
 
 CARD_COLUMNS: Final = 2
+CARD_MM: Final = 91
+"""Of A4 between margins of 12 mm, with 4 mm between the columns."""
 
 
 def cards(steps: Sequence[str], actors: Sequence[str], places: Sequence[str], language: str) -> Sheet:
@@ -37,6 +39,5 @@ def _card(text: str, words: Words) -> Label:
         raise Refused(f"{text.partition(':')[2]!r} cannot be a card; expected {expected}")
     kind, value = read
     title = words(f"step {value}") if kind == "HF:STEP" else value
-    return Label(
-        title=title, lines=(words(CARDS[kind]),), symbols=(draw(text, Symbology.QR), draw(text, Symbology.CODE128))
-    )
+    symbols = (draw(text, Symbology.QR), *linear(text, CARD_MM - 2 * MARGIN_MM))
+    return Label(title=title, lines=(words(CARDS[kind]),), symbols=symbols)

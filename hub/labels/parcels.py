@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from hub.errors import Refused
-from hub.labels.codes import Symbol, Symbology, draw, fits_linear
-from hub.labels.printing import Label, Sheet
+from hub.labels.codes import Symbol, Symbology, draw, linear
+from hub.labels.printing import MARGIN_MM, Label, Sheet
 from hub.pages.route_words import CHECKS
 from hub.routes.queries import find_route, stops_of
 from hub.shipments.order import Item
@@ -65,8 +65,7 @@ def shipment_labels(conn: Connection, references: Sequence[str], words: Words) -
 
 def symbols(code: str) -> tuple[Symbol, ...]:
     """A linear code for old scanners where it fits, and a small square one for all others."""
-    linear = (draw(code, Symbology.CODE128),) if fits_linear(code) else ()
-    return (*linear, draw(code, Symbology.DATAMATRIX))
+    return (*linear(code, WIDTH_MM - 2 * MARGIN_MM), draw(code, Symbology.DATAMATRIX))
 
 
 def _label(item: Item, one: ShipmentView, words: Words, foot: str) -> Label:

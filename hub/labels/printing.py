@@ -12,6 +12,7 @@ from hub.reports.printing import LATIN, chinese_font
 
 SANS: Final = "DejaVu Sans Mono"
 """Comes with typst; codes are compared sign by sign."""
+MARGIN_MM: Final = 3
 
 
 class Label(Struct, frozen=True):
@@ -39,6 +40,7 @@ def print_sheet(sheet: Sheet) -> bytes:
         "sheet": msgspec.json.encode(sheet).decode(),
         "fonts": msgspec.json.encode([LATIN, *([chinese] if chinese else [])]).decode(),
         "mono": SANS,
+        "margin": str(MARGIN_MM),
     }
     program = (files("hub.labels") / "labels.typ").read_bytes()
     printed: bytes = typst.compile(program, format="pdf", sys_inputs=inputs, timestamp=0)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, literal, or_, select, update
 
 from contract.route import MANIFEST_DOCUMENT, ROUTE_DOCUMENT, decode_manifest, decode_route, encode_route
 from hub import tables as t
@@ -116,7 +116,7 @@ def _empty(
 ) -> int:
     rows = tx.execute(select(table).where(table.c[key].in_(keys))).mappings().all()
     for row in rows:
-        told = emptied(row, columns)
+        told = emptied({**row}, columns)
         tx.execute(update(table).where(table.c[key] == row[key]).values(told))
     return len(rows)
 
@@ -130,7 +130,7 @@ def _devices(conn: Connection, before_ms: int) -> list[str]:
 
 def _tell_device(tx: Connection, device: str, before_ms: int, now_ms: int) -> None:
     c = t.device_document.c
-    rows: dict[str, Row[Any]] = {row.kind: row for row in tx.execute(select(c.kind, c.data).where(c.device == device))}
+    rows: dict[str, Any] = {row.kind: row for row in tx.execute(select(c.kind, c.data).where(c.device == device))}
     day_before = datetime.fromtimestamp(before_ms / 1000, UTC).date().isoformat()
     if (row := rows.get(ROUTE_DOCUMENT)) is not None and row.data:
         data = _route_left(tx, row.data, day_before, now_ms)

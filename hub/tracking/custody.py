@@ -72,7 +72,7 @@ class EventKind(StrEnum):
     CORRECTION = "correction"
 
 
-class CustodyEvent(Struct, frozen=True):
+class CustodyEvent(Struct, frozen=True, gc=False):
     """One link of the chain of custody, as far as the state of the parcel depends on it.
 
     Attributes:

@@ -295,8 +295,8 @@ def _stored_events(conn: Connection, key: str) -> Iterator[Mapping[str, Any]]:
         yield {**row}
     targets = select(event.fact_id).where(event.parcel == key)
     rows = conn.execute(select(custody_correction).where(correction.target.in_(targets))).all()
-    for row in (*rows, *undoing(conn, {row.fact_id for row in rows})):
-        yield {**row._asdict(), "reason": row.why}
+    for corrected in (*rows, *undoing(conn, {row.fact_id for row in rows})):
+        yield {**corrected._asdict(), "reason": corrected.why}
 
 
 def _event_view(event: CustodyEvent, row: Mapping[str, Any], state: ParcelState, rescan_of: bytes | None) -> EventView:
