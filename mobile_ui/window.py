@@ -20,6 +20,7 @@ from mobile_ui.core.shown import clock
 from mobile_ui.core.sync import SYNCED
 from mobile_ui.core.wedge import Kind, Read
 from mobile_ui.core.words import Words
+from mobile_ui.fingers import Fingers
 from mobile_ui.keyboard import Keyboard
 from mobile_ui.look import PALETTES, Look, find_font
 from mobile_ui.screens.load import LoadPage
@@ -33,8 +34,6 @@ from mobile_ui.screens.van import VanPage
 from mobile_ui.widgets.basics import LARGE, SMALL, Box, Rule, Tap, Text
 
 REFRESH_S: Final = 5.0
-SAID_S: Final = 6.0
-"""How long a word about a scan stays; its tone is over by then."""
 ACTOR_CARD: Final = "HF:ACTOR:"
 TABS: Final[dict[str, Sentence]] = {
     "today": say("Stops"),
@@ -78,6 +77,7 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         self._sound = sound
         self._font = font or find_font()
         self.keyboard = Keyboard(self._typed)
+        self._fingers = Fingers(self._touched)
         self.link = new_link(folder, self._post)
         self.courier = Courier(self.link, folder / "incoming", now_ms=now_ms, changed=self._changed, sound=self._play)
         self.link.happened = self.courier.happened
@@ -127,12 +127,14 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
     def on_start(self) -> None:
         """The window is there."""
         self.keyboard.start()
+        self._fingers.start()
         self._ticking = Clock.schedule_interval(lambda _dt: self.courier.refresh(), REFRESH_S)
         self.link.start()
 
     def on_stop(self) -> None:
         """The window goes. What was begun is kept by the agent."""
         self.keyboard.stop()
+        self._fingers.stop()
         self._ticking.cancel()
         self.link.stop()
 
@@ -165,8 +167,10 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         self.go("stop")
 
     def _changed(self, topic: Topic) -> None:
-        if not self._built:
-            return
+        if self._built:
+            self._fingers.when_up(topic, partial(self._show, topic))
+
+    def _show(self, topic: Topic) -> None:
         if topic is Topic.SETTINGS:
             self.look = self._new_look()
             Window.clearcolor = self.look.palette.ground
@@ -215,11 +219,14 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         }[self.courier.tone]
         words = Text(self.look, f"{sign} {self.look(said)}", size=LARGE, colour=ink)
         self._said.add_widget(Box(words, pad=12, fill=fill))
-        Clock.unschedule(self._unsay)
-        Clock.schedule_once(self._unsay, SAID_S)
 
-    def _unsay(self, *_: object) -> None:
-        self._said.clear_widgets()
+    def _touched(self) -> None:
+        """What was said stays until a finger has come and gone: else it would move what one is about to tap."""
+        self._fingers.when_up("seen", partial(self._unsay, self.courier.said))
+
+    def _unsay(self, seen: Sentence | None = None) -> None:
+        if seen is None or seen is self.courier.said:
+            self._said.clear_widgets()
 
     # -- scanners that type ----------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +42,13 @@ def prepare(*, mock: bool, width: int = 480, height: int = 800, density: float =
         Config.set("graphics", key, str(value))
 
 
-_passed: list[float] = []
-"""The clock of the process is ahead by that much; it must never go back."""
+FRAME_S = 1 / 60
+
+
+class Time:
+    """What kivy's clock shows: it goes on by frames, and never back while the process lives."""
+
+    now_s = 1_000.0
 
 
 class FakeLink(FakeAgent):
@@ -76,17 +80,16 @@ class Stage:
         self.agent = agent
         self.tones = tones
 
-    def frames(self, n: int = 4) -> None:
+    def frames(self, n: int = 4, each_s: float = FRAME_S) -> None:
         from kivy.base import EventLoop
 
         for _ in range(n):
+            Time.now_s += each_s
             EventLoop.idle()
 
     def wait(self, seconds: float) -> None:
         """Time passes, and the window draws."""
-        for _ in range(10):
-            _passed.append(seconds / 10)
-            self.frames(1)
+        self.frames(10, seconds / 10)
 
     def widgets(self, kind: type | None = None) -> list[Any]:
         from kivy.core.window import Window
@@ -110,7 +113,8 @@ class Stage:
         assert found, f"no button {text!r} among {[w.text for w in self.widgets(Tap)]}"
         return found[0]
 
-    def touch(self, widget: Any) -> None:
+    def finger(self, widget: Any) -> Any:
+        """Above the middle of something, which is scrolled to."""
         from kivy.tests.common import UnitTestTouch
 
         from mobile_ui.widgets.basics import Scroll
@@ -121,11 +125,14 @@ class Stage:
         if parent is not None:
             parent.scroll_to(widget, animate=False)
             self.frames(2)
-        x, y = widget.to_window(*widget.center)
-        touch = UnitTestTouch(x, y)
+        return UnitTestTouch(*widget.to_window(*widget.center))
+
+    def touch(self, widget: Any) -> None:
+        touch = self.finger(widget)
         touch.touch_down()
         touch.touch_up()
-        self.frames(8)
+        # A person looks before the next one.
+        self.wait(0.3)
 
     def tap(self, text: str) -> None:
         self.touch(self.find(text))
@@ -185,7 +192,7 @@ def on_stage(
     from mobile_ui.window import CourierApp
 
     Clock._max_fps = 0
-    Clock.time = lambda: time.perf_counter() + sum(_passed)
+    Clock.time = lambda: Time.now_s
     links: list[FakeLink] = []
     tones: list[Tone] = []
     (folder / "incoming").mkdir(parents=True, exist_ok=True)

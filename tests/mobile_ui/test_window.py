@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from contract.event import Outcome, Scan, Step
+from mobile_ui.core.proof_draft import DraftStep
+from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.look import PRIMARY_DP, TARGET_DP
 from tests.mobile_ui.kit import parcel, route
@@ -434,3 +436,115 @@ def test_200_stops_have_only_the_rows_on_the_screen(tmp_path: Path) -> None:
             stage.frames(4)
             assert len(stage.widgets(StopRow)) < 20
         assert stage.says("200")
+
+
+# -- fingers -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tab", ["Load", "Sync"])
+def test_a_tap_arrives_though_everything_is_to_be_drawn_anew_under_it(stage: Stage, tab: str) -> None:
+    """The tabs move up by the strip of what is said, too."""
+    from mobile_ui.core.courier import Topic
+
+    touch = stage.finger(stage.find(tab))
+    touch.touch_down()
+    for topic in Topic:
+        stage.app._changed(topic)
+    stage.app.courier.tell(say("Already scanned"), Tone.KEPT)
+    stage.frames()
+    assert not stage.says("Already scanned")
+    touch.touch_up()
+    stage.frames()
+
+    assert (stage.app.shown, stage.says("Already scanned")) == (tab.lower(), True)
+
+
+def test_a_tap_arrives_at_what_scrolls_though_it_is_to_be_drawn_anew(stage: Stage) -> None:
+    from mobile_ui.core.courier import Topic
+
+    stage.tap("Load")
+    stage.key_in(parcel(2, 0))
+    touch = stage.finger(stage.find("Take back"))
+    touch.touch_down()
+    stage.app._changed(Topic.DAY)
+    stage.frames()
+    touch.touch_up()
+    stage.frames()
+
+    assert stage.says(f"Why take {parcel(2, 0)} back?")
+
+
+def test_a_finger_that_rests_on_the_glass_does_not_keep_the_screen_as_it_is(stage: Stage) -> None:
+    touch = stage.finger(stage.find("Load"))
+    touch.touch_down()
+    stage.app.courier.tell(say("Already scanned"), Tone.KEPT)
+    stage.wait(2.0)
+
+    assert stage.says("Already scanned")
+    touch.touch_up()
+
+
+def test_what_was_said_stays_until_a_finger_has_gone_and_moves_nothing_under_it(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    stage.app.courier.tell(say("Already scanned"), Tone.KEPT)
+    stage.wait(30.0)
+    assert stage.says("Already scanned")
+    touch = stage.finger(stage.find("HAND OVER"))
+    touch.touch_down()
+    stage.frames()
+    assert stage.says("Already scanned")
+    touch.touch_up()
+    stage.frames()
+
+    assert (stage.app.shown, stage.says("Already scanned")) == ("proof", False)
+
+
+def test_what_a_tap_itself_says_stays(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    for text in ("Cannot deliver", "Next"):
+        stage.tap(text)
+
+    assert stage.says("Choose a reason")
+
+
+def test_a_scan_under_a_finger_sounds_at_once(stage: Stage) -> None:
+    stage.tap("Load")
+    touch = stage.finger(stage.find("Sync"))
+    touch.touch_down()
+    stage.key_in(parcel(2, 0))
+
+    assert stage.tones == [Tone.KEPT]
+    touch.touch_up()
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.1])
+def test_the_second_tap_of_a_double_one_does_nothing(stage: Stage, pause_s: float) -> None:
+    """Neither the same again, nor what the first has put at its place: here the way from the photos past the review."""
+    from mobile_ui.widgets.press import DOUBLE_DP
+
+    stage.app.open_stop("s2")
+    stage.frames()
+    for text in ("Cannot deliver", "Nobody there", "Next"):
+        stage.tap(text)
+    way_on = stage.find("Next")
+    tap_twice(stage, way_on, pause_s)
+    assert stage.app.courier.draft.step is DraftStep.REVIEW
+    keep = stage.find("KEEP")
+    assert keep.center == pytest.approx(way_on.center, abs=DOUBLE_DP)
+    tap_twice(stage, keep, pause_s)
+
+    assert (len(stage.agent.proofs()), stage.app.shown) == (1, "today")
+
+
+def tap_twice(stage: Stage, widget: Any, pause_s: float) -> None:
+    from kivy.tests.common import UnitTestTouch
+
+    place = widget.to_window(*widget.center)
+    for _ in range(2):
+        touch = UnitTestTouch(*place)
+        touch.touch_down()
+        touch.touch_up()
+        stage.wait(pause_s)
+    stage.wait(0.3)
