@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from kivy.graphics import Color, Line, Rectangle, SmoothRoundedRectangle
 from kivy.metrics import dp, sp
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 from kivy.uix.modalview import ModalView
@@ -15,6 +14,7 @@ from kivy.uix.widget import Widget
 
 from mobile_ui.core.say import Sentence
 from mobile_ui.look import GAP_DP, PRIMARY_DP, TARGET_DP, Colour, Look
+from mobile_ui.widgets.press import Press
 
 SMALL: Final = 14
 NORMAL: Final = 16
@@ -56,7 +56,7 @@ class Text(Label):  # type: ignore[misc] # kivy ships without types
         self.height = self.texture_size[1] + dp(4)
 
 
-class Tap(ButtonBehavior, Label):  # type: ignore[misc] # kivy ships without types
+class Tap(Press, Label):  # type: ignore[misc] # kivy ships without types
     """A button: flat, at least 48 dp high, higher where its text needs it."""
 
     def __init__(

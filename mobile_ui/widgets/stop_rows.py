@@ -5,7 +5,6 @@ from typing import Any
 
 from kivy.graphics import Color, Rectangle
 from kivy.metrics import dp, sp
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 from kivy.uix.recycleboxlayout import RecycleBoxLayout
@@ -17,11 +16,12 @@ from mobile_ui.core.reasons import CHANGES, STATES
 from mobile_ui.core.say import say
 from mobile_ui.core.shown import clock, window_text
 from mobile_ui.look import Look
+from mobile_ui.widgets.press import Press
 
 ROW_DP = 76
 
 
-class StopRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):  # type: ignore[misc] # kivy ships without types
+class StopRow(RecycleDataViewBehavior, Press, BoxLayout):  # type: ignore[misc] # kivy ships without types
     """One stop: number, name over address, window over what became of it."""
 
     def __init__(self, **more: Any) -> None:
