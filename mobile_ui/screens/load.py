@@ -11,7 +11,7 @@ from mobile_ui.core.day import KeptScan
 from mobile_ui.core.reasons import WHY_TAKEN_BACK
 from mobile_ui.core.say import say
 from mobile_ui.core.shown import clock
-from mobile_ui.screens.page import Page
+from mobile_ui.screens.page import Page, beside_field
 from mobile_ui.widgets.basics import HUGE, LARGE, SMALL, Bar, Box, Field, Rule, Tap, Text, ask
 
 SHOWN_MISSING = 15
@@ -52,13 +52,8 @@ class LoadPage(Page):
         else:
             body.append(Text(look, say("Nothing is planned for this van yet. What you scan is kept."), size=LARGE))
         self.typed = getattr(self, "typed", "")
-        body.append(
-            Box(
-                Field(look, say("Scan, or type a code"), self._type, text=self.typed),
-                Tap(look, say("Keep"), self._scan, size_hint_x=0.35, primary=True),
-                across=True,
-            )
-        )
+        field = Field(look, say("Scan, or type a code"), self._type, text=self.typed)
+        body.append(Box(field, beside_field(look, say("Keep"), self._scan), across=True))
         for one in missing[:SHOWN_MISSING]:
             stop = day.stop_of[one.parcel]
             text = say("{n} · {name}", n=stop.number, name=stop.stop.name)

@@ -31,6 +31,12 @@ class Shell(Protocol):
         """The wall clock."""
 
 
+def beside_field(look: Look, text: Sentence, done: Callable[[], None]) -> Tap:
+    """A button as high as the field that it takes what was typed in, and not the way on."""
+    palette = look.palette
+    return Tap(look, text, done, primary=True, fill=palette.panel, ink=palette.text, size_hint_x=0.35)
+
+
 class Page(Screen):  # type: ignore[misc] # kivy ships without types
     """A screen that is drawn anew when one of its topics changed, and only while it is shown."""
 

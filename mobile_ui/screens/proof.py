@@ -21,7 +21,7 @@ from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.scan_check import Tone, missing
 from mobile_ui.core.shown import celsius, duration
 from mobile_ui.core.signature_picture import png_of
-from mobile_ui.screens.page import Page, Shell
+from mobile_ui.screens.page import Page, Shell, beside_field
 from mobile_ui.widgets.basics import LARGE, SMALL, Box, Field, Rule, Tap, Text, ask
 from mobile_ui.widgets.signature_pad import SignaturePad
 
@@ -142,7 +142,7 @@ class ProofPage(Page):
             body.append(Text(look, count, size=34))
         self.code_typed = ""
         typed = Field(look, say("Scan, or type a code"), self._type_code)
-        body.append(Box(typed, Tap(look, say("Keep"), self._scan_typed, size_hint_x=0.35, primary=True), across=True))
+        body.append(Box(typed, beside_field(look, say("Keep"), self._scan_typed), across=True))
         for parcel in still if draft.outcome is not Outcome.PICKED_UP else ():
             line = Box(Text(look, f"□  {parcel.parcel}", size=18), gap=2)
             if parcel.what:
@@ -208,7 +208,7 @@ class ProofPage(Page):
 
     def _tick(self, text: Sentence, what: Callable[[], None], *, done: bool) -> Widget:
         label = f"{'■' if done else '□'}  {self.look(text)}"
-        return Tap(self.look, label, what, selected=done, align="left")
+        return Tap(self.look, label, what, selected=done, align="left", size=18)
 
     def _choices(
         self, reasons: Mapping[Reason, Sentence], chosen: str, give: Callable[..., ProofDraft] = proof_draft.give_reason

@@ -122,13 +122,20 @@ class StopPage(Page):
         ways: list[Widget] = []
         if not one.is_open:
             ways.append(Text(look, say("What was kept stays. Another proof comes beside it."), size=SMALL))
+        others = [Tap(look, say("Cannot deliver"), lambda: self._begin(stop, hands_over=False))]
         if stop.parcels:
             ways.append(Tap(look, say("HAND OVER"), lambda: self._begin(stop, hands_over=True), primary=one.is_open))
         if stop.tasks:
-            collect = Tap(look, say("Pick up"), lambda: self._begin(stop, hands_over=True, collects=True))
-            ways.append(collect)
-        ways.append(Tap(look, say("Cannot deliver"), lambda: self._begin(stop, hands_over=False)))
-        return tuple(ways)
+            # The way on where there is nothing to hand over.
+            first = one.is_open and not stop.parcels
+            collect = Tap(
+                look, say("Pick up"), lambda: self._begin(stop, hands_over=True, collects=True), primary=first
+            )
+            if first:
+                ways.append(collect)
+            else:
+                others.insert(0, collect)
+        return (*ways, Box(*others, across=True))
 
     def _begin(self, stop: Stop, *, hands_over: bool, collects: bool = False) -> None:
         self.courier.begin_proof(stop, hands_over=hands_over, collects=collects)

@@ -26,7 +26,7 @@ class VanPage(Page):
     def draw(self) -> Widget:
         """One block for each sensor."""
         look = self.look
-        probes = self.courier.van.probes
+        probes = sorted(self.courier.van.probes, key=_worst_first)
         body: list[Widget] = [part for probe in probes for part in (self._probe(probe), Rule(look))]
         if not probes:
             body = [Text(look, say("No sensor has spoken on this device."), size=LARGE)]
@@ -85,3 +85,8 @@ class VanPage(Page):
 
         options = [(text, answer(why)) for why, text in WHY_ACKNOWLEDGED.items()]
         ask(self.look, say("What happened?"), options, say("Leave it as it is"))
+
+
+def _worst_first(probe: Probe) -> tuple[int, str]:
+    order = list(ColdVerdict)
+    return (1 if probe.verdict is None else -order.index(probe.verdict), probe.name)
