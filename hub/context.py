@@ -1,7 +1,7 @@
 """What the web side needs of the running hub, and how routes get at it."""
 
 from asyncio import Semaphore
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -14,8 +14,9 @@ from hub.ahead import Ahead
 from hub.db import Database
 from hub.errors import Refused
 from hub.ledger.safety import Safety
-from hub.live import LiveBus
+from hub.live import ROUTE, LiveBus
 from hub.map.source import BUILT_IN, MapSource
+from hub.projector import Change
 from hub.requests import Request as Administration
 from hub.routes.roads import Estimate, Roads
 
@@ -81,6 +82,10 @@ class HubContext:
     roads: Roads = field(default_factory=Estimate)
     send_documents: Callable[[Collection[str]], None] = no_sending
     readers: Semaphore = field(default_factory=lambda: Semaphore(READERS_AT_ONCE), compare=False)
+
+    def tell_routes(self, names: Iterable[str]) -> None:
+        """Tell open pages that these routes are planned, given or served otherwise than they show; after the commit."""
+        self.live.publish(Change(ROUTE, name) for name in names)
 
     @property
     def ahead(self) -> Ahead:

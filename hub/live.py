@@ -29,7 +29,9 @@ CONTACT: Final = "contact"
 CONTACT_TOLD_MS: Final = 4_000
 """Each time for a device that sends live values every 5 s, and no more often for one that uploads a backlog."""
 
-TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "position", "delivery")
+ROUTE: Final = "route"
+"""The topic of what a person changed of a route; what devices say of it are deliveries."""
+TOPICS: Final = ("parcel", "sensor", "device", "incident", "excursion", "position", "delivery", ROUTE)
 
 FLUSH_S: Final = 0.1
 """One write per viewer ten times a second is quick for an eye and cheap for the hub."""
