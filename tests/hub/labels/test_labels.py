@@ -81,7 +81,9 @@ def test_nothing_is_printed_in_the_quiet_zones(symbology: Symbology, modules: in
     [code] = zxingcpp.read_barcodes(page)
     corners = (code.position.top_left, code.position.bottom_right)
     (left, right), (top, bottom) = ((min(at), max(at)) for at in zip(*((c.x, c.y) for c in corners), strict=True))
+    drawn_mm = (right - left) / 300 * 25.4
     wide = int(re.findall(r'<svg width="(\d+)"', label.symbols[0].svg)[0])
+    assert drawn_mm == pytest.approx(label.symbols[0].width_mm * (1 - 2 * modules / wide), abs=0.4)
     quiet = round(modules * label.symbols[0].width_mm / wide / 25.4 * 300) - 2
     rows = slice(top + 2, bottom - 2)
     assert (page[rows, left - quiet : left - 1] == 255).all()
