@@ -1,7 +1,9 @@
 """What devices are given, and what they are not told twice."""
 
 from contract.event import Step, Verdict
+from contract.messages import DocumentVersion
 from contract.route import StopChange, check_scan, route_changes, vehicles_by_parcel
+from hub.documents import DocumentPacer
 from hub.routes.assigning import dock_devices
 from tests.hub.routes.dispatching import DAY, NOW_MS, Dispatch, order
 
@@ -116,3 +118,17 @@ def test_a_route_of_two_thousand_stops_fits_into_a_document_and_one_more_is_refu
 def _page(desk: Dispatch, page: int) -> list[dict[str, str]]:
     listed: list[dict[str, str]] = desk.ask("GET", f"/shipments?limit=1000&cursor={2_002 - page * 1000}")["items"]
     return listed if page < 2 else listed[:1]
+
+
+def test_the_route_says_the_version_on_its_device_also_when_the_hub_was_restored_from_before_it(desk: Dispatch) -> None:
+    given(desk)
+    # What the device was given by the hub that was lost.
+    ahead = [DocumentVersion("route", NOW_MS + 3_600_000), DocumentVersion("manifest", NOW_MS)]
+    with desk.database.write() as tx:
+        [sent] = DocumentPacer().due(tx, "van-1", ahead, NOW_MS + 60_000)
+    told = desk.route("van-1")["version"]
+    assert told == sent.version == desk.document("van-1", "route")[0] > NOW_MS + 3_600_000
+    assert desk.route("van-2")["version"] == NOW_MS
+    desk.clock.ms += 120_000
+    desk.ask("PATCH", f"/routes/{R1}", json={"stops": desk.stops("van-1")[::-1]})
+    assert desk.ask("POST", f"/routes/{R1}/assign", json={})["version"] == told + 1
