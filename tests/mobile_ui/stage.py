@@ -192,6 +192,8 @@ def on_stage(
     from mobile_ui.window import CourierApp
 
     Clock._max_fps = 0
+    # Ahead of all that the window has begun already.
+    Time.now_s = max(Time.now_s, Clock.get_time())
     Clock.time = lambda: Time.now_s
     links: list[FakeLink] = []
     tones: list[Tone] = []
