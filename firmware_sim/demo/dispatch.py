@@ -1,5 +1,6 @@
 """The dispatcher: orders, vans, routes and their assignment, tour after tour; in a thread of its own, behind the live pages."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from firmware_sim.physics.van import ROTTERDAM
 
 # Good enough for a demo, and over before anybody has looked around.
 SEARCH_S: Final = 0.5
+ROOM: Final = 1.1
+"""Of all vans together, beside what is to be carried."""
 AGAIN_S: Final = 1.0
 LOOK_S: Final = 0.25
 END_S: Final = 5.0
@@ -142,17 +145,19 @@ class Dispatcher:
         self._say(f"      | {len(made)} orders with {parcels} parcels came in; {_listed(VANS)} have their routes")
 
     def _tell(self, names: dict[str, str], made: Sequence[Order], day: str) -> None:
+        first = self._tour == 1
+        # As much as a van carries, or one of them would do nearly all of it.
+        parcels = math.ceil(sum(len(order.codes) for order in made) / len(VANS) * ROOM)
         for van in VANS:
-            number = self._tour
-            name = van.place if number == 1 else f"{van.place}, tour {number}"
-            self._keep_van(names[van.device], name, van.device if number == 1 else "")
+            name = van.place if first else f"{van.place}, tour {self._tour}"
+            self._keep_van(names[van.device], name, van.device if first else "", parcels)
         self._office.ask("POST", "/shipments", [order.body for order in made])
         wanted = [order.reference for order in made]
         asked = {"day": day, "vehicles": list(names.values()), "shipments": wanted, "seconds": SEARCH_S}
         self._office.ask("POST", "/routes", asked)
 
-    def _keep_van(self, vehicle: str, name: str, device: str) -> None:
-        body: dict[str, object] = {"name": name, "device": device, "depot": DOCK.place}
+    def _keep_van(self, vehicle: str, name: str, device: str, parcels: int | None = None) -> None:
+        body: dict[str, object] = {"name": name, "device": device, "depot": DOCK.place, "parcels": parcels}
         body |= {"depot_latitude": ROTTERDAM[0], "depot_longitude": ROTTERDAM[1]}
         body |= {"shift_from_min": SHIFT_MIN[0], "shift_to_min": SHIFT_MIN[1]}
         self._office.ask("PUT", f"/vehicles/{vehicle}", body)

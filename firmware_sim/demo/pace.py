@@ -35,6 +35,8 @@ class Act(StrEnum):
     REPLACE_PROBE = "replace_probe"
     HURRY = "hurry"
     """A customer of this van closes earlier than was planned."""
+    POINT_OUT = "point_out"
+    """Everything has happened once and has come to be known: people are told where to look."""
 
 
 OUTAGES: Final = frozenset({Act.CUT, Act.BLACK_HOLE})
@@ -80,8 +82,6 @@ class Pace:
     """How long a box may be beyond its limits before that is an alarm."""
     no_data_s: int
     """How long it may say nothing; longer than blocks of readings take to reach the hub."""
-    story_s: float
-    """When everything has happened once and has come to be known."""
 
 
 CALM: Final = Pace(
@@ -97,7 +97,6 @@ CALM: Final = Pace(
     time_scale=10,
     allowed_s=8,
     no_data_s=12,
-    story_s=104.0,
 )
 
 # Of a run of a minute; the rates of people and sensors do not grow with its length.
@@ -114,7 +113,6 @@ MINUTE: Final = Pace(
     time_scale=20,
     allowed_s=3,
     no_data_s=6,
-    story_s=50.0,
 )
 SHORTEST_NO_DATA_S: Final = 4
 
@@ -133,6 +131,7 @@ STORY: Final = (
     Cue(78, Act.RESUME, "van-3"),
     Cue(85, Act.RESUME, "cold-room"),
     Cue(90, Act.CLOSE_DOOR, "van-2", "rear"),
+    Cue(104, Act.POINT_OUT),
 )
 
 # Behind the story, for ever: the same again, with outages as long as they are in life.
@@ -172,6 +171,7 @@ TIMED: Final = (
     Cue(37, Act.KILL_HUB),
     Cue(43, Act.RESUME, "van-3"),
     Cue(44, Act.RESUME, "cold-room"),
+    Cue(50, Act.POINT_OUT),
 )
 
 
@@ -185,7 +185,6 @@ def pace_of(seconds: float | None) -> Pace:
         time_scale=MINUTE.time_scale / share,
         allowed_s=max(1, round(MINUTE.allowed_s * share)),
         no_data_s=max(SHORTEST_NO_DATA_S, round(MINUTE.no_data_s * share)),
-        story_s=MINUTE.story_s * share,
     )
 
 
@@ -201,6 +200,21 @@ def calm_cues() -> Iterator[Cue]:
     while True:
         yield from (cue.later(from_s) for cue in AGAIN)
         from_s += AGAIN_EVERY_S
+
+
+class Script:
+    """Cues by the clock."""
+
+    def __init__(self, cues: Iterator[Cue]) -> None:
+        """Take cues in the order of their times."""
+        self._cues = cues
+        self._next = next(cues, None)
+
+    def due(self, since_s: float) -> Iterator[Cue]:
+        """Yield what is to happen now, so many seconds after the start."""
+        while self._next is not None and self._next.at_s <= since_s:
+            cue, self._next = self._next, next(self._cues, None)
+            yield cue
 
 
 @dataclass(frozen=True, slots=True)

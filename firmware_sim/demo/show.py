@@ -3,10 +3,9 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 
 from contract.event import Proof, Readings, Scan
 from contract.fact import Fact
@@ -17,7 +16,7 @@ from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.dispatch import Dispatcher
 from firmware_sim.demo.office import Office, OfficeSilent
 from firmware_sim.demo.outside import Outside
-from firmware_sim.demo.pace import OUTAGES, Act, Cue, calm_cues, pace_of, timed_cues
+from firmware_sim.demo.pace import OUTAGES, Act, Cue, Pace, Script, calm_cues, pace_of, timed_cues
 from firmware_sim.demo.supervisor import Supervisor
 from firmware_sim.demo.words import HTTP_PORT, MQTT_PORT, State, Summary, greeting, happening, status_line, worth_a_look
 from firmware_sim.facts import HubSilent, LedgerReader
@@ -30,7 +29,6 @@ DRAIN_S = 30.0
 DRAIN_LOOK_S = 1.0
 # Nobody waits for the van that a person drives: it comes a moment later.
 AT_START = tuple(member for member in CAST if member is not OWN_VAN)
-NOTHING_MORE = Cue(float("inf"), Act.RESUME)
 
 Relays = Mapping[str, Relay]
 """Of the devices that lose their network now and then."""
@@ -93,7 +91,16 @@ def named_by(fact: Fact) -> list[str]:
 class Show:
     """One run of the demo."""
 
-    def __init__(self, depot: Depot, *, seed: int, seconds: float | None, say: Say) -> None:
+    def __init__(
+        self,
+        depot: Depot,
+        *,
+        seed: int,
+        seconds: float | None,
+        say: Say,
+        pace: Pace | None = None,
+        script: Script | None = None,
+    ) -> None:
         """Describe a run.
 
         Args:
@@ -101,12 +108,15 @@ class Show:
             seed: Decides everything that is left to chance.
             seconds: How long a timed run goes; None goes on calmly until it is stopped.
             say: Takes lines for people.
+            pace: How fast everything goes; as befits a timed or a calm run where it is left out.
+            script: What happens when, likewise.
         """
         self._depot = depot
         self._seconds = seconds
         self._say = say
-        self._pace = pace_of(seconds)
-        self._cues: Iterator[Cue] = chain(calm_cues() if seconds is None else timed_cues(seconds), repeat(NOTHING_MORE))
+        self._pace = pace_of(seconds) if pace is None else pace
+        self._script = Script(calm_cues() if seconds is None else timed_cues(seconds)) if script is None else script
+        self._tell_s = float("inf")
         self._clock = SystemClock()
         self._deeds = Deeds()
         self._at_hub = AtHub()
@@ -225,8 +235,6 @@ class Show:
         enrolling: Future[None] | None = self._helper.submit(self._enrol_own_van, office)
         start_s = time.monotonic()
         status_s = start_s + STATUS_EVERY_S
-        told_s = start_s + self._pace.story_s
-        cue = next(self._cues)
         while not stop.wait(TICK_S):
             now_s = time.monotonic()
             supervisor.look(now_s)
@@ -235,15 +243,14 @@ class Show:
             if enrolling is not None and enrolling.done():
                 self._start_own_van(enrolling, supervisor)
                 enrolling = None
-            if now_s - start_s >= cue.at_s:
+            for cue in self._script.due(now_s - start_s):
                 self._do(cue, relays, dispatcher, now_s)
-                cue = next(self._cues)
             if now_s >= status_s:
                 self._at_hub.read_on(ledger)
                 self._say(status_line(self._state(start_s, supervisor)))
                 status_s = max(status_s + STATUS_EVERY_S, now_s)
-            if now_s >= told_s:
-                told_s = now_s + STATUS_EVERY_S if not self._point_out(office) else float("inf")
+            if now_s >= self._tell_s:
+                self._tell_s = float("inf") if self._point_out(office) else now_s + STATUS_EVERY_S
             if self._seconds is not None and now_s - start_s >= self._seconds:
                 return self._finish(supervisor, ledger, stop)
         return None
@@ -279,6 +286,8 @@ class Show:
             case Act.KILL_HUB:
                 self._hub.kill()
                 self._deeds.hub_kills += 1
+            case Act.POINT_OUT:
+                self._tell_s = now_s
             case Act.HURRY:
                 dispatcher.hurry(cue.device)
             case _:

@@ -19,6 +19,8 @@ class Watched:
     restart_s: float | None = None
     was_ready: bool = True
     failed_starts: int = 0
+    is_new: bool = False
+    """Whether it comes up for the first time, so that nobody misses it."""
 
 
 class Supervisor:
@@ -36,12 +38,12 @@ class Supervisor:
 
     def watch(self, program: Program) -> None:
         """Look after one more, which was started and may not be ready yet."""
-        self._watched.append(Watched(program, was_ready=False))
+        self._watched.append(Watched(program, was_ready=False, is_new=True))
 
     @property
     def down(self) -> list[str]:
         """Names of programs that are not ready now."""
-        return [w.program.name for w in self._watched if not w.was_ready]
+        return [w.program.name for w in self._watched if not w.was_ready and not w.is_new]
 
     def look(self, now_s: float) -> None:
         """Note the dead, and start them again a moment later.
@@ -57,7 +59,7 @@ class Supervisor:
             elif not watched.program.is_running:
                 self._found_dead(watched, now_s)
             elif not watched.was_ready and watched.program.poll_ready():
-                watched.was_ready, watched.failed_starts = True, 0
+                watched.was_ready, watched.failed_starts, watched.is_new = True, 0, False
 
     def _found_dead(self, watched: Watched, now_s: float) -> None:
         if not watched.was_ready:

@@ -13,7 +13,7 @@ from firmware_sim.cli import main
 from firmware_sim.demo.cast import CAST, COLD_ROOM, REAR, VANS, Ports, agent_toml
 from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.office import Sights, profile
-from firmware_sim.demo.pace import CALM, OUTAGES, STORY, TIMED, Act, Cue, Minima, calm_cues, pace_of, timed_cues
+from firmware_sim.demo.pace import CALM, OUTAGES, STORY, TIMED, Act, Cue, Minima, Script, calm_cues, pace_of, timed_cues
 from firmware_sim.demo.words import (
     State,
     Summary,
@@ -163,21 +163,27 @@ def test_calm_run_tells_the_story_and_then_outages_as_long_as_in_life() -> None:
     assert [cue.at_s for cue in cues] == sorted(cue.at_s for cue in cues)
     assert tuple(cues[: len(STORY)]) == STORY
     first, *later = [*outages(cues, "van-3"), *outages(cues, "cold-room")]
-    assert first[1] < CALM.story_s
+    assert first[1] < next(cue.at_s for cue in STORY if cue.act is Act.POINT_OUT)
     assert sum(90 <= end_s - start_s <= 180 for start_s, end_s in later) == 4
 
 
 @pytest.mark.parametrize("cues", [STORY, TIMED])
 def test_everything_that_goes_wrong_in_the_story_is_known_when_it_is_pointed_out(cues: Sequence[Cue]) -> None:
-    pace = CALM if cues is STORY else pace_of(60)
-
     assert {Act.OPEN_DOOR, Act.BREAK_PROBE, Act.SILENCE_PROBE} < {cue.act for cue in cues}
-    assert all(cue.at_s < pace.story_s for cue in cues if cue.act is Act.RESUME)
+    assert cues[-1].act is Act.POINT_OUT
+
+
+def test_what_is_due_happens_once_and_in_order_however_late_somebody_looks() -> None:
+    script = Script(iter((Cue(1, Act.CUT, "a"), Cue(2, Act.RESUME, "a"), Cue(9, Act.POINT_OUT))))
+
+    told = [[cue.act for cue in script.due(since_s)] for since_s in (0.5, 3, 3, 9, 99)]
+
+    assert told == [[], [Act.CUT, Act.RESUME], [], [Act.POINT_OUT], []]
 
 
 def test_boxes_age_as_fast_as_the_story_needs() -> None:
     assert pace_of(None) is CALM
-    assert (pace_of(30).time_scale, pace_of(30).story_s) == (2 * pace_of(60).time_scale, pace_of(60).story_s / 2)
+    assert pace_of(30).time_scale == 2 * pace_of(60).time_scale
     assert pace_of(20).allowed_s >= 1
 
 
