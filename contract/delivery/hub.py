@@ -6,7 +6,6 @@ number of workers, and a hub restored from any copy, decide alike.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -111,13 +110,6 @@ def shape_after(shape: Shape, growth: Growth) -> Shape:
     return to
 
 
-@dataclass(frozen=True, slots=True)
-class _Chained:
-    n: int
-    hash: bytes
-    fact_id: bytes
-
-
 def decide(
     device: str, message: Hello | Batch | Fill | Gap, view: HubView, *, credit: Credit, now_ms: int
 ) -> list[HubAction]:
@@ -207,17 +199,17 @@ def _row(device: str, core: bytes, batch: Batch | None) -> FactRow:
     return FactRow(identity, core, fact=fact)
 
 
-def _chain(parent: bytes, first_n: int, rows: Sequence[FactRow]) -> list[_Chained]:
+def _chain(parent: bytes, first_n: int, rows: Sequence[FactRow]) -> list[Placement]:
     chain = []
     previous = parent
     for n, row in enumerate(rows, first_n):
         previous = next_hash(previous, n, row.fact_id)
-        chain.append(_Chained(n, previous, row.fact_id))
+        chain.append(Placement(n, previous, row.fact_id))
     return chain
 
 
 def _repeated(
-    stream: StreamName, parent: bytes, chain: Sequence[_Chained], branches: Sequence[BranchHead], view: HubView
+    stream: StreamName, parent: bytes, chain: Sequence[Placement], branches: Sequence[BranchHead], view: HubView
 ) -> int:
     """How many positions from the front the hub has already, or a gap stands for: a known hash names its whole prefix."""
     first, last = chain[0].n, chain[-1].n
@@ -229,18 +221,17 @@ def _repeated(
 
 
 def _grow(
-    stream: StreamName, new: Sequence[_Chained], tail: bytes, branches: Sequence[BranchHead]
+    stream: StreamName, new: Sequence[Placement], tail: bytes, branches: Sequence[BranchHead]
 ) -> tuple[Growth, Place]:
     """Append behind the branch that ends at `tail`; when none does, its parent has another child: keep both."""
-    placements = tuple(Placement(c.n, c.hash, c.fact_id) for c in new)
     before = new[0].n - 1
     for head in branches:
         if head.n == before and head.hash == tail:
-            return Growth.EXTENDED, Place(stream, head.branch, placements)
+            return Growth.EXTENDED, Place(stream, head.branch, tuple(new))
     if not branches:
-        return Growth.EXTENDED, Place(stream, 0, placements)
+        return Growth.EXTENDED, Place(stream, 0, tuple(new))
     number = max(b.branch for b in branches) + 1
-    return Growth.BRANCHED, Place(stream, number, placements, forks_after_n=before)
+    return Growth.BRANCHED, Place(stream, number, tuple(new), forks_after_n=before)
 
 
 def _losses(device: str, rows: Sequence[FactRow]) -> list[HubAction]:

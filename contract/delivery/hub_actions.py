@@ -1,7 +1,9 @@
 """What the hub's protocol asks its shell to do: writes first, in one transaction; `Reply` is published after its commit."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from contract.delivery.hub_view import StreamName
 from contract.fact import Fact
@@ -43,8 +45,7 @@ class IncidentKind(StrEnum):
     """The hub's own clock was set, so what is dated by it is doubtful."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True, gc=False):
     """A position and the identity chained there; None where a stated gap ends."""
 
     n: int
@@ -62,14 +63,13 @@ class Place:
     forks_after_n: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FactRow:
+class FactRow(Struct, frozen=True, gc=False):
     """A fact for the ledger: with its core, or with the cause why there is none; `problem` sends it to quarantine."""
 
     fact_id: bytes
     core: bytes | None
     cause: str | None = None
-    fact: Fact | None = field(default=None, compare=False)
+    fact: Fact | None = None
     problem: str | None = None
 
 

@@ -15,7 +15,7 @@ from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fol
 from hub.tracking.stated import correction_rows, custody_rows, term_rows
 from hub.tracking.tables import custody_correction, custody_event, parcel, parcel_term
 from hub.tracking.undoing import reached, undoing
-from hub.trips.retelling import retell
+from hub.trips.retelling import Stretch, retell_stays, retell_trips
 from hub.trips.tables import stay, trip
 from hub.voice import HUB_DEVICE
 
@@ -94,8 +94,7 @@ class TrackingProjection:
         targets += [moved.row["target"] for moved in redate(tx, custody_correction, boots)]
         touched |= _parcels_of(tx, reached(tx, targets))
         names = sorted(touched)
-        for some in chunks(names, REFOLD_AT_ONCE):
-            _refold(tx, some)
+        _refold(tx, names)
         return [Change("parcel", name) for name in names]
 
 
@@ -111,9 +110,7 @@ def tell_anew(tx: Connection, facts: Sequence[LedgerFact]) -> None:
         of = (_event.fact_id == bindparam("the_fact"), _event.parcel == bindparam("the_parcel"))
         tx.execute(update(custody_event).where(*of).values({name: bindparam(f"new_{name}") for name in told}), rows)
     # A fact that could not be folded has no rows.
-    names = sorted(_parcels_of(tx, [known.fact_id for known in facts]))
-    for some in chunks(names, REFOLD_AT_ONCE):
-        _refold(tx, some)
+    _refold(tx, sorted(_parcels_of(tx, [known.fact_id for known in facts])))
 
 
 def _parcels_of(tx: Connection, fact_ids: Sequence[bytes]) -> set[str]:
@@ -123,10 +120,13 @@ def _parcels_of(tx: Connection, fact_ids: Sequence[bytes]) -> set[str]:
 
 
 def _refold(tx: Connection, names: Sequence[str]) -> None:
-    events = custody_of(tx, names)
-    rows = [_parcel_row(name, fold_parcel(events[name])) for name in names]
-    write(tx, statements.latest(tx.dialect.name, parcel), rows)
-    retell(tx, events, names)
+    loads: list[tuple[str, Stretch]] = []
+    for some in chunks(names, REFOLD_AT_ONCE):
+        events = custody_of(tx, some)
+        rows = [_parcel_row(name, fold_parcel(events[name])) for name in some]
+        write(tx, statements.latest(tx.dialect.name, parcel), rows)
+        loads += retell_stays(tx, events, some)
+    retell_trips(tx, loads)
 
 
 def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[CustodyEvent]]:

@@ -1,7 +1,7 @@
-"""How stays and trips are told anew when events of parcels change. Called with each refold of a parcel's state."""
+"""How stays and trips are told anew when events of parcels change. Called with each refold of parcels."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -46,27 +46,34 @@ class Stretch(Struct, frozen=True, gc=False):
     from_ms: int
     until_ms: int
 
-    def with_(self, others: Iterable["Stretch"]) -> "Stretch":
-        """The shortest stretch that holds all of them."""
-        all_of_them = (self, *others)
-        return Stretch(min(s.from_ms for s in all_of_them), max(s.until_ms for s in all_of_them))
+    def with_(self, other: "Stretch") -> "Stretch":
+        """The shortest stretch that holds both."""
+        return Stretch(min(self.from_ms, other.from_ms), max(self.until_ms, other.until_ms))
 
 
-def retell(tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names: Sequence[str]) -> None:
-    """Tell the stays of these parcels anew, and the trips of all vehicles whose loads that changes."""
+def retell_stays(
+    tx: Connection, events: Mapping[str, Collection[CustodyEvent]], names: Sequence[str]
+) -> Iterator[tuple[str, Stretch]]:
+    """Tell the stays of these parcels anew; vehicles, and when their loads are others now."""
     told = {(name, one.opened_by): one for name in names for one in stays_of(events[name])}
     stored = {(name, opened_by): Stay(opened_by, *row) for name, opened_by, *row in read_among(tx, _STORED, names)}
     fresh = {key: one for key, one in told.items() if stored.get(key) != one}
-    gone = stored.keys() - told.keys()
+    gone = {key: one for key, one in stored.items() if key not in told}
     write(tx, _FORGET_STAY, [{"old_parcel": parcel, "old_opened_by": opened_by} for parcel, opened_by in gone])
     write(tx, statements.latest(tx.dialect.name, stay), [_stay_row(parcel, one) for (parcel, _), one in fresh.items()])
-    changed: defaultdict[str, list[Stretch]] = defaultdict(list)
-    for one in (*fresh.values(), *(one for key, one in stored.items() if key in gone or key in fresh)):
+    before = (stored[key] for key in fresh if key in stored)
+    for one in (*gone.values(), *before, *fresh.values()):
         if one.aboard:
-            changed[one.device].append(Stretch(one.from_ms, one.until_ms))
+            yield one.device, Stretch(one.from_ms, one.until_ms)
+
+
+def retell_trips(tx: Connection, loads: Iterable[tuple[str, Stretch]]) -> None:
+    """Tell the trips of vehicles anew whose loads are others now."""
+    changed: dict[str, Stretch] = {}
+    for device, stretch in loads:
+        changed[device] = changed.get(device, stretch).with_(stretch)
     for device in sorted(changed):
-        first, *others = changed[device]
-        _retell_trips(tx, device, first.with_(others))
+        _retell_trips(tx, device, changed[device])
 
 
 def _stay_row(parcel: str, told: Stay) -> Row:
@@ -75,13 +82,13 @@ def _stay_row(parcel: str, told: Stay) -> Row:
 
 def _retell_trips(tx: Connection, device: str, changed: Stretch) -> None:
     """Trips that the change touches are taken apart; what else they hold lies between their ends, so no other can join."""
-    touched = [Stretch(*row) for row in read(tx, _TRIPS, **_there(device, changed))]
-    there = _there(device, changed.with_(touched))
+    touched = [Stretch(*row) for row in read(tx, _TRIPS, **_there(device, changed)).all()]
+    there = _there(device, reduce(Stretch.with_, touched, changed))
     if touched:
         write(tx, _FORGET_TRIPS, [there])
     loads = [
         Load(from_ms, opened_by, to_ms, max(known_ms, closed_known_ms or 0), parcel)
-        for from_ms, opened_by, to_ms, known_ms, closed_known_ms, parcel in read(tx, _LOADS, **there)
+        for from_ms, opened_by, to_ms, known_ms, closed_known_ms, parcel in read(tx, _LOADS, **there).all()
     ]
     write(tx, statements.sole(trip), [_trip_row(device, run) for run in runs_of(loads)])
 

@@ -1,6 +1,7 @@
 """Runs of a vehicle: from its first load after being empty until it is empty again. Pure."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -12,8 +13,8 @@ ID_CHARS: Final = 32
 """128 bits of the identity of a fact."""
 
 
-class Load(Struct, frozen=True, order=True, gc=False):
-    """One parcel on board, in the order of loading."""
+class Load(Struct, frozen=True, gc=False):
+    """One parcel on board."""
 
     from_ms: int
     opened_by: bytes
@@ -60,15 +61,18 @@ def until_ms(from_ms: int, to_ms: int | None) -> int:
     return from_ms + FORGOTTEN_MS if to_ms is None else to_ms
 
 
+_BY_TIME: Final = attrgetter("from_ms", "opened_by", "parcel")
+
+
 def runs_of(loads: Iterable[Load]) -> list[Run]:
     """The runs that these loads of one vehicle make, in order of time; loads that touch belong together."""
     runs: list[list[Load]] = []
     end_ms = 0
-    for load in sorted(loads, key=lambda load: (load.from_ms, load.opened_by, load.parcel)):
+    for load in sorted(loads, key=_BY_TIME):
         if runs and load.from_ms <= end_ms:
             runs[-1].append(load)
+            end_ms = max(end_ms, load.until_ms)
         else:
             runs.append([load])
             end_ms = load.until_ms
-        end_ms = max(end_ms, load.until_ms)
     return [Run(tuple(run)) for run in runs]
