@@ -1,18 +1,21 @@
 """Keeps the day up to date: fetches route and facts, folds them, and remembers what the courier saw of the route."""
 
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from contract.errors import Malformed
 from contract.local import Answer, Draft, DraftGet, DraftPut, GetOutbox, OutboxPage
-from contract.route import ROUTE_DOCUMENT, Route, StopChange, decode_route, encode_route, route_changes
+from contract.route import ROUTE_DOCUMENT, Route, Stop, StopChange, decode_route, encode_route, route_changes
 from mobile_ui.core.day import Day, KeptFact, fold_day
 from mobile_ui.core.documents import Asks, fetch
 
 SEEN_DRAFT: Final = "seen-route"
-MAX_SEEN_BYTES: Final = 16 * 1024 * 1024
+GIST_BYTES: Final = 8
 DAY_MS: Final = 36 * 3_600_000
 """Facts of yesterday's early shift are of no use to today's."""
 PAGE: Final = 200
@@ -38,7 +41,9 @@ class DayKeeper:
         self._unreadable = unreadable
         self._facts: dict[bytes, KeptFact] = {}
         self._route: Route | None = None
+        self._gist: Route | None = None
         self._seen: Route | None = None
+        """The gist of what the courier saw."""
         self._asked_what_was_seen = False
         self.day = Day()
 
@@ -80,6 +85,7 @@ class DayKeeper:
     def _take_route(self, version: int, data: bytes) -> None:
         try:
             self._route = decode_route(data) if version else None
+            self._gist = None if self._route is None else gist(self._route)
         except Malformed:
             self._unreadable()
             return
@@ -91,23 +97,33 @@ class DayKeeper:
     def _take_seen(self, answer: Answer) -> None:
         self._asked_what_was_seen = True
         if isinstance(answer, Draft) and answer.data is not None:
-            with suppress(Malformed, zlib.error):
-                self._seen = decode_route(zlib.decompressobj().decompress(answer.data, MAX_SEEN_BYTES))
+            with suppress(Malformed):
+                self._seen = decode_route(answer.data)
 
     def look_at_changes(self) -> None:
         """The courier saw what the hub changed."""
-        self._seen = self._route
-        body = b"" if self._route is None else encode_route(self._route)
-        self._link.ask(DraftPut(SEEN_DRAFT, zlib.compress(body)))
+        self._seen = self._gist
+        self._link.ask(DraftPut(SEEN_DRAFT, b"" if self._seen is None else encode_route(self._seen)))
         self._fold()
 
     @property
     def changes(self) -> dict[str, StopChange]:
         """What the hub changed since the courier looked; another day's route is no change of this one."""
-        if self._route is None or self._seen is None or self._seen.route != self._route.route:
+        if self._gist is None or self._seen is None or self._seen.route != self._gist.route:
             return {}
-        return route_changes(self._seen, self._route)
+        return route_changes(self._seen, self._gist)
 
     def _fold(self) -> None:
         self.day = fold_day(self._route, self._facts.values(), self.changes)
         self._changed()
+
+
+def gist(route: Route) -> Route:
+    """Just enough of a route to tell what a newer one changes: the longest one fits a draft."""
+    return Route(route.route, "", route.day, stops=tuple(map(_gist, route.stops)))
+
+
+def _gist(stop: Stop) -> Stop:
+    # What `route_changes` does not look at, and looks at by itself.
+    rest = msgspec.msgpack.encode(replace(stop, eta_ms=None, cancelled=False))
+    return Stop(stop.stop, "", blake2b(rest, digest_size=GIST_BYTES).hexdigest(), cancelled=stop.cancelled)
