@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from kivy.metrics import dp
+from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
 
 from mobile_ui.core.courier import Topic
 from mobile_ui.core.say import say
 from mobile_ui.core.shown import clock
-from mobile_ui.screens.page import Page
+from mobile_ui.look import PRIMARY_DP
+from mobile_ui.screens.page import Page, Shell
 from mobile_ui.widgets.basics import LARGE, SMALL, Box, Rule, Tap, Text
-from mobile_ui.widgets.route_map import RouteMap
+from mobile_ui.widgets.route_map import RouteMap, View
 from mobile_ui.widgets.stop_rows import StopList
 
 
@@ -19,6 +22,10 @@ class TodayPage(Page):
 
     topics: ClassVar = frozenset({Topic.DAY, Topic.SETTINGS, Topic.PERSON, Topic.DRAFT})
     as_map = False
+
+    def __init__(self, shell: Shell, name: str) -> None:
+        super().__init__(shell, name)
+        self._view = View()
 
     def draw(self) -> Widget:
         """Head, changes, then list or map."""
@@ -36,7 +43,7 @@ class TodayPage(Page):
         for line in self._lines():
             whole.add_widget(line)
         if self.as_map:
-            whole.add_widget(RouteMap(look, day, self.shell.open_stop))
+            whole.add_widget(self._map())
         else:
             stops = getattr(self, "_stops", None) or StopList(self.shell.open_stop)
             self._stops = stops
@@ -45,6 +52,20 @@ class TodayPage(Page):
             stops.show(look, day)
             whole.add_widget(stops)
         return whole
+
+    def _map(self) -> Widget:
+        drawn = RouteMap(self.look, self.courier.day, self.shell.open_stop, self._view)
+        buttons = Box(
+            Tap(self.look, "+", drawn.nearer, size=LARGE),
+            Tap(self.look, "-", drawn.farther, size=LARGE),
+            size_hint_x=None,
+            width=dp(PRIMARY_DP),
+            pos_hint={"right": 0.98, "y": 0.02},
+        )
+        over = FloatLayout()
+        over.add_widget(drawn)
+        over.add_widget(buttons)
+        return over
 
     def _nothing(self) -> list[Widget]:
         look = self.look

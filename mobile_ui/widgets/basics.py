@@ -1,8 +1,10 @@
 """Texts, buttons and boxes that grow with their text, in the theme of the day."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any, Final
 
+from kivy.core.text import Label as Glyphs
 from kivy.graphics import Color, Line, Rectangle, SmoothRoundedRectangle
 from kivy.metrics import dp, sp
 from kivy.uix.boxlayout import BoxLayout
@@ -13,6 +15,7 @@ from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
 from mobile_ui.core.say import Sentence
+from mobile_ui.core.wrapping import wrapped
 from mobile_ui.look import GAP_DP, PRIMARY_DP, TARGET_DP, Colour, Look
 from mobile_ui.widgets.press import Press
 
@@ -21,6 +24,17 @@ NORMAL: Final = 16
 LARGE: Final = 20
 HUGE: Final = 34
 RADIUS_DP: Final = 4
+
+
+@lru_cache(8_192)
+def _advance(font: str, size: float, character: str) -> float:
+    return float(Glyphs(font_name=font, font_size=size).get_extents(character)[0])
+
+
+def _wrap(label: Any, text: str, width: float) -> None:
+    """Break a label's text at a width, in Chinese, too."""
+    label.text = wrapped(text, width, partial(_advance, label.font_name, label.font_size))
+    label.text_size = (width, None)
 
 
 class Text(Label):  # type: ignore[misc] # kivy ships without types
@@ -37,7 +51,6 @@ class Text(Label):  # type: ignore[misc] # kivy ships without types
         **more: Any,
     ) -> None:
         super().__init__(
-            text=look(text),
             font_name=look.font,
             font_size=sp(size) * look.scale,
             color=colour or look.palette.text,
@@ -46,11 +59,12 @@ class Text(Label):  # type: ignore[misc] # kivy ships without types
             size_hint_y=None,
             **more,
         )
+        self._whole = look(text)
         self.bind(width=self._wrap, texture_size=self._grow)
         self._wrap()
 
     def _wrap(self, *_: object) -> None:
-        self.text_size = (self.width, None)
+        _wrap(self, self._whole, self.width)
 
     def _grow(self, *_: object) -> None:
         self.height = self.texture_size[1] + dp(4)
@@ -76,8 +90,9 @@ class Tap(Press, Label):  # type: ignore[misc] # kivy ships without types
         palette = look.palette
         strong = primary or selected
         self._least = dp(PRIMARY_DP if primary else TARGET_DP)
+        self._whole = look(text)
         super().__init__(
-            text=look(text),
+            text=self._whole,
             font_name=look.font,
             font_size=sp(LARGE if primary else size) * look.scale,
             color=ink or (palette.on_accent if strong else palette.text),
@@ -100,7 +115,7 @@ class Tap(Press, Label):  # type: ignore[misc] # kivy ships without types
     def _place(self, *_: object) -> None:
         self._shape.pos, self._shape.size = self.pos, self.size
         self._line.rounded_rectangle = (*self.pos, *self.size, dp(RADIUS_DP))
-        self.text_size = (max(self.width - dp(2 * GAP_DP), 1), None)
+        _wrap(self, self._whole, max(self.width - dp(2 * GAP_DP), 1))
 
     def _grow(self, *_: object) -> None:
         self.height = max(self._least, self.texture_size[1] + dp(12))

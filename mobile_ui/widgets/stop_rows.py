@@ -11,37 +11,53 @@ from kivy.uix.recycleboxlayout import RecycleBoxLayout
 from kivy.uix.recycleview import RecycleView
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
+from contract.route import Stop
 from mobile_ui.core.day import Day, StopDay
-from mobile_ui.core.reasons import CHANGES, STATES
-from mobile_ui.core.say import say
+from mobile_ui.core.reasons import CHANGES, NEEDS, STATES
+from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.shown import clock, window_text
 from mobile_ui.look import Look
 from mobile_ui.widgets.press import Press
 
-ROW_DP = 76
+ROW_DP = 84
+NUMBER_DP = 44
+WINDOW_DP = 96
+"""Both grow with the text."""
 
 
 class StopRow(RecycleDataViewBehavior, Press, BoxLayout):  # type: ignore[misc] # kivy ships without types
-    """One stop: number, name over address, window over what became of it."""
+    """One stop: its number, beside it name and window over the address over what became of it."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(orientation="horizontal", padding=(dp(10), dp(10)), spacing=dp(10), **more)
+        super().__init__(orientation="horizontal", padding=(dp(8), dp(8), dp(12), dp(8)), spacing=dp(8), **more)
         self._number = _label("center")
-        self._name, self._address = _label("left"), _label("left")
-        self._window, self._state = _label("right"), _label("right")
-        self.add_widget(_column(0.13, self._number))
-        self.add_widget(_column(0.49, self._name, self._address))
-        self.add_widget(_column(0.38, self._window, self._state))
+        self._name, self._window = _label("left"), _label("right")
+        # Town and house stand at its two ends, in one language or the other.
+        self._address = _label("left", shorten_from="center")
+        self._state = _label("left")
+        for label in (self._number, self._window):
+            label.size_hint_x = None
+        first = BoxLayout(spacing=dp(8), size_hint_y=1.2)
+        first.add_widget(self._name)
+        first.add_widget(self._window)
+        lines = BoxLayout(orientation="vertical")
+        for line in (first, self._address, self._state):
+            lines.add_widget(line)
+        self.add_widget(self._number)
+        self.add_widget(lines)
         with self.canvas.before:
             self._ground_colour = Color(1, 1, 1, 1)
             self._ground = Rectangle()
             self._rule_colour = Color(0, 0, 0, 1)
             self._rule = Rectangle()
+            self._mark_colour = Color(0, 0, 0, 0)
+            self._mark = Rectangle()
         self.bind(pos=self._place, size=self._place)
 
     def _place(self, *_: object) -> None:
         self._ground.pos, self._ground.size = self.pos, self.size
         self._rule.pos, self._rule.size = self.pos, (self.width, dp(1))
+        self._mark.pos, self._mark.size = self.pos, (dp(4), self.height)
 
     def refresh_view_attrs(self, view: Any, index: int, data: dict[str, Any]) -> None:
         """Show another stop."""
@@ -57,11 +73,15 @@ class StopRow(RecycleDataViewBehavior, Press, BoxLayout):  # type: ignore[misc] 
         for label, text, size in (
             (self._number, str(one.number), 22),
             (self._name, one.stop.name, 17),
-            (self._address, one.stop.address, 14),
+            (self._address, one.stop.address, 15),
             (self._window, _when(one), 15),
             (self._state, _state(look, one), 14),
         ):
             label.font_name, label.font_size, label.color, label.text = look.font, sp(size) * look.scale, ink, text
+        self._number.width, self._window.width = dp(NUMBER_DP) * look.scale, dp(WINDOW_DP) * look.scale
+        self._state.color = palette.quiet
+        red, green, blue, _ = palette.accent
+        self._mark_colour.rgba = (red, green, blue, float(data["is_next"]))
         if data["is_next"]:
             self._number.color = palette.accent
         if one.conflict or one.change is not None:
@@ -72,17 +92,10 @@ class StopRow(RecycleDataViewBehavior, Press, BoxLayout):  # type: ignore[misc] 
         self._tapped(self._stop)
 
 
-def _label(align: str) -> Any:
-    label = Label(halign=align, valign="middle", shorten=True, shorten_from="right")
+def _label(align: str, shorten_from: str = "right") -> Any:
+    label = Label(halign=align, valign="middle", shorten=True, shorten_from=shorten_from)
     label.bind(size=label.setter("text_size"))
     return label
-
-
-def _column(part: float, *labels: Any) -> Any:
-    column = BoxLayout(orientation="vertical", size_hint_x=part)
-    for label in labels:
-        column.add_widget(label)
-    return column
 
 
 def _when(one: StopDay) -> str:
@@ -95,13 +108,16 @@ def _state(look: Look, one: StopDay) -> str:
     if one.change is not None:
         return f"! {look(CHANGES[one.change])}"
     sign, word = STATES[one.state]
-    return look(_contents(one)) if one.is_open else f"{sign} {look(word)}"
+    return " · ".join(map(look, _contents(one.stop))) if one.is_open else f"{sign} {look(word)}"
 
 
-def _contents(one: StopDay) -> Any:
-    return (
-        say("Parcels: {n}", n=len(one.stop.parcels)) if one.stop.parcels else say("Tasks: {n}", n=len(one.stop.tasks))
-    )
+def _contents(stop: Stop) -> list[Sentence]:
+    """What the courier takes along to the door."""
+    counts = [
+        *([say("Parcels: {n}", n=len(stop.parcels))] if stop.parcels else []),
+        *([say("Tasks: {n}", n=len(stop.tasks))] if stop.tasks else []),
+    ]
+    return counts + [word for check, word in NEEDS.items() if check in stop.checks]
 
 
 class StopList(RecycleView):  # type: ignore[misc] # kivy ships without types

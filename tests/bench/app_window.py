@@ -26,6 +26,7 @@ from contract.route import (
 )
 from hub.documents import parts
 from mobile_ui.core.scan_check import Tone
+from tests.mobile_ui.stage import FRAME_S, Time
 
 PATIENCE_S = 20.0
 KEY_S = 0.004
@@ -197,6 +198,7 @@ def frames_of_scrolling(frames: int, step: float) -> list[float]:
             touch = None
         else:
             touch.touch_move(touch.x, touch.y + step)
+        Time.now_s += FRAME_S
         EventLoop.idle()
         glFinish()
         took.append(1000 * (time.perf_counter() - began_s))

@@ -61,7 +61,6 @@ PHOTO_BYTES = 1_500_000
 """What a handheld's camera makes of 8 megapixels."""
 FRAMES = 240
 ROWS_OF_PEER = 200
-ROW_DP = 76
 DRAINED_PROOFS, DRAINED_PHOTOS = 5, 4
 MB = 1_000_000
 LOOK_S = 0.05
@@ -303,6 +302,8 @@ def _scrolling(folder: Path) -> Iterator[Figure]:
 def _list(folder: Path, stops: int) -> list[float]:
     from kivy.metrics import dp
 
+    from mobile_ui.widgets.stop_rows import ROW_DP
+
     with on_stage(route(stops), folder) as stage:
         stage.app.courier.sign_on("w.chen")
         stage.frames(12)
@@ -321,7 +322,7 @@ def _plain_list(stops: int) -> list[float]:
     from mobile_ui.core.settings import Theme
     from mobile_ui.core.words import Words
     from mobile_ui.look import PALETTES, Look, find_font
-    from mobile_ui.widgets.stop_rows import StopRow
+    from mobile_ui.widgets.stop_rows import ROW_DP, StopRow
 
     look = Look(PALETTES[Theme.LIGHT], Words("en"), find_font())
     column = BoxLayout(orientation="vertical", size_hint_y=None, height=stops * dp(ROW_DP))
