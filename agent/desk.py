@@ -13,8 +13,9 @@ from agent.clock import DeviceClock
 from agent.config_error import ConfigError
 from agent.inbox import Inbox
 from agent.outbox import Kept, Outbox
+from agent.room import picture_room_bytes
 from agent.store.errors import Cause, NotKept, StoreError
-from agent.store.scribe import MISSING_SENTENCE
+from agent.store.scribe import MISSING_SENTENCE, answered
 from contract.cold_verdict import least_left_s, worst_verdict
 from contract.event import Alarm, Correction, Event, Phase, Proof, Scan, Verdict
 from contract.fact import encode_core
@@ -55,6 +56,7 @@ from contract.local import (
 from contract.local import Kept as KeptAnswer
 
 DRAFTS: Final = "draft"
+MIB: Final = 1024 * KIB
 MOST_DRAFTS: Final = 200
 PAGE_BYTES: Final = 512 * KIB
 """Of facts in one page of the outbox; the rest follows on the next."""
@@ -170,6 +172,8 @@ class Desk:
 
     def _proof(self, request: RecordProof) -> Answer:
         named = [*([request.signature] if request.signature is not None else []), *request.photos]
+        if not self._outbox.database.read(lambda connection: answered(connection, request.request_id)):
+            self._refuse_beyond_room(named)
         digests = {name: self._adopt(name) for name in named}
         proof = msgspec.structs.replace(
             request.proof,
@@ -177,6 +181,14 @@ class Desk:
             photos=tuple(digests[name] for name in request.photos),
         )
         return self._record(self._witnessed(proof), request.request_id)
+
+    def _refuse_beyond_room(self, named: Sequence[str]) -> None:
+        """Pictures of one day without network may be more than the device holds; scans must still be kept then."""
+        incoming = self._outbox.files.incoming
+        size = sum((incoming / name).stat().st_size for name in named if (incoming / name).is_file())
+        if size > picture_room_bytes(self._outbox.used_bytes(), self._outbox.budget_bytes):
+            told = f"Not kept: no room on the device for {size / MIB:.1f} MiB of pictures"
+            raise NotKept(Cause.FULL, f"{told}. Leave some out, or wait until others are at the hub.")
 
     def _witnessed(self, proof: Proof) -> Proof:
         """With what only the device knows, where the proof does not say it: its place and how its load stands."""

@@ -77,6 +77,11 @@ class Growth:
     over_ms: int
 
 
+def picture_room_bytes(used_bytes: int, budget_bytes: int) -> int:
+    """What pictures may still take: the rest is for what must never wait for them, scans and proofs themselves."""
+    return max(0, int(_RISES_AT[Level.STOPPED] * budget_bytes) - used_bytes)
+
+
 def time_left_s(room_bytes: int, growth: Growth) -> int | None:
     """Seconds until storage is full at this rate; None when it is not filling."""
     if growth.kept_bytes <= 0:
