@@ -119,7 +119,7 @@ class VanShift(Shift):
         self.waiting: deque[Code] = deque()
         """Parcels that stand at the dock for this van, in the order of its tour."""
         self.brought: deque[Code] = deque()
-        """Parcels that it brought back to the dock."""
+        """Parcels that it brought back, until the dock has scanned them."""
         self._tour: deque[Visit] = deque()
         self._prove = prove
         self._load = load
@@ -138,7 +138,7 @@ class VanShift(Shift):
     @property
     def is_done(self) -> bool:
         """Whether the tour is over."""
-        return not (self._tour or self._ahead or self._promise or self._tasks)
+        return not (self._tour or self._ahead or self._promise or self.brought or self._tasks)
 
     def take(self, tour: Iterable[Visit]) -> None:
         """Take further stops, behind those that there are."""
@@ -163,6 +163,9 @@ class VanShift(Shift):
         """Go on with the next one."""
 
     def _load_up(self) -> Sequence[Task]:
+        if self.brought:
+            # One round ends before the next begins, or the hub sees a single long trip.
+            return ()
         stops, wanted = 0, 0
         while wanted < self._load and stops < len(self._tour):
             wanted += len(self._tour[stops].codes)
@@ -211,7 +214,8 @@ class DockShift(Shift):
         """Return what a van brought back, or one parcel if there is one for a van that has room."""
         for van in self._vans:
             if van.brought:
-                return self.meaning("returned", [van.brought.popleft()])
+                self._next = van
+                return self.meaning("returned", [van.brought[0]])
         open_vans = [van for van in self._vans if self._coming[id(van)] and len(van.waiting) < self._room]
         if not open_vans:
             return ()
@@ -219,6 +223,8 @@ class DockShift(Shift):
         return self.meaning("received", [self._coming[id(self._next)].popleft()])
 
     def done(self, task: Task) -> None:
-        """Put a parcel that came where its van will find it."""
-        if task.step == "received":
+        """Put a parcel that came where its van will find it, and one that came back aside."""
+        if task.step == "returned":
+            self._next.brought.popleft()
+        else:
             self._next.waiting.append(task.code)

@@ -137,7 +137,20 @@ def test_what_is_refused_goes_back_and_is_scanned_at_the_dock() -> None:
     scan_all(van)
 
     assert app.outcomes == [("a", Outcome.REFUSED), ("a", Outcome.RETURNED)]
+    assert not van.is_done
     assert scan_all(dock) == [(b"HF:ACTOR:s.okafor", None), (b"HF:STEP:returned", None), (b"P0", "returned")]
+    assert van.is_done
+
+
+def test_the_next_round_begins_when_the_dock_has_scanned_what_came_back() -> None:
+    van = van_with(App(), visit("a", "P0"), visit("b", "P1"), load=1, skip=1)
+    dock = DockShift("s.okafor", [van])
+    scan_all(van)
+
+    assert not has_work_soon(van)
+    scan_all(dock)
+
+    assert scan(van) == (b"HF:STEP:loaded", None)
 
 
 def test_a_damaged_parcel_is_brought_back_and_the_others_are_handed_over() -> None:
@@ -229,7 +242,7 @@ def test_every_parcel_of_a_tour_is_received_loaded_taken_out_and_proved_or_broug
         van.take(tour)
         dock.expect(van, (code for stop in tour for code in stop.codes))
     steps: Counter[str | None] = Counter()
-    while any(has_work_soon(shift) for shift in (dock, *vans)):
+    while any(has_work_soon(shift) for shift in (*vans, dock)):
         for shift in (dock, *vans):
             if shift.has_work:
                 steps[scan(shift)[1]] += 1
