@@ -1,7 +1,9 @@
 """`holdfast-courier`: puts the app together and opens its window."""
 
 import argparse
+import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +21,10 @@ START_S: Final = 15.0
 """A cold start of the agent on a slow card."""
 LOOK_S: Final = 0.05
 HANDHELD: Final = (480, 800)
+DRIVER: Final = "SDL_VIDEODRIVER"
+SCREENS: Final = "x11,wayland,kmsdrm"
+"""The drivers of SDL that show something."""
+SESSIONS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 
 EXAMPLES: Final = """\
 examples:
@@ -33,22 +39,29 @@ class AgentSilent(Exception):
     """The agent was started and does not answer."""
 
 
+class NoWindow(Exception):
+    """The screen gives none."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the app; 0 when it was closed, 1 when it could not be opened, 2 for a wrong command line."""
     options = _parser().parse_args(arguments)
+    started = None
+    ends_agent = options.end_agent
     try:
         config = demo_config() if options.demo else options.config
         folder = data_folder(config)
-        started = None if answers(folder) else _start_agent(config, folder)
-    except (ConfigUnusable, NoDemo, AgentSilent, OSError) as error:
+        started = None if answers(folder) else _Started(config, folder)
+        _open_window(
+            folder, options.size, TestCard() if options.camera is None else FileCamera(options.camera), started
+        )
+    except (ConfigUnusable, NoDemo, AgentSilent, NoWindow, OSError) as error:
+        ends_agent = True
         sys.stderr.write(f"holdfast-courier: {' '.join(str(error).split())}\n")
         return FAILED
-    try:
-        _open_window(folder, options.size, TestCard() if options.camera is None else FileCamera(options.camera))
     finally:
-        if started is not None and options.end_agent:
-            started.terminate()
-            started.wait()
+        if started is not None and ends_agent:
+            started.end()
     return DONE
 
 
@@ -79,54 +92,140 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _start_agent(config: Path, folder: Path) -> "subprocess.Popen[bytes]":
-    """Start the agent in a session of its own, so that it goes on recording when the window is closed."""
-    command = Path(sys.executable).parent / "holdfast-agent"
-    log = folder / "agent.log"
-    folder.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [str(command) if command.exists() else "holdfast-agent", "run", "--config", str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-    until_s = time.monotonic() + START_S
-    while time.monotonic() < until_s and process.poll() is None:
-        if answers(folder):
-            return process
-        time.sleep(LOOK_S)
-    if process.poll() is None:
-        process.terminate()
-    process.wait()
-    raise AgentSilent(f"The agent did not start; its last words are in {log}.")
+class _Started:
+    """The agent, in a session of its own, so that it goes on recording when the window is closed.
+
+    The window opens meanwhile: a recorder that is not there yet is shown as such.
+    """
+
+    def __init__(self, config: Path, folder: Path) -> None:
+        command = Path(sys.executable).parent / "holdfast-agent"
+        self._log = folder / "agent.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [str(command) if command.exists() else "holdfast-agent", "run", "--config", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+        self._folder = folder
+        self._until_s = time.monotonic() + START_S
+
+    def is_there(self) -> bool:
+        """Whether it answers by now.
+
+        Raises:
+            AgentSilent: it never will.
+        """
+        # Before the answer: another one may have been quicker, and then this one ended because of it.
+        ended = self._process.poll() is not None
+        if answers(self._folder):
+            return True
+        if ended or time.monotonic() > self._until_s:
+            raise AgentSilent(f"The agent did not start; its last words are in {self._log}.")
+        return False
+
+    def end(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
 
 
-def _open_window(folder: Path, size: tuple[int, int], camera: Camera) -> None:
-    # Kivy reads the command line and writes to the home folder on import, unless told otherwise.
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """All but the traceback that says that xclip and xsel are missing, which nothing here uses."""
+    return not record.getMessage().startswith("Cutbuffer:")
+
+
+def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _Started | None) -> None:
+    complaints = _hush()
+    _settle(size)
+    _need_window(complaints)
+    from kivy.clock import Clock  # noqa: PLC0415 needs the configuration
+
+    from mobile_ui.sound import Speaker  # noqa: PLC0415 the same
+    from mobile_ui.window import CourierApp  # noqa: PLC0415 the same
+
+    speaker = Speaker()
+    app = CourierApp(folder, camera=camera, sound=speaker.play, now_ms=lambda: time.time_ns() // 1_000_000)
+    failed: list[AgentSilent] = []
+
+    def look(_dt: float) -> bool:
+        try:
+            return started is not None and not started.is_there()
+        except AgentSilent as error:
+            failed.append(error)
+            app.stop()
+            return False
+
+    Clock.schedule_interval(look, LOOK_S)
+    Clock.schedule_once(lambda _dt: speaker.load(), 0.1)
+    try:
+        app.run()
+    finally:
+        speaker.close()
+    if failed:
+        raise failed[0]
+
+
+def _settle(size: tuple[int, int]) -> None:
+    """Say to kivy how it is wanted, before it is imported."""
+    # Else it reads the command line, and writes to the home folder.
     os.environ.setdefault("KIVY_NO_ARGS", "1")
     os.environ.setdefault("KIVY_NO_FILELOG", "1")
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")
-    # Else it looks for xclip and xsel, and complains where neither is installed.
+    # Else it looks for xclip and xsel.
     os.environ.setdefault("KIVY_CLIPBOARD", "sdl2")
+    # Else it tries one that ends the process where there is no X server.
+    os.environ.setdefault("KIVY_WINDOW", "sdl2")
+    if sys.platform == "linux" and "ANDROID_ARGUMENT" not in os.environ:
+        # Else it opens one that nobody sees where there is no screen.
+        os.environ.setdefault(DRIVER, SCREENS)
     from kivy.config import Config  # noqa: PLC0415 before the window
 
     for key, value in {"width": size[0], "height": size[1], "multisamples": 0}.items():
         Config.set("graphics", key, str(value))
     # No red dots where the right mouse button was pressed.
     Config.set("input", "mouse", "mouse,disable_multitouch")
-    from kivy.clock import Clock  # noqa: PLC0415 needs the configuration
 
-    from mobile_ui.sound import Speaker  # noqa: PLC0415 the same
-    from mobile_ui.window import CourierApp  # noqa: PLC0415 opens the window
 
-    speaker = Speaker()
-    Clock.schedule_once(lambda _dt: speaker.load(), 0.1)
-    try:
-        CourierApp(folder, camera=camera, sound=speaker.play, now_ms=lambda: time.time_ns() // 1_000_000).run()
-    finally:
-        speaker.close()
+def _need_window(complaints: list[str]) -> None:
+    """Open the window.
+
+    Raises:
+        NoWindow: there is none.
+    """
+    from kivy.core.window import Window  # noqa: PLC0415 it opens by that
+
+    if Window is not None:
+        return
+    found = re.search(r"^sdl2 - \w+: b?'?(.+?)'?$", "\n".join(complaints), re.MULTILINE)
+    reason = "" if found is None or found[1].endswith("not available") else found[1]
+    chosen = (*SESSIONS, *([] if os.environ.get(DRIVER) == SCREENS else [DRIVER]))
+    shown = ", ".join(f"{name}={os.environ[name]}" for name in chosen if name in os.environ)
+    if shown:
+        why = f"{shown}: {reason or 'it does not answer, or refuses'}"
+    else:
+        why = reason or f"neither {' nor '.join(SESSIONS)} is set"
+    raise NoWindow(
+        f"No window can be opened ({why}). Start the app from a desktop session, or set DISPLAY to its screen."
+    )
+
+
+def _hush() -> list[str]:
+    """Keep back kivy's pages of traces for what nobody needs, and for what is better said in a sentence."""
+    complaints: list[str] = []
+
+    def tells(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        hushed = text.startswith(("Config:", "Cutbuffer:", "Window: Unable to find"))
+        if hushed:
+            complaints.append(text)
+        return not hushed
+
+    logging.getLogger("kivy").addFilter(tells)
+    return complaints
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_an_agent_that_the_app_started_ends_with_it_where_that_was_asked(
 ) -> None:
     app = start("--end-agent")
     until(lambda: answers(tmp_path))
-    time.sleep(1.0)  # The window is open then; a signal before that ends the start itself.
+    time.sleep(2.0)  # The window is open then; a signal before that ends the start itself.
     app.send_signal(signal.SIGTERM)
 
     assert app.wait(timeout=PATIENCE_S) == 0
@@ -106,17 +106,45 @@ def test_an_agent_that_runs_already_is_used_and_stays(
         assert answers(tmp_path)
 
 
-def test_an_agent_that_cannot_start_is_told_in_a_sentence(tmp_path: Path, config: Path) -> None:
-    config.write_text('[device]\nid = "VAN 1"\n')
+def said(config: Path, tmp_path: Path, **environment: str) -> tuple[int, str]:
+    """What the app says before it gives up."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KIVY_", "SDL_"))}
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        inherited.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "mobile_ui.app", "--config", str(config)],
+        env={**inherited, "KIVY_HOME": str(tmp_path / "kivy"), **environment},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    return done.returncode, done.stderr
 
-    assert done.returncode == 1
-    assert (
-        done.stderr == f"holdfast-courier: The agent did not start; its last words are in {tmp_path / 'agent.log'}.\n"
+
+def test_an_agent_that_cannot_start_is_told_in_a_sentence(tmp_path: Path, config: Path) -> None:
+    config.write_text('[device]\nid = "VAN 1"\n')
+
+    assert said(config, tmp_path, **ENVIRONMENT) == (
+        1,
+        f"holdfast-courier: The agent did not start; its last words are in {tmp_path / 'agent.log'}.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("screen", "why"),
+    [
+        ({}, "neither DISPLAY nor WAYLAND_DISPLAY is set"),
+        ({"SDL_VIDEODRIVER": "none"}, "SDL_VIDEODRIVER=none: it does not answer, or refuses"),
+        ({"DISPLAY": ":987"}, "DISPLAY=:987: it does not answer, or refuses"),
+    ],
+    ids=["no screen", "no driver", "no answer"],
+)
+def test_without_a_window_it_says_what_is_wrong_and_leaves_no_agent(
+    tmp_path: Path, config: Path, screen: dict[str, str], why: str
+) -> None:
+    advice = "Start the app from a desktop session, or set DISPLAY to its screen."
+    told = f"holdfast-courier: No window can be opened ({why}). {advice}\n"
+
+    assert said(config, tmp_path, **screen) == (1, told)
+    assert agents(tmp_path) == []
