@@ -20,6 +20,7 @@ from hub.archive.tables import erased_blob
 from hub.blobs import FOLDER, came_so_far
 from hub.deliveries.state import ProofView
 from hub.ledger.heads import stream_name
+from hub.said import Said
 
 
 class PictureState(StrEnum):
@@ -95,7 +96,7 @@ def verify_proof(conn: Connection, folder: Path, proof: ProofView) -> tuple[Find
     f = t.fact.c
     row = conn.execute(select(f.core, f.stream_id, f.n, f.branch, f.cause).where(f.fact_id == proof.fact_id)).first()
     if row is None or row.core is None:
-        why = "it is not in the ledger" if row is None else f"its content is gone: {row.cause}"
+        why = Said("it is not in the ledger") if row is None else Said("its content is gone: {why}", why=row.cause)
         return (Finding("core", False, why),)
     found = [*_check_core(conn, row.core, proof), _check_place(conn, proof.fact_id, row.stream_id, row.n)]
     found += [_check_picture(folder, picture) for picture in pictures_of(conn, folder, proof)]
@@ -112,13 +113,13 @@ def _check_core(conn: Connection, stored: bytes, proof: ProofView) -> Sequence[F
     elif fact_id(content.core) == proof.fact_id:
         core = Finding("core", True)
     else:
-        return [Finding("core", False, "its content hashes to another identity; it was changed")]
+        return [Finding("core", False, Said("its content hashes to another identity; it was changed"))]
     try:
         event = decode_core(content.core).event
     except ContractError as error:
         return [core, Finding("shown", False, str(error))]
     shown = isinstance(event, Proof) and _said(event) == _said(proof)
-    return [core, Finding("shown", shown, "" if shown else "what is shown differs; run rebuild")]
+    return [core, Finding("shown", shown, "" if shown else Said("what is shown differs; run rebuild"))]
 
 
 _said = attrgetter("stop", "outcome", "reason", "recipient", "relation", "notes", "signature", "photos", "cold_verdict")
@@ -129,7 +130,7 @@ def _check_place(conn: Connection, identity: bytes, stream_id: int | None, n: in
     """Whether its place in the device's chain follows from the one before it."""
     p = t.position.c
     if stream_id is None or n is None:
-        return Finding("chain", None, "it has no place in a chain yet")
+        return Finding("chain", None, Said("it has no place in a chain yet"))
     stream = conn.execute(select(t.stream).where(t.stream.c.id == stream_id)).one()
     name = stream_name(stream.device, stream.incarnation, stream.lane)
     here = conn.execute(select(p.hash, p.branch).where(p.stream_id == stream_id, p.n == n, p.fact_id == identity)).all()
@@ -137,25 +138,26 @@ def _check_place(conn: Connection, identity: bytes, stream_id: int | None, n: in
     if n == 1:  # the first; before it is only the root of the stream
         before = [root_hash(name.device, name.incarnation, name.lane)]
     if not here or not before:
-        return Finding("chain", False, f"position {n} or the one before it is not there")
+        return Finding("chain", False, Said("position {at} or the one before it is not there", at=n))
     follows = any(next_hash(parent, n, identity) == row.hash for parent in before for row in here)
-    told = f"position {n} of {stream.device}"
-    return Finding("chain", follows, told if follows else f"{told}: its hash does not follow from the one before it")
+    told = Said("position {at} of {device}", at=n, device=stream.device)
+    wrong = Said("{told}: its hash does not follow from the one before it", told=told)
+    return Finding("chain", follows, told if follows else wrong)
 
 
 def _check_picture(folder: Path, picture: Picture) -> Finding:
     what = "signature" if picture.signature else "photo"
     name = picture.sha256.hex()
     if picture.state is PictureState.ERASED:
-        return Finding(what, None, f"{name}: erased when its time was over")
+        return Finding(what, None, Said("{name}: erased when its time was over", name=name))
     if picture.state is not PictureState.HERE:
-        return Finding(what, None, f"{name}: {picture.percent} % came")
+        return Finding(what, None, Said("{name}: {percent} % came", name=name, percent=picture.percent))
     try:
         with blob_path(folder, picture.sha256).open("rb") as file:
             ok = file_digest(file, "sha256").digest() == picture.sha256
     except FileNotFoundError:
-        return Finding(what, False, f"{name}: its file is gone")
-    return Finding(what, ok, name if ok else f"{name}: its file was changed")
+        return Finding(what, False, Said("{name}: its file is gone", name=name))
+    return Finding(what, ok, name if ok else Said("{name}: its file was changed", name=name))
 
 
 def blob_path(folder: Path, digest: bytes) -> Path:

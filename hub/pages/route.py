@@ -19,6 +19,7 @@ from hub.routes.progress import Progress, read_progress
 from hub.routes.queries import list_routes, stops_of
 from hub.routes.route_api import MAX_NAMED, progress
 from hub.routes.vehicles import shift_ms
+from hub.said import said_of
 from hub.web.render import page
 
 router = APIRouter()
@@ -54,7 +55,7 @@ def change_route(
     try:
         done = change(hub, caller, route_id, asked)
     except Refused as error:
-        return _one(request, hub, caller, route_id, status=409, problem=str(error))
+        return _one(request, hub, caller, route_id, status=409, problem=said_of(error))
     return _one(request, hub, caller, route_id, done=done)
 
 

@@ -16,6 +16,7 @@ from hub.routes.keeping import Desk, cancel_stops, optimise, reorder
 from hub.routes.progress import Progress
 from hub.routes.queries import StopView, cancelled_of, find_stops
 from hub.routes.route_api import desk, progress
+from hub.said import Said
 
 PLAN_S: Final = 5.0
 """What a person waits for; programs may ask for more."""
@@ -92,7 +93,7 @@ def _change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
                 return Done("Restored. Give the route to the device so that it is told.")
             return Done("Cancelled. Give the route to the device so that it is told.")
         case _:
-            raise Refused("choose a stop first, then what is to be done with it")
+            raise Refused(Said("choose a stop first, then what is to be done with it"))
 
 
 def _moved(at: Desk, name: str, asked: Asked) -> Done:
@@ -102,7 +103,7 @@ def _moved(at: Desk, name: str, asked: Asked) -> Done:
     order = _open(here)
     stops = [stop for stop in order if stop in asked.stops]
     if not stops or len(stops) < len(set(asked.stops)):
-        raise Refused("a chosen stop is not open on this route any more; look at it as it is now")
+        raise Refused(Said("a chosen stop is not open on this route any more; look at it as it is now"))
     rest = [stop for stop in order if stop not in asked.stops]
     if asked.act == "off":
         reorder(at, name, rest, asked.why)
@@ -126,7 +127,7 @@ def _undone(at: Desk, name: str, before: Sequence[str]) -> Done:
         outcomes = outcomes_of(conn, stops, cancelled_of(stops.values()))
     again = [key for key in before if key in stops and stops[key].cancelled_ms is None and not outcomes[key].visited]
     if not again or not set(_open(here)) <= set(again):
-        raise Refused("the route has changed since; look at it as it is now, and move stops back by hand")
+        raise Refused(Said("the route has changed since; look at it as it is now, and move stops back by hand"))
     reorder(at, name, again)
     return Done("Moved back.")
 
@@ -142,7 +143,9 @@ def _put(
     order = list(rest)
     if before != BEST:
         if before and before not in order:
-            raise Refused("the stop before which they were to come is not open there any more; look at it as it is now")
+            raise Refused(
+                Said("the stop before which they were to come is not open there any more; look at it as it is now")
+            )
         at = order.index(before) if before else len(order)
         return [*order[:at], *stops, *order[at:]]
     begins = _begins(one)

@@ -20,6 +20,7 @@ from hub.routes.progress import read_progress
 from hub.routes.queries import Vehicle, list_routes, stops_of, vehicles, waiting_stops
 from hub.routes.route_api import desk
 from hub.routes.vehicles import keep_vehicle, read_day, today
+from hub.said import Said, said_of
 from hub.shipments.queries import shipment_counts
 from hub.web.formats import duration
 from hub.web.i18n import Words, language_of
@@ -51,7 +52,7 @@ def plan_day(request: Request, hub: Hub, caller: Dispatcher, *, day: Day = "") -
         at = desk(hub, caller)
         drawn = optimise(at, make_routes(at, day), PLAN_S, waiting=True)
     except Refused as error:
-        return _board(request, hub, caller, day, status=409, problem=str(error))
+        return _board(request, hub, caller, day, status=409, problem=said_of(error))
     hub.tell_routes(["", *(one.route for one in drawn.orders)])
     done = "Planned. Some stops fit into no van; they are listed below with why." if drawn.waiting else "Planned."
     return _board(request, hub, caller, day, done=done)
@@ -79,7 +80,7 @@ def add_vehicle(
         with hub.database.write() as tx:
             keep_vehicle(tx, van, who=caller.name, now_ms=hub.now_ms())
     except Refused as error:
-        return _board(request, hub, caller, day, status=409, problem=str(error))
+        return _board(request, hub, caller, day, status=409, problem=said_of(error))
     hub.tell_routes([""])
     return _board(request, hub, caller, day, done="The van is known.")
 
@@ -94,9 +95,13 @@ def _van(  # noqa: PLR0917 - as many as the form has fields
         name=name.strip(),
         device=device.strip(),
         depot=depot.strip(),
-        depot_lat_e7=round(_number(lat, 90, "the depot's latitude and longitude, such as 31.2304, 121.4737") * 1e7),
-        depot_lon_e7=round(_number(lon, 180, "the depot's latitude and longitude, such as 31.2304, 121.4737") * 1e7),
-        weight_g=round(_number(weight_kg, 1e6, "kilograms") * 1000) if weight_kg.strip() else None,
+        depot_lat_e7=round(
+            _number(lat, 90, Said("the depot's latitude and longitude, such as 31.2304, 121.4737")) * 1e7
+        ),
+        depot_lon_e7=round(
+            _number(lon, 180, Said("the depot's latitude and longitude, such as 31.2304, 121.4737")) * 1e7
+        ),
+        weight_g=round(_number(weight_kg, 1e6, Said("kilograms")) * 1000) if weight_kg.strip() else None,
         volume_ml=None,
         parcels=None,
         shift_from_min=from_min,
@@ -109,16 +114,16 @@ def _number(text: str, most: float, what: str) -> float:
     try:
         number = float(text.strip().replace(",", "."))
     except ValueError:
-        raise Refused(f"expected {what}, not {text.strip()!r}") from None
+        raise Refused(Said("expected {what}, not “{got}”", what=what, got=text.strip())) from None
     if not -most <= number <= most:
-        raise Refused(f"expected {what}, not {text.strip()!r}")
+        raise Refused(Said("expected {what}, not “{got}”", what=what, got=text.strip()))
     return number
 
 
 def _minutes(text: str) -> int:
     hours, _, minutes = text.strip().partition(":")
     if not (hours.isdecimal() and minutes.isdecimal() and len(text) <= len("24:00")):
-        raise Refused(f"expected a time such as 08:00, not {text!r}")
+        raise Refused(Said("expected a time such as 08:00, not “{got}”", got=text))
     return int(hours) * 60 + int(minutes)
 
 

@@ -13,6 +13,7 @@ from hub.errors import Refused
 from hub.pages.route_words import CHECKS
 from hub.routes.stops import follow_shipments
 from hub.routes.vehicles import zone_of
+from hub.said import said_of
 from hub.shipments.keeping import Kept, keep_orders
 from hub.shipments.order import FIELDS
 from hub.shipments.queries import ShipmentFilters, list_shipments, shipment_numbers
@@ -61,7 +62,7 @@ def upload(
     try:
         read = read_file(data, zone_of(zone.strip() or "UTC"), as_json=name.lower().endswith(".json"))
     except Refused as error:
-        return _page(request, hub, caller, ShipmentFilters(), None, status=409, problem=str(error))
+        return _page(request, hub, caller, ShipmentFilters(), None, status=409, problem=said_of(error))
     with hub.database.write() as tx:
         now_ms = hub.now_ms()
         kept = keep_orders(tx, read, who=caller.name, now_ms=now_ms, source=name)

@@ -38,6 +38,7 @@ from hub.routes.progress import read_progress
 from hub.routes.queries import RouteView, StopView, find_route, list_routes, stops_of
 from hub.routes.stops import changed_at
 from hub.routes.tables import route
+from hub.said import Said
 
 ASSIGN_ROUTE: Final = "route.assign"
 """Subject: the route; detail: `Assigned`."""
@@ -113,21 +114,28 @@ def withdraw(
 def _route(tx: Connection, name: str) -> RouteView:
     view = find_route(tx, name)
     if view is None:
-        raise Refused(f"there is no route {name!r}")
+        raise Refused(Said("there is no route {name}", name=repr(name)))
     return view
 
 
 def _refuse_device(tx: Connection, view: RouteView, device: str, now_ms: int) -> None:
     if not device:
-        raise Refused(f"no device rides in {view.vehicle.name}; name one")
+        raise Refused(Said("no device rides in {name}; name one", name=view.vehicle.name))
     known = tx.execute(select(_device.revoked_ms).where(_device.id == device)).first()
     if known is None or known.revoked_ms is not None:
-        raise Refused(f"there is no device {device!r} that may speak to this hub")
+        raise Refused(Said("there is no device {name} that may speak to this hub", name=repr(device)))
     others = [one for one in list_routes(tx, device=device) if one.id != view.id and one.day >= view.day]
     for progress in read_progress(tx, others, stops_of(tx, [one.id for one in others]), now_ms):
         if any(at.open for at in progress.stops):
             other = progress.route
-            raise Refused(f"{device} has {other.name} of {other.day} to finish; take that from it first")
+            raise Refused(
+                Said(
+                    "{device} has {name} of {day} to finish; take that from it first",
+                    device=device,
+                    name=other.name,
+                    day=other.day,
+                )
+            )
 
 
 def _give(tx: Connection, view: RouteView, device: str, now_ms: int) -> frozenset[str]:
@@ -137,10 +145,22 @@ def _give(tx: Connection, view: RouteView, device: str, now_ms: int) -> frozense
         changed.add(view.device)
     stops = stops_of(tx, [view.id])[view.id]
     if len(stops) > MAX_STOPS:
-        raise Refused(f"{len(stops)} stops; a device takes a route of at most {MAX_STOPS}, so split it")
+        raise Refused(
+            Said(
+                "{number} stops; a device takes a route of at most {most}, so split it",
+                number=len(stops),
+                most=MAX_STOPS,
+            )
+        )
     data = encode_route(route_document(view, stops))
     if len(data) > DOCUMENT_PART_BYTES * MAX_DOCUMENT_PARTS:
-        raise Refused(f"the route takes {len(data)} bytes; at most {DOCUMENT_PART_BYTES * MAX_DOCUMENT_PARTS} fit")
+        raise Refused(
+            Said(
+                "the route takes {n} bytes; at most {most} fit",
+                n=len(data),
+                most=DOCUMENT_PART_BYTES * MAX_DOCUMENT_PARTS,
+            )
+        )
     before = _data(tx, device, ROUTE_DOCUMENT)
     version = put_document(tx, device, ROUTE_DOCUMENT, data, now_ms=now_ms)
     if before != data:
@@ -200,7 +220,9 @@ def manifest_entries(
         for parcel in stop.parcels
     }
     if len(found) > MAX_MANIFEST:
-        raise Refused(f"{len(found)} parcels leave that day; a manifest holds {MAX_MANIFEST}")
+        raise Refused(
+            Said("{number} parcels leave that day; a manifest holds {most}", number=len(found), most=MAX_MANIFEST)
+        )
     return tuple(ManifestEntry(parcel, van) for parcel, van in sorted(found.items())), vans
 
 

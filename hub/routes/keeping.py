@@ -29,6 +29,7 @@ from hub.routes.solver import solve
 from hub.routes.stops import add_stops, changed_at, merge
 from hub.routes.tables import route, route_stop
 from hub.routes.vehicles import read_day
+from hub.said import Said
 from hub.shipments.queries import unplanned
 
 MAX_SECONDS: Final = 120
@@ -64,10 +65,10 @@ def make_routes(desk: Desk, day: str, wanted: Sequence[str] = (), references: Se
     with desk.database.write() as tx:
         vans = {van.id: van for van in vehicles(tx)}
         if unknown := [name for name in wanted if name not in vans]:
-            raise Refused(f"there is no van {unknown[0]!r}")
+            raise Refused(Said("there is no van {name}", name=repr(unknown[0])))
         chosen = [vans[name] for name in dict.fromkeys(wanted)] or list(vans.values())
         if not chosen:
-            raise Refused("there is no van yet; say first which there are")
+            raise Refused(Said("there is no van yet; say first which there are"))
         there = {one.vehicle.id: one.id for one in list_routes(tx, day=day)}
         made = []
         for van in chosen:
@@ -98,20 +99,26 @@ def optimise(desk: Desk, names: Sequence[str], seconds: float, *, waiting: bool)
         Refused: the routes changed meanwhile, another plan is being made, or there is none.
     """
     if not _planning.acquire(blocking=False):
-        raise Refused("another plan is being computed; try again when it is done")
+        raise Refused(Said("another plan is being computed; try again when it is done"))
     try:
         with desk.database.read() as conn:
             planned = _posed(conn, desk, names, waiting=waiting)
             before = _state(conn, planned)
         if len(planned.stops) > MAX_STOPS_AT_ONCE:
-            raise Refused(f"{len(planned.stops)} stops at once; at most {MAX_STOPS_AT_ONCE} are planned together")
+            raise Refused(
+                Said(
+                    "{number} stops at once; at most {most} are planned together",
+                    number=len(planned.stops),
+                    most=MAX_STOPS_AT_ONCE,
+                )
+            )
         problem = bound(planned.problem)
         drawn = draw(planned, solve(problem, min(seconds, MAX_SECONDS)))
     finally:
         _planning.release()
     with desk.database.write() as tx:
         if _state(tx, planned) != before:
-            raise Refused("the routes changed while the plan was computed; nothing was changed, plan again")
+            raise Refused(Said("the routes changed while the plan was computed; nothing was changed, plan again"))
         _keep(tx, desk, planned, drawn, action="route.optimise")
     return drawn
 
@@ -199,9 +206,9 @@ def _posed_with(conn: Connection, desk: Desk, name: str, stops: Sequence[str]) -
     others = {view.route for view in views.values() if view.route and view.route != name}
     for stop in stops:
         if stop not in views:
-            raise Refused(f"there is no stop {stop!r}")
+            raise Refused(Said("there is no stop {name}", name=repr(stop)))
     if len(set(stops)) != len(stops):
-        raise Refused("a stop stands twice in the order; each is met once")
+        raise Refused(Said("a stop stands twice in the order; each is met once"))
     return _posed(conn, desk, [name, *sorted(others)], waiting=False, also=views.values())
 
 
@@ -222,12 +229,19 @@ def _refuse_moved(routes: Sequence[Progress], name: str, stops: Sequence[str]) -
         for at in one.stops:
             here = at.stop.stop in wanted
             if here and not at.open:
-                raise Refused(f"{at.stop.name}: somebody was there, or it is cancelled; it stays as it is")
+                raise Refused(
+                    Said("{name}: somebody was there, or it is cancelled; it stays as it is", name=at.stop.name)
+                )
             moves = here is not (one.route.id == name)
             leaves = moves and (one.route.id == name or here)
             if at.open and at.aboard and leaves:
                 raise Refused(
-                    f"{at.stop.name}: {len(at.aboard)} parcels are in {one.route.name}; unload them first, or leave it there"
+                    Said(
+                        "{name} has parcels in {route} ({number}); unload them first, or leave it there",
+                        name=at.stop.name,
+                        number=len(at.aboard),
+                        route=one.route.name,
+                    )
                 )
 
 
@@ -237,7 +251,7 @@ def _cancel(tx: Connection, desk: Desk, name: str, stops: Sequence[str], why: st
     known = {view.stop for view in stops_of(tx, [name])[name]}
     for stop in stops:
         if stop not in known:
-            raise Refused(f"there is no stop {stop!r} on this route")
+            raise Refused(Said("there is no stop {name} on this route", name=repr(stop)))
     c = route_stop.c
     tx.execute(update(route_stop).where(c.stop.in_(stops), c.route == name).values(cancelled_ms=at_ms))
     tx.execute(update(route).where(_r.id == name).values(changed_ms=changed_at(desk.now_ms)))
@@ -256,7 +270,7 @@ def _rename(tx: Connection, desk: Desk, view: RouteView, to: str) -> None:
 def _found(conn: Connection, name: str) -> RouteView:
     view = find_route(conn, name)
     if view is None:
-        raise Refused(f"there is no route {name!r}")
+        raise Refused(Said("there is no route {name}", name=repr(name)))
     return view
 
 
@@ -265,9 +279,9 @@ def _posed(
 ) -> Planned:
     views = [_found(conn, name) for name in dict.fromkeys(names)]
     if not views:
-        raise Refused("no route to plan")
+        raise Refused(Said("no route to plan"))
     if len({view.day for view in views}) > 1:
-        raise Refused("routes of several days cannot be planned together")
+        raise Refused(Said("routes of several days cannot be planned together"))
     progress = read_progress(conn, views, stops_of(conn, [view.id for view in views]), desk.now_ms)
     extra = {stop.stop: stop for stop in waiting_stops(conn, views[0].day)} if waiting else {}
     extra |= {stop.stop: stop for stop in also if not stop.route and stop.cancelled_ms is None}

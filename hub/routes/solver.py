@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hub.errors import Refused
 from hub.routes.plan import Plan, Problem
+from hub.said import Said
 
 SEED: Final = 1
 SLACK_S: Final = 180
@@ -34,8 +35,10 @@ def solve(problem: Problem, seconds: float, seed: int = SEED) -> Plan:
     try:
         done = subprocess.run(command, input=asked, capture_output=True, timeout=seconds + SLACK_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"no plan came within {seconds + SLACK_S:.0f} s; plan fewer stops at once") from error
+        raise Refused(
+            Said("no plan came within {n} s; plan fewer stops at once", n=round(seconds + SLACK_S))
+        ) from error
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise Refused(f"the plan could not be computed ({last[:300]}); nothing was changed")
+        raise Refused(Said("the plan could not be computed ({why}); nothing was changed", why=last[:300]))
     return msgspec.msgpack.decode(done.stdout, type=Plan)

@@ -16,6 +16,7 @@ from hub.errors import Refused
 from hub.ledger import statements
 from hub.routes.queries import Vehicle, find_vehicle, vehicles
 from hub.routes.tables import vehicle
+from hub.said import Said
 from hub.timeline import EPOCH
 
 MINUTES_OF_DAY: Final = 24 * 60
@@ -41,16 +42,18 @@ def keep_vehicle(tx: Connection, van: Vehicle, *, who: str, now_ms: int) -> None
 
 def _refuse_unusable(tx: Connection, van: Vehicle) -> None:
     if not _ID.fullmatch(van.id):
-        raise Refused(f"a van's id is 1 to 64 lower-case letters, digits and hyphens, not {van.id!r}")
+        raise Refused(Said("a van's id is 1 to 64 lower-case letters, digits and hyphens, not “{got}”", got=van.id))
     zone_of(van.zone)
     if not 0 <= van.shift_from_min < van.shift_to_min <= 2 * MINUTES_OF_DAY:
-        raise Refused("a shift begins before it ends, at most on the next day")
+        raise Refused(Said("a shift begins before it ends, at most on the next day"))
     if van.device:
         if tx.execute(select(t.device.c.id).where(t.device.c.id == van.device)).first() is None:
-            raise Refused(f"there is no device {van.device!r}; register it first")
+            raise Refused(Said("there is no device {name}; register it first", name=repr(van.device)))
         other = next((one for one in vehicles(tx) if one.device == van.device and one.id != van.id), None)
         if other is not None and van.retired_ms is None:
-            raise Refused(f"the device {van.device} rides in {other.name}; take it out there first")
+            raise Refused(
+                Said("the device {device} rides in {name}; take it out there first", device=van.device, name=other.name)
+            )
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -62,7 +65,9 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Refused(f"there is no time zone {name!r}; expected one such as Europe/Berlin or Asia/Shanghai") from error
+        raise Refused(
+            Said("there is no time zone {name}; expected one such as Europe/Berlin or Asia/Shanghai", name=repr(name))
+        ) from error
 
 
 def read_day(text: str) -> Date:
@@ -76,7 +81,7 @@ def read_day(text: str) -> Date:
         with suppress(ValueError):
             day = Date.fromisoformat(text)
     if day is None:
-        raise Refused(f"expected a day such as 2026-11-23, not {text[:40]!r}")
+        raise Refused(Said("expected a day such as 2026-11-23, not “{got}”", got=text[:40]))
     return day
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from contract.identity import identify
 from contract.limits import MAX_CODE_BYTES, MAX_NOTE_CHARS, MAX_TEXT_CHARS
 from contract.route import MAX_PARCELS_PER_STOP, Check, TaskKind
+from hub.said import Said
 from hub.timeline import epoch_ms
 
 MAX_TASKS: Final = 20
@@ -138,10 +139,10 @@ class _Reader:
             got = str(got)
         if got is None or got == "":
             if needed:
-                self.refuse(field, "", f"a text of at most {most} characters")
+                self.refuse(field, "", Said("a text of at most {most} characters", most=most))
             return ""
         if not isinstance(got, str) or len(got) > most or _HIDDEN.search(got):
-            self.refuse(field, got, f"a text of at most {most} characters without control characters")
+            self.refuse(field, got, Said("a text of at most {most} characters without control characters", most=most))
             return ""
         if "\n" in got and field in _ONE_LINE:
             self.refuse(field, got, "a text of one line; a quote before it may have taken in the lines behind")
@@ -154,7 +155,7 @@ class _Reader:
             return usual
         found = _member(kinds, got)
         if found is None:
-            self.refuse(field, got, "one of " + ", ".join(kinds))
+            self.refuse(field, got, Said("one of {every}", every=", ".join(kinds)))
         return found or usual
 
     def listed(self, field: str, most: int) -> list[Any]:
@@ -163,7 +164,7 @@ class _Reader:
             return []
         several = [part.strip() for part in LISTED.split(got)] if isinstance(got, str) else got
         if not isinstance(several, list) or len(several) > most:
-            self.refuse(field, got, f"a list of at most {most}")
+            self.refuse(field, got, Said("a list of at most {most}", most=most))
             return []
         return [one for one in several if one != ""]
 
@@ -183,7 +184,8 @@ class _Reader:
     def day(self) -> str:
         got = self.value("day")
         return (
-            self._made("day", got, lambda text: date.fromisoformat(text).isoformat(), "a day such as 2026-11-23") or ""
+            self._made("day", got, lambda text: date.fromisoformat(text).isoformat(), Said("a day such as 2026-11-23"))
+            or ""
         )
 
     def moment(self, field: str, day: str) -> int | None:
@@ -192,7 +194,7 @@ class _Reader:
             moment = datetime.fromisoformat(f"{day}T{text:0>5}" if short else text)
             return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=self._zone))
 
-        expected = "a time such as 2026-11-23T14:00:00+08:00, or 14:00 where the day is said"
+        expected = Said("a time such as 2026-11-23T14:00:00+08:00, or 14:00 where the day is said")
         return self._made(field, self.value(field), read, expected)
 
     def _made(self, field: str, got: object, read: Callable[[str], T], expected: str) -> T | None:
@@ -222,7 +224,7 @@ def parse_order(fields: Mapping[str, Any], zone: ZoneInfo) -> Order:
     """
     r = _Reader(fields, zone)
     for name in fields.keys() - set(FIELDS):
-        r.refuse(name, fields[name], "one of " + ", ".join(FIELDS))
+        r.refuse(name, fields[name], Said("one of {every}", every=", ".join(FIELDS)))
     day = r.day()
     starts_ms = r.moment("window_from", day)
     if not day and starts_ms is not None:
@@ -236,9 +238,9 @@ def parse_order(fields: Mapping[str, Any], zone: ZoneInfo) -> Order:
         kind=r.choice("kind", OrderKind, OrderKind.DELIVERY),
         items=tuple(_items(r)),
         area=r.text("area", MAX_AREA_CHARS) or _area(address),
-        lat_e7=r.number("latitude", 10**7, -900_000_000, 900_000_000, "degrees from -90 to 90, such as 31.2304"),
+        lat_e7=r.number("latitude", 10**7, -900_000_000, 900_000_000, Said("degrees from -90 to 90, such as 31.2304")),
         lon_e7=r.number(
-            "longitude", 10**7, -1_800_000_000, 1_800_000_000, "degrees from -180 to 180, such as 121.4737"
+            "longitude", 10**7, -1_800_000_000, 1_800_000_000, Said("degrees from -180 to 180, such as 121.4737")
         ),
         day=day,
         window_from_ms=starts_ms,
@@ -248,8 +250,8 @@ def parse_order(fields: Mapping[str, Any], zone: ZoneInfo) -> Order:
         tasks=tuple(_tasks(r)),
         notes=r.text("notes", MAX_NOTE_CHARS),
         phone=r.text("phone", 64),
-        weight_g=r.number("weight_kg", 1000, 0, MAX_WEIGHT_G, "kilograms from 0 to 40000") or 0,
-        volume_ml=r.number("volume_l", 1000, 0, MAX_VOLUME_ML, "litres from 0 to 100000") or 0,
+        weight_g=r.number("weight_kg", 1000, 0, MAX_WEIGHT_G, Said("kilograms from 0 to 40000")) or 0,
+        volume_ml=r.number("volume_l", 1000, 0, MAX_VOLUME_ML, Said("litres from 0 to 100000")) or 0,
     )
     _together(r, order)
     if r.wrong:
@@ -261,16 +263,16 @@ def _together(r: _Reader, order: Order) -> None:
     """What fields must be beside each other."""
     told = {wrong.field for wrong in r.wrong}
     if (order.lat_e7 is None) != (order.lon_e7 is None) and not told & {"latitude", "longitude"}:
-        r.refuse("latitude", r.value("latitude"), "both latitude and longitude, or neither")
+        r.refuse("latitude", r.value("latitude"), Said("both latitude and longitude, or neither"))
     if (order.lat_e7, order.lon_e7) == (0, 0):
-        r.refuse("latitude", "0, 0", "a place on land; leave both empty where it is not known")
+        r.refuse("latitude", "0, 0", Said("a place on land; leave both empty where it is not known"))
     starts, ends = order.window_from_ms, order.window_to_ms
     if (starts is None) != (ends is None) and not told & {"window_from", "window_to"}:
-        r.refuse("window_to", r.value("window_to"), "both ends of the window, or neither")
+        r.refuse("window_to", r.value("window_to"), Said("both ends of the window, or neither"))
     if starts is not None and ends is not None and starts >= ends:
-        r.refuse("window_to", r.value("window_to"), "a time after window_from")
+        r.refuse("window_to", r.value("window_to"), Said("a time after window_from"))
     if order.kind is OrderKind.DELIVERY and not (order.items or order.tasks or "parcels" in told or "tasks" in told):
-        r.refuse("parcels", "", "at least one parcel to deliver, or a task")
+        r.refuse("parcels", "", Said("at least one parcel to deliver, or a task"))
 
 
 def _items(r: _Reader) -> Iterator[Item]:
@@ -280,7 +282,7 @@ def _items(r: _Reader) -> Iterator[Item]:
         code, told = (one.get("code"), one.get("what", "")) if isinstance(one, dict) else (one, what)
         code = str(code) if isinstance(code, int) and not isinstance(code, bool) else code
         if not isinstance(code, str) or not isinstance(told, str) or len(told) > MAX_TEXT_CHARS:
-            r.refuse("parcels", one, 'a code, or {"code": "...", "what": "..."}')
+            r.refuse("parcels", one, Said("a code, or an object with code and what"))
             continue
         # Separators of GS1 and ISO 15434 are control characters, too.
         if "\0" in code or _HIDDEN.search(told):
@@ -288,13 +290,17 @@ def _items(r: _Reader) -> Iterator[Item]:
             continue
         data = code.strip().encode()
         if not 0 < len(data) <= MAX_CODE_BYTES:
-            r.refuse("parcels", code, f"a code of 1 to {MAX_CODE_BYTES} bytes")
+            r.refuse("parcels", code, Said("a code of 1 to {most} bytes", most=MAX_CODE_BYTES))
             continue
         identity = identify(data)
         if identity.kind in {"malformed", "control"}:
-            r.refuse("parcels", code, f"a parcel's code; this is {identity.problem or 'a configuration card'}")
+            r.refuse(
+                "parcels",
+                code,
+                Said("a parcel's code; this is {what}", what=identity.problem or Said("a configuration card")),
+            )
         elif identity.key in seen:
-            r.refuse("parcels", code, "each parcel once")
+            r.refuse("parcels", code, Said("each parcel once"))
         else:
             seen.add(identity.key)
             yield Item(identity.key, code.strip(), told.strip())
@@ -309,7 +315,7 @@ def _checks(r: _Reader) -> Iterator[Check]:
         if check is not None:
             found.append(check)
         elif name:
-            r.refuse("checks", name, "some of " + ", ".join(Check))
+            r.refuse("checks", name, Said("some of {every}", every=", ".join(Check)))
     yield from (check for check in Check if check in found)
 
 
@@ -319,11 +325,15 @@ def _tasks(r: _Reader) -> Iterator[OrderTask]:
             kind, _, what = one.partition(":")
             one = {"kind": kind.strip(), "what": what}  # noqa: PLW2901 - both forms are read alike from here
         if not isinstance(one, dict) or (found := _member(TaskKind, one.get("kind"))) is None:
-            r.refuse("tasks", one, "kind: what, where the kind is one of " + ", ".join(TaskKind))
+            r.refuse("tasks", one, Said("kind: what, where the kind is one of {every}", every=", ".join(TaskKind)))
             continue
         what, code = str(one.get("what", "")).strip(), str(one.get("parcel", "")).strip()
         if len(what) > MAX_TEXT_CHARS or _HIDDEN.search(what) or len(code.encode()) > MAX_CODE_BYTES:
-            r.refuse("tasks", what, f"a text of at most {MAX_TEXT_CHARS} characters without control characters")
+            r.refuse(
+                "tasks",
+                what,
+                Said("a text of at most {most} characters without control characters", most=MAX_TEXT_CHARS),
+            )
             continue
         yield OrderTask(found, what, identify(code.encode()).key if code else "")
 

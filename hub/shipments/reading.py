@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.errors import Refused
+from hub.said import Said
 from hub.shipments.order import FIELDS, Order, Unusable, Wrong, parse_order
 
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
@@ -57,7 +58,13 @@ def read_file(data: bytes, zone: ZoneInfo, *, as_json: bool) -> FileRead:
         Refused: it is no such file at all.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise Refused(f"a file of {len(data)} bytes; at most {MAX_FILE_BYTES} are taken at once, so send it in parts")
+        raise Refused(
+            Said(
+                "a file of {n} bytes; at most {most} are taken at once, so send it in parts",
+                n=len(data),
+                most=MAX_FILE_BYTES,
+            )
+        )
     lines = _json_lines(data) if as_json else _csv_lines(data)
     orders: list[tuple[int, Order]] = []
     bad: list[BadLine] = []
@@ -87,10 +94,16 @@ def _refuse_repeated(line: int, order: Order, first: dict[tuple[str, str], int],
     """Within one file nobody can say which of two lines is meant."""
     name = order.shipper, order.reference
     if name in first:
-        raise Unusable((Wrong("reference", order.reference, f"each reference once; line {first[name]} has it too"),))
+        raise Unusable(
+            (
+                Wrong(
+                    "reference", order.reference, Said("each reference once; line {line} has it too", line=first[name])
+                ),
+            )
+        )
     for item in order.items:
         if item.parcel in parcels:
-            expected = f"each parcel once; line {parcels[item.parcel]} has it too"
+            expected = Said("each parcel once; line {line} has it too", line=parcels[item.parcel])
             raise Unusable((Wrong("parcels", item.code, expected),))
     first[name] = line
     parcels |= dict.fromkeys((item.parcel for item in order.items), line)
@@ -98,13 +111,15 @@ def _refuse_repeated(line: int, order: Order, first: dict[tuple[str, str], int],
 
 def _refuse_many(number: int, most: int, what: str) -> None:
     if number > most:
-        raise Refused(f"more than {most} {what} in one file; send it in parts. Nothing was kept")
+        raise Refused(
+            Said("more than {most} {what} in one file; send it in parts. Nothing was kept", most=most, what=what)
+        )
 
 
 def _json_lines(data: bytes) -> Iterator[tuple[int, object]]:
     data = data.removeprefix(BOM_UTF8)
-    _refuse_many(sum(map(data.count, (b",", b"[", b"{"))), MAX_VALUES, "values")
-    wanted = 'expected a list of shipments, or {"shipments": [...]}'
+    _refuse_many(sum(map(data.count, (b",", b"[", b"{"))), MAX_VALUES, Said("values"))
+    wanted = Said("expected a list of shipments, or an object that has it as “shipments”")
     try:
         told = [Raw(data)]
         if not data.lstrip().startswith(b"{"):
@@ -114,8 +129,8 @@ def _json_lines(data: bytes) -> Iterator[tuple[int, object]]:
     except msgspec.ValidationError as error:
         raise Refused(wanted) from error
     except _UNREADABLE as error:
-        raise Refused(f"not JSON: {error}; {wanted}") from error
-    _refuse_many(len(told), MAX_ORDERS, "orders")
+        raise Refused(Said("not JSON: {why}; {wanted}", why=error, wanted=wanted)) from error
+    _refuse_many(len(told), MAX_ORDERS, Said("orders"))
     return ((number, _json_order(raw)) for number, raw in enumerate(told, start=1))
 
 
@@ -124,7 +139,9 @@ def _json_order(raw: Raw) -> object:
     try:
         return msgspec.json.decode(raw)
     except _UNREADABLE as error:
-        return Unusable((Wrong("order", bytes(raw)[:80].decode(errors="replace"), f"JSON in UTF-8; {error}"),))
+        return Unusable(
+            (Wrong("order", bytes(raw)[:80].decode(errors="replace"), Said("JSON in UTF-8; {why}", why=error)),)
+        )
 
 
 def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
@@ -132,25 +149,39 @@ def _csv_lines(data: bytes) -> Iterator[tuple[int, object]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = data[: error.start].count(b"\n") + 1
-        raise Refused(f"line {at} is not UTF-8; save the file as “CSV UTF-8”. Nothing was kept") from error
-    _refuse_many(text.count("\n"), MAX_LINES, "lines")
+        raise Refused(
+            Said("line {line} is not UTF-8; save the file as “CSV UTF-8”. Nothing was kept", line=at)
+        ) from error
+    _refuse_many(text.count("\n"), MAX_LINES, Said("lines"))
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = [name.strip().casefold() for name in next(reader, [])]
     except csv.Error as error:
-        raise Refused(f"line 1: {error}; expected a line of column names") from error
+        raise Refused(Said("line 1: {why}; expected a line of column names", why=error)) from error
     unknown = sorted({name for name in names if name not in FIELDS})
     missing = [name for name in ("reference", "consignee", "address") if name not in names]
     if unknown or missing or len(set(names)) != len(names):
         listed = ", ".join(repr(name[:80]) for name in unknown[:MAX_NAMED])
-        told = f"unknown columns {listed}{' ...' if len(unknown) > MAX_NAMED else ''}; " if unknown else ""
-        told += f"columns {', '.join(missing)} are missing; " if missing else ""
-        raise Refused(f"line 1: {told}expected column names, each once, out of {', '.join(FIELDS)}. Nothing was kept")
+        raise Refused(
+            Said(
+                "line 1: {told}expected column names, each once, out of {every}. Nothing was kept",
+                told=_told_columns(listed + (" ..." if len(unknown) > MAX_NAMED else ""), ", ".join(missing)),
+                every=", ".join(FIELDS),
+            )
+        )
     rows = list(islice(_rows(reader, reader.line_num + 1), MAX_ORDERS + 1))
-    _refuse_many(len(rows), MAX_ORDERS, "orders")
+    _refuse_many(len(rows), MAX_ORDERS, Said("orders"))
     return ((line, row if isinstance(row, Unusable) else _named(names, row)) for line, row in rows)
+
+
+def _told_columns(unknown: str, missing: str) -> str:
+    if unknown and missing:
+        return Said("unknown columns {unknown}; columns {missing} are missing; ", unknown=unknown, missing=missing)
+    if unknown:
+        return Said("unknown columns {unknown}; ", unknown=unknown)
+    return Said("columns {missing} are missing; ", missing=missing) if missing else ""
 
 
 def _named(names: list[str], row: list[str]) -> dict[str, object]:
@@ -170,7 +201,7 @@ def _rows(reader: Iterator[list[str]], line: int) -> Iterator[tuple[int, list[st
             # A quote without its other may have taken in lines that were good by themselves: they are told, too.
             through = reader.line_num  # type: ignore[attr-defined]  # of a csv reader, whose class has no public name
             got = f"line {line}" if through == line else f"lines {line} to {through}"
-            row = Unusable((Wrong("line", got, f"quotes in pairs, doubled within a field; {error}"),))
+            row = Unusable((Wrong("line", got, Said("quotes in pairs, doubled within a field; {why}", why=error)),))
         if row is None:
             return
         if isinstance(row, Unusable) or any(value.strip() for value in row):

@@ -9,6 +9,8 @@ from typing import Final
 from babel.messages.pofile import read_po
 from fastapi import Request
 
+from hub.said import Said
+
 LANGUAGE_COOKIE: Final = "hf_lang"
 LANGUAGES: Final = {"en": "English", "zh": "简体中文"}
 LOCALES: Final = {"en": "en", "zh": "zh_Hans"}
@@ -63,7 +65,10 @@ class Words:
         self._catalogue = catalogue(language)
 
     def __call__(self, text: str, /, **values: object) -> str:
-        """The sentence, with `{name}` filled in; values are put in as they are."""
+        """The sentence, with `{name}` filled in; values are put in as they are, but for what is `Said`."""
+        if isinstance(text, Said):
+            told = {name: self(one) if isinstance(one, Said) else one for name, one in text.values.items()}
+            return self(text.key, **told, **values)
         said = self._catalogue.texts.get(text, text)
         if str(values.get("n")) == "1":
             said = self._catalogue.ones.get(text, said)

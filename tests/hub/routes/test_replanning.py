@@ -95,9 +95,9 @@ def test_what_is_in_a_van_is_moved_by_nobody(desk: Dispatch) -> None:
     stop = desk.route("van-1")["items"][0]
     desk.load("van-1", *stop["parcels"])
     refused = desk.ask("PATCH", f"/routes/{R2}", 409, json={"stops": [*desk.stops("van-2"), stop["stop"]]})
-    assert refused["detail"] == f"{stop['name']}: 1 parcels are in van 1; unload them first, or leave it there"
+    assert refused["detail"] == f"{stop['name']} has parcels in van 1 (1); unload them first, or leave it there"
     refused = desk.ask("PATCH", f"/routes/{R1}", 409, json={"stops": desk.stops("van-1")[1:]})
-    assert "are in van 1" in refused["detail"]
+    assert "has parcels in van 1" in refused["detail"]
 
 
 def test_where_somebody_was_nothing_moves_any_more(desk: Dispatch) -> None:

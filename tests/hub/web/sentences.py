@@ -12,8 +12,8 @@ from typing import Final
 from jinja2 import Environment, nodes
 
 ROOT: Final = Path(__file__).parents[3]
-SPEAKERS: Final = ("t", "words")
-"""What a `Words` is called in templates, scripts and Python."""
+SPEAKERS: Final = ("t", "words", "Said")
+"""What a `Words` is called in templates, scripts and Python; and what pages say of sentences that programs read."""
 SPEAKING: Final = (
     "hub/accounts/passwords.py",
     "hub/accounts/service.py",
