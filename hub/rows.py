@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select
-from sqlalchemy import Row as SqlRow
 
 STATEMENTS: Final = 256
 """Rendered ones that are remembered; the hub has some fifty."""
@@ -48,14 +47,18 @@ def read(tx: Connection, statement: Select[*tuple[Any, ...]], **values: object) 
 
 def read_among(
     tx: Connection, statement: Select[*tuple[Any, ...]], names: Sequence[str]
-) -> Sequence[SqlRow[*tuple[Any, ...]]]:
-    """Run a query that is built once and kept, whose one open parameter is a list, `bindparam("names", expanding=True)`."""
-    if not names:
-        return []
+) -> CursorResult[*tuple[Any, ...]]:
+    """The same for a query whose one open parameter is a list, `bindparam("names", expanding=True)`; one name at least."""
     # Rendered for few lengths; who is named twice is found once.
     length = 1 << (len(names) - 1).bit_length()
     sql, before, after = _listed(statement, tx.dialect, length)
-    return tx.exec_driver_sql(sql, (*before, *names, *repeat(names[-1], length - len(names)), *after)).all()
+    return tx.exec_driver_sql(sql, (*before, *names, *repeat(names[-1], length - len(names)), *after))
+
+
+def plain(result: CursorResult[*tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    """All rows of a result as the driver gives them, without the names of their columns: a quarter sooner."""
+    with result:
+        return result.cursor.fetchall()
 
 
 @lru_cache(STATEMENTS)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, select, update
 from hub.archive.redaction import fields_in, listed
 from hub.ledger import statements
 from hub.projector import Change, LedgerFact
-from hub.rows import read_among, write
+from hub.rows import plain, read_among, write
 from hub.timeline import TimeSource, chunks, clock_fix, date_rows, note_fixes, redate
 from hub.tracking.custody import CustodyEvent, Deed, EventKind, ParcelState, fold_parcel
 from hub.tracking.stated import correction_rows, custody_rows, term_rows
@@ -132,7 +132,7 @@ def _refold(tx: Connection, names: Sequence[str]) -> None:
 def custody_of(reader: Connection, names: Sequence[str]) -> Mapping[str, list[CustodyEvent]]:
     """All events of these parcels, corrections included, in no order."""
     found: defaultdict[str, list[CustodyEvent]] = defaultdict(list)
-    for row in read_among(reader, _EVENTS_OF, names):
+    for row in plain(read_among(reader, _EVENTS_OF, names)):
         found[row[0]].append(_custody_event(row))
     for name, correction in _corrections_of(reader, names):
         found[name].append(correction)

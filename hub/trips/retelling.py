@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Connection, bindparam, delete, select
 
 from hub.ledger import statements
-from hub.rows import read, read_among, write
+from hub.rows import plain, read, read_among, write
 from hub.tracking.custody import CustodyEvent
 from hub.trips.runs import Load, Run, runs_of
 from hub.trips.stays import Stay, stays_of
@@ -56,7 +56,8 @@ def retell_stays(
 ) -> Iterator[tuple[str, Stretch]]:
     """Tell the stays of these parcels anew; vehicles, and when their loads are others now."""
     told = {(name, one.opened_by): one for name in names for one in stays_of(events[name])}
-    stored = {(name, opened_by): Stay(opened_by, *row) for name, opened_by, *row in read_among(tx, _STORED, names)}
+    rows = plain(read_among(tx, _STORED, names))
+    stored = {(name, opened_by): Stay(opened_by, *row) for name, opened_by, *row in rows}
     fresh = {key: one for key, one in told.items() if stored.get(key) != one}
     gone = {key: one for key, one in stored.items() if key not in told}
     write(tx, _FORGET_STAY, [{"old_parcel": parcel, "old_opened_by": opened_by} for parcel, opened_by in gone])
@@ -82,13 +83,13 @@ def _stay_row(parcel: str, told: Stay) -> Row:
 
 def _retell_trips(tx: Connection, device: str, changed: Stretch) -> None:
     """Trips that the change touches are taken apart; what else they hold lies between their ends, so no other can join."""
-    touched = [Stretch(*row) for row in read(tx, _TRIPS, **_there(device, changed)).all()]
+    touched = [Stretch(*row) for row in plain(read(tx, _TRIPS, **_there(device, changed)))]
     there = _there(device, reduce(Stretch.with_, touched, changed))
     if touched:
         write(tx, _FORGET_TRIPS, [there])
     loads = [
         Load(from_ms, opened_by, to_ms, max(known_ms, closed_known_ms or 0), parcel)
-        for from_ms, opened_by, to_ms, known_ms, closed_known_ms, parcel in read(tx, _LOADS, **there).all()
+        for from_ms, opened_by, to_ms, known_ms, closed_known_ms, parcel in plain(read(tx, _LOADS, **there))
     ]
     write(tx, statements.sole(trip), [_trip_row(device, run) for run in runs_of(loads)])
 

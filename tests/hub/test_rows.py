@@ -1,11 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from hub import tables as t
 from hub.ledger import questions, statements
-from hub.rows import read, write
+from hub.rows import plain, read, read_among, write
 from tests.hub.folding import engine
 
 ROW = {
@@ -54,3 +54,13 @@ def test_a_row_that_leaves_a_default_to_others_is_refused(tx: Connection) -> Non
 
     with pytest.raises(ValueError, match="rows of incident leave out count"):
         write(tx, statements.incident("sqlite"), [short])
+
+
+@pytest.mark.parametrize("many", [1, 3, 4, 1_000])
+def test_a_question_about_a_list_finds_each_of_it_once_and_nothing_else(tx: Connection, many: int) -> None:
+    keys = [f"k{n:04}" for n in range(many)]
+    write(tx, statements.incident("sqlite"), [ROW | {"key": key} for key in [*keys, "other"]])
+    c = t.incident.c
+    about = select(c.key, c.count).where(c.kind == "gap", c.key.in_(bindparam("names", expanding=True)), c.count == 2)
+
+    assert sorted(plain(read_among(tx, about.order_by(c.key), keys))) == [(key, 2) for key in keys]
