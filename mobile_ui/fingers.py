@@ -8,12 +8,15 @@ from kivy.core.window import Window
 
 PATIENCE_S: Final = 1.5
 """No tap takes longer; a palm or a drop of rain that rests on the glass must not keep what is new from being shown."""
+BEFORE_DRAWING: Final = -1
+"""Kivy's word for: in this frame, behind the fingers that it brings, and before it is laid out and drawn."""
 
 
 class Fingers:
-    """Puts off what would change the screen while a finger is down.
+    """Puts off what would change the screen while a finger is down, and until the fingers of this frame were heard.
 
-    A button that is replaced or moved between the finger's coming and going loses the tap, or another one gets it.
+    A button that is replaced or moved between the finger's coming and going loses the tap, or another one gets it. So does
+    one that is replaced just before the finger is heard of: it has no place yet.
 
     Args:
         touched: told of each finger that comes.
@@ -23,7 +26,8 @@ class Fingers:
         self._touched = touched
         self._down: dict[Any, float] = {}
         self._due: dict[Hashable, Callable[[], None]] = {}
-        self._looking: Any = None
+        self._soon = Clock.create_trigger(self._do_due, BEFORE_DRAWING)
+        self._patience = Clock.create_trigger(self._forget, PATIENCE_S)
 
     def start(self) -> None:
         """The window is there."""
@@ -32,35 +36,37 @@ class Fingers:
     def stop(self) -> None:
         """It goes."""
         Window.unbind(on_touch_down=self._comes, on_touch_up=self._goes)
-        if self._looking is not None:
-            self._looking.cancel()
+        self._soon.cancel()
+        self._patience.cancel()
 
     def when_up(self, key: Hashable, call: Callable[[], None]) -> None:
-        """Call it now, or when no finger is down; of calls with the same key only the last."""
-        if not self._down and not self._due:
-            call()
-            return
+        """Call it before this frame is drawn, or that in which the last finger goes; of calls with the same key only the last."""
         self._due[key] = call
-        if self._looking is None:
-            self._looking = Clock.schedule_interval(self._look, 0)
+        if not self._down:
+            self._soon()
 
     def _comes(self, _window: Any, touch: Any) -> None:
         if not touch.is_mouse_scrolling:
             self._down[touch.uid] = Clock.get_time()
+            self._patience.cancel()
+            self._patience()
             self._touched()
 
     def _goes(self, _window: Any, touch: Any) -> None:
-        # What it touched hears of it behind this; what is due waits for the next frame.
+        # What it touched hears of it behind this.
         self._down.pop(touch.uid, None)
+        if not self._down and self._due:
+            self._soon()
 
-    def _look(self, _dt: float) -> bool:
-        """Each frame while something is due."""
-        now_s = Clock.get_time()
-        self._down = {uid: since_s for uid, since_s in self._down.items() if now_s - since_s <= PATIENCE_S}
+    def _forget(self, _dt: float) -> None:
+        """A finger that stays is none."""
+        self._down.clear()
+        if self._due:
+            self._soon()
+
+    def _do_due(self, _dt: float) -> None:
         if self._down:
-            return True
-        self._looking = None
+            return
         due, self._due = self._due, {}
         for call in due.values():
             call()
-        return False
