@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -14,7 +15,7 @@ from contract.event import Outcome
 from contract.limits import MAX_BLOB_BYTES
 from contract.local import DocumentHappened, DraftDrop, FrameReader, RecordProof, decode_request, frame
 from contract.picture import MAX_PIXELS
-from contract.route import MAX_PARCELS_PER_STOP, ROUTE_DOCUMENT, Route, StopChange
+from contract.route import MAX_PARCELS_PER_STOP, MAX_STOPS, ROUTE_DOCUMENT, Route, StopChange
 from mobile_ui.camera import FileCamera
 from mobile_ui.core import proof_draft
 from mobile_ui.core.courier import Courier
@@ -24,6 +25,9 @@ from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.scan_check import Tone
 from tests.mobile_ui.kit import NOON_MS, FakeAgent, route, stop
 from tests.mobile_ui.stage import Stage, on_stage, prepare
+
+OPEN_S = 10.0
+"""What takes a second on a quiet machine."""
 
 
 def png(width: int, height: int) -> bytes:
@@ -307,3 +311,43 @@ def test_f084_f089_the_photo_screen_says_what_became_of_each_photo(stage: Stage,
     stage.tap("← Back")
     assert not any(isinstance(one, DraftDrop) for one in stage.agent.asked)
     assert len(stage.widgets(Image)) == 1
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("_prepared")
+def test_the_list_of_the_longest_route_opens_and_scrolls_to_its_end(tmp_path: Path) -> None:
+    from mobile_ui.widgets.stop_rows import StopList, StopRow  # noqa: PLC0415 opens the window
+
+    began_s = time.monotonic()
+    with on_stage(route(MAX_STOPS), tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.frames(8)
+        assert stage.app.shown == "today"
+        assert stage.says(f"0 of {MAX_STOPS} done")
+        # Only what is seen is drawn.
+        assert 0 < len(stage.widgets(StopRow)) < 20
+        (stops,) = stage.widgets(StopList)
+        stops.scroll_y = 0
+        stage.frames(8)
+        assert stage.says(str(MAX_STOPS))
+        assert 0 < len(stage.widgets(StopRow)) < 20
+    assert time.monotonic() - began_s < OPEN_S
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("_prepared")
+def test_a_stop_that_was_cancelled_after_its_proof_says_so_on_its_screen(tmp_path: Path) -> None:
+    with on_stage(route(), tmp_path) as stage:
+        courier = stage.app.courier
+        courier.sign_on("w.chen")
+        stage.frames(8)
+        attempt(courier)
+        finish(courier)
+        stage.frames(8)
+        replan(courier, stage.agent, cancelled("s2"))
+        stage.frames(8)
+        assert stage.says("The route was changed")
+        stage.app.open_stop("s2")
+        stage.frames(8)
+        assert stage.says("! The hub says: cancelled")
+        assert stage.says("! Two people meant different things. Both are kept; the dispatcher decides.")
