@@ -1,6 +1,7 @@
 """The running device: store, capture, drivers, uplink and local socket put together. The one place that knows them all."""
 
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,8 @@ from contract.event import Alarm, Booted, Damage, Status
 from contract.limits import MAX_TEXT_CHARS
 from contract.statement import password_of
 
+SIGNAL_S: Final = 1.0
+"""A signal is heard that late at most."""
 UPKEEP_S: Final = 1.0
 REMEMBER_TURNS: Final = 10
 """Counters are written down this often, in turns of upkeep; a changed link at once."""
@@ -59,6 +62,7 @@ class Agent:
         self._log = Log("agent")
         self._clock = DeviceClock.of_system()
         self._stopping = threading.Event()
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.failure: str | None = None
         """Why the agent had to end by itself."""
         self._outbox = open_outbox(config, self._clock)
@@ -110,12 +114,17 @@ class Agent:
 
     def wait(self) -> None:
         """Wait until `end` is called."""
-        self._stopping.wait()
+        # Not for the event: a signal handler that sets it while this thread holds its lock would wait for itself. And not for
+        # ever: a signal that another thread gets, or that comes just before this one sleeps, does not wake it.
+        while not self._stopping.is_set():
+            with suppress(queue.Empty):
+                self._ended.get(timeout=SIGNAL_S)
 
     def end(self, failure: str | None = None) -> None:
         """Ask the agent to end; from any thread or a signal handler."""
         self.failure = self.failure or failure
         self._stopping.set()
+        self._ended.put(None)
 
     def stop(self) -> None:
         """End everything in order: no new facts, then no more sending, then the store."""
