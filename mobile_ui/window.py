@@ -117,7 +117,8 @@ class CourierApp(App):  # type: ignore[misc] # kivy ships without types
         for page in pages:
             self._pages[page.name] = page
             self._screens.add_widget(page)
-        for part in (self._screens, self._said, self._foot):
+        # What is said comes and goes above, so that the buttons below stay under the thumb.
+        for part in (self._said, self._screens, self._foot):
             self._root.add_widget(part)
         self._built = True
         Window.clearcolor = self.look.palette.ground

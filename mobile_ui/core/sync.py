@@ -34,7 +34,7 @@ class Sync:
     @property
     def line(self) -> Sentence:
         """Always on the screen."""
-        if not self.connected:
+        if not self.connected or not self.link:
             return say("The recorder does not answer; starting it")
         if self.waiting == 0:
             return say("Everything is at the hub")

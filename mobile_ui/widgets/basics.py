@@ -26,6 +26,11 @@ HUGE: Final = 34
 RADIUS_DP: Final = 4
 
 
+def _hairline() -> float:
+    """Kivy draws lines twice as thick as their width, but for the thinnest."""
+    return max(1.0, dp(0.5))
+
+
 @lru_cache(8_192)
 def _advance(font: str, size: float, character: str) -> float:
     return float(Glyphs(font_name=font, font_size=size).get_extents(character)[0])
@@ -109,7 +114,7 @@ class Tap(Press, Label):  # type: ignore[misc] # kivy ships without types
             self._colour = Color(*self._fill)
             self._shape = SmoothRoundedRectangle(radius=[dp(RADIUS_DP)])
             Color(*self._edge)
-            self._line = Line(width=dp(1))
+            self._line = Line(width=_hairline())
         self.bind(pos=self._place, size=self._place, texture_size=self._grow, state=self._press)
 
     def _place(self, *_: object) -> None:
@@ -206,7 +211,7 @@ class Field(TextInput):  # type: ignore[misc] # kivy ships without types
         )
         with self.canvas.after:
             Color(*palette.quiet)
-            self._line = Line(width=dp(1))
+            self._line = Line(width=_hairline())
         self.bind(pos=self._place, size=self._place, text=lambda _field, text: typed(text))
 
     def _place(self, *_: object) -> None:
@@ -232,7 +237,7 @@ class Bar(Widget):  # type: ignore[misc] # kivy ships without types
             Color(*colour)
             self._used = Rectangle()
             Color(*look.palette.quiet)
-            self._whole = Line(width=dp(1))
+            self._whole = Line(width=_hairline())
         self.bind(pos=self._place, size=self._place)
 
     def _place(self, *_: object) -> None:

@@ -36,8 +36,9 @@ class SignaturePad(Widget):  # type: ignore[misc] # kivy ships without types
             Color(*look.palette.panel)
             self._ground = Rectangle()
             Color(*look.palette.quiet)
-            self._edge = Line(width=dp(1))
-            self._base = Line(width=dp(1), dash_length=4, dash_offset=4)
+            # Thicker lines have no dashes, and are twice as thick as their width.
+            self._edge = Line(width=max(1.0, dp(0.5)))
+            self._base = Line(width=1, dash_length=dp(4), dash_offset=dp(4))
         self.bind(pos=self._place, size=self._place)
 
     @property

@@ -160,7 +160,8 @@ def test_sync_counts_what_is_here_on_its_way_and_at_the_hub() -> None:
     assert (sync.waiting, sync.on_its_way, sync.at_hub) == (6, 1, 3)
     assert sync.line == say("Kept on the device: {n}", n=6)
     assert Sync().line == say("The recorder does not answer; starting it")
-    assert Sync(connected=True).line == say("Everything is at the hub")
+    assert sync_of(None, connected=True).line == say("The recorder does not answer; starting it")
+    assert Sync(connected=True, link="synced").line == say("Everything is at the hub")
 
 
 def test_times_and_amounts_are_short(monkeypatch: pytest.MonkeyPatch) -> None:

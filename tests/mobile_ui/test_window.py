@@ -12,12 +12,11 @@ from contract.event import Outcome, Scan, Step
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
-from mobile_ui.look import PRIMARY_DP, TARGET_DP
+from mobile_ui.look import PRIMARY_DP
 from tests.mobile_ui.kit import parcel, route
 from tests.mobile_ui.stage import Stage, on_stage, prepare
 
 pytestmark = pytest.mark.filterwarnings("default")
-SETTINGS = '{{"language":"{language}","theme":"{theme}","font_scale":{scale}}}'
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -378,41 +377,6 @@ def test_a_shift_is_handed_over(stage: Stage) -> None:
 
 
 # -- sizes ---------------------------------------------------------------------------------------------------------------
-
-SCREENS = ("sign-on", "today", "load", "van", "sync", "stop", "proof")
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("scale", [1.0, 1.3])
-def test_no_text_is_cut_and_every_target_is_large(tmp_path: Path, language: str, scale: float) -> None:
-    from kivy.metrics import dp
-
-    from mobile_ui.widgets.basics import Tap, Text
-
-    def settle(agent: Any) -> None:
-        agent.drafts["settings"] = SETTINGS.format(language=language, theme="light", scale=scale).encode()
-
-    with on_stage(route(), tmp_path, agent=settle) as stage:
-        stage.app.courier.sign_on("w.chen")
-        stage.frames(8)
-        for name in SCREENS:
-            if name == "stop":
-                stage.app.open_stop("s1")
-            elif name == "proof":
-                stage.app.courier.begin_proof(stage.app.courier.day.find("s1").stop, hands_over=True)
-                stage.frames(4)
-                stage.app.go("proof")
-            else:
-                stage.app.go(name)
-            stage.frames(8)
-            for tap in stage.widgets(Tap):
-                assert tap.height >= dp(TARGET_DP), (name, tap.text, tap.height)
-                assert tap.width >= dp(TARGET_DP), (name, tap.text, tap.width)
-                assert tap.texture_size[0] <= tap.width + 1, (name, tap.text, tap.texture_size, tap.width)
-                assert tap.texture_size[1] <= tap.height + 1, (name, tap.text)
-            for text in stage.widgets(Text):
-                assert text.texture_size[0] <= text.width + 1, (name, text.text)
-                assert text.texture_size[1] <= text.height + 1, (name, text.text)
 
 
 def test_the_button_that_ends_a_step_is_for_gloves(stage: Stage) -> None:
