@@ -22,6 +22,7 @@ from hub.routes.queries import StopView, find_stops, vehicles
 from hub.routes.stops import add_stops, given_before, merge
 from hub.routes.tables import route, route_shipment, route_stop
 from hub.routes.vehicles import read_day, zone_of
+from hub.said import Said
 from hub.shipments.order import Item
 from hub.shipments.queries import ShipmentView, find_shipments
 from hub.shipments.tables import shipment, shipment_parcel
@@ -114,7 +115,7 @@ def plan_again(
     with database.write() as tx:
         views = find_shipments(tx, numbers)
         if missing := [number for number in numbers if number not in views]:
-            raise Refused(f"there is no shipment {missing[0]}")
+            raise Refused(Said("there is no shipment {n}", n=missing[0]))
         found = {one.shipment.id: one for one in _undone(tx, views.values())}
         stops = find_stops(tx, (view.stop for view in views.values() if view.stop))
         never_met = {
@@ -148,16 +149,28 @@ def plan_again(
 def _refuse(view: ShipmentView, found: Mapping[int, Undone], never_met: Mapping[int, StopView], day: str) -> None:
     name = view.order.reference
     if view.cancelled_ms is not None:
-        raise Refused(f"{name} is cancelled; its shipper sends it anew under the same reference")
+        raise Refused(Said("{name} is cancelled; its shipper sends it anew under the same reference", name=name))
     if view.withheld:
-        raise Refused(f"{name}: its consignee is withheld, its time is over; its shipper sends it anew")
+        raise Refused(Said("{name}: its consignee is withheld, its time is over; its shipper sends it anew", name=name))
     if not view.stop:
-        raise Refused(f"{name} waits for its first plan already")
+        raise Refused(Said("{name} waits for its first plan already", name=name))
     if view.id not in found and view.id not in never_met:
-        raise Refused(f"{name}: nobody was there in vain; what is open is planned with its route, or cancelled first")
+        raise Refused(
+            Said(
+                "{name}: nobody was there in vain; what is open is planned with its route, or cancelled first",
+                name=name,
+            )
+        )
     tried = found[view.id].stop.day if view.id in found else ""
     if day < tried:
-        raise Refused(f"{name} was tried on {tried}; it cannot be planned again for {day}, which is before")
+        raise Refused(
+            Said(
+                "{name} was tried on {tried}; it cannot be planned again for {day}, which is before",
+                name=name,
+                tried=tried,
+                day=day,
+            )
+        )
 
 
 def _zones(tx: Connection, stops: Iterable[StopView]) -> dict[str, ZoneInfo]:

@@ -35,6 +35,8 @@ from hub.shipments.queries import unplanned
 MAX_SECONDS: Final = 120
 MAX_STOPS_AT_ONCE: Final = 5_000
 """Of one plan: road times of 25 million pairs take 200 MB."""
+SAME_CHANGE_MS: Final = 1_000
+"""A change and its line in the audit trail are dated no further apart, where changes of one instant are told apart."""
 _r, _st = route.c, route_stop.c
 _planning = Lock()
 """One plan at a time: each may keep a core busy for a minute or two."""
@@ -162,7 +164,7 @@ def change_route(desk: Desk, name: str, change: Change, *, seen: int | None = No
     with desk.database.write() as tx:
         view = _found(tx, name)
         if seen is not None and seen != view.changed_ms:
-            raise Overtaken(_by_whom(tx, name))
+            raise Overtaken(_by_whom(tx, view))
         if change.name is not None and change.name != view.name:
             _rename(tx, desk, view, change.name)
         _cancel(tx, desk, name, change.cancel, change.why, at_ms=desk.now_ms)
@@ -182,11 +184,18 @@ def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, resto
     change_route(desk, name, Change(restore=named, why=why) if restore else Change(cancel=named, why=why))
 
 
-def _by_whom(tx: Connection, name: str) -> str:
+def _by_whom(tx: Connection, view: RouteView) -> Said:
+    """Who made the last change; a shipper's file leaves no name with the route."""
     c = audit_trail.c
-    last = tx.execute(select(c.who, c.action).where(c.subject == name).order_by(c.id.desc()).limit(1)).first()
-    whom = f" by {last.who} ({last.action})" if last else ""
-    return f"the route was changed meanwhile{whom}; nothing of yours was kept, look at it as it is now"
+    query = select(c.who, c.action, c.at_ms).where(c.subject == view.id).order_by(c.id.desc()).limit(1)
+    last = tx.execute(query).first()
+    if last is None or abs(view.changed_ms - last.at_ms) > SAME_CHANGE_MS:
+        return Said("the route was changed meanwhile; nothing of yours was kept, look at it as it is now")
+    return Said(
+        "the route was changed meanwhile by {who} ({action}); nothing of yours was kept, look at it as it is now",
+        who=last.who,
+        action=last.action,
+    )
 
 
 def _asked_before(desk: Desk, name: str, change: Change) -> Desk:
