@@ -40,7 +40,7 @@ class Fingers:
         self._patience.cancel()
 
     def when_up(self, key: Hashable, call: Callable[[], None]) -> None:
-        """Call it before this frame is drawn, or that in which the last finger goes; of calls with the same key only the last."""
+        """Call it before this frame is drawn, or that in which the last finger goes; of the same key only the last call."""
         self._due[key] = call
         if not self._down:
             self._soon()
