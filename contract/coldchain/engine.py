@@ -9,7 +9,7 @@ The words used here are defined in `docs/cold-chain.md`.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import sub
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -347,9 +347,9 @@ def _quiet_block(profile: Profile, course: Course, at_ms: Sequence[int], values:
     """What is after a block in which nothing happens; None where something may, and each reading must be looked at."""
     if not at_ms or len(at_ms) != len(values) or any(course.runs) or course.frozen or course.value_ms is None:
         return None
-    known = [value for value in values if value is not None]
-    if len(known) != len(values) or course.value_ms < _judged_from_ms(profile, course):
+    if None in values or course.value_ms < _judged_from_ms(profile, course):
         return None
+    known = cast("Sequence[int]", values)
     steps = list(map(sub, at_ms[1:], at_ms))
     steps += (at_ms[0] - course.value_ms, at_ms[0] - course.at_ms)
     low, high = min(known), max(known)

@@ -12,8 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from contract.coldchain.coverage import Covering, Uncovered, Watch, covering, uncovered
-from contract.coldchain.engine import advance_block, begin, conclude
-from contract.coldchain.findings import Excursion, Judgement, NoData
+from contract.coldchain.engine import Course, Finding, advance_block, begin, conclude
+from contract.coldchain.findings import Judgement
 from contract.coldchain.hold import within
 from contract.coldchain.profile import Profile
 from hub.trips.history import Cause, ColdVerdict, Judged, Missing, Reading
@@ -83,13 +83,19 @@ def _judged(name: str, legs: Sequence[Leg], counts: Sequence[Mapping[str, Watche
 
 def judge_list(profile: Profile, readings: Sequence[Reading], from_ms: int, to_ms: int) -> Judgement:
     """`contract.coldchain.engine.judge` for a list with nothing before `from_ms`; many times faster where nothing happens."""
-    course = begin(profile, from_ms)
-    found: list[Excursion | NoData] = []
-    for start in range(0, len(readings), BLOCK_READINGS):
-        some = readings[start : start + BLOCK_READINGS]
-        course, changed = advance_block(profile, course, [at for at, _ in some], [value for _, value in some])
-        found += changed
+    course, found = advanced(profile, begin(profile, from_ms), readings)
     return conclude(profile, course, found, to_ms)
+
+
+def advanced(profile: Profile, course: Course, readings: Sequence[Reading]) -> tuple[Course, list[Finding]]:
+    """Take all of these readings; what changed on the way."""
+    found: list[Finding] = []
+    at_ms, values = zip(*readings, strict=True) if readings else ((), ())
+    for start in range(0, len(readings), BLOCK_READINGS):
+        end = start + BLOCK_READINGS
+        course, changed = advance_block(profile, course, at_ms[start:end], values[start:end])
+        found += changed
+    return course, found
 
 
 def missing(legs: Sequence[Leg]) -> tuple[Missing, ...]:

@@ -12,11 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from contract.coldchain.coverage import no_data_ms
-from contract.coldchain.engine import Course, Finding, advance_block, begin, budgets, open_findings, standing
+from contract.coldchain.engine import Course, begin, budgets, open_findings, standing
 from contract.coldchain.findings import Budget, Excursion
 from contract.coldchain.profile import Profile, Side
-from hub.trips.history import Reading
-from hub.trips.judging import BLOCK_READINGS, Leg, Watched, judge_list
+from hub.trips.judging import Leg, Watched, advanced, judge_list
 
 UNJUDGED: Final = Profile("", ())
 """Of sensors without a profile."""
@@ -97,7 +96,7 @@ def _on(way: _Way, leg: Leg, watched: Watched, alone: _Alone, profile: Profile) 
     """The way, and this stay beside this sensor."""
     course, alarmed, used = way.course, way.alarmed, way.used
     if alone.broke or any(course.runs):
-        course, found = _advanced(profile, course, watched.readings)
+        course, found = advanced(profile, course, watched.readings)
         last = standing(profile, course, leg.judged_until_ms)
         excursions = [one for one in (*found, *open_findings(profile, last)) if isinstance(one, Excursion)]
         alarmed |= any(one.alarm_ms is not None for one in excursions)
@@ -113,25 +112,16 @@ def _on(way: _Way, leg: Leg, watched: Watched, alone: _Alone, profile: Profile) 
     )
 
 
-def _advanced(profile: Profile, course: Course, readings: Sequence[Reading]) -> tuple[Course, list[Finding]]:
-    found: list[Finding] = []
-    for start in range(0, len(readings), BLOCK_READINGS):
-        some = readings[start : start + BLOCK_READINGS]
-        course, changed = advance_block(profile, course, [at for at, _ in some], [value for _, value in some])
-        found += changed
-    return course, found
-
-
 def _alone(leg: Leg, watched: Watched) -> _Alone:
-    known = [(at_ms, value) for at_ms, value in watched.readings if value is not None]
+    known = [reading for reading in watched.readings if reading[1] is not None]
     if not known:
         return _Alone(unseen_ms=leg.to_ms - leg.from_ms)
     limits = watched.profile.limits if watched.profile else ()
-    values = [value for _, value in known]
+    times, values = zip(*known, strict=True)
     low, high = min(values), max(values)
-    times = [leg.from_ms, *(at_ms for at_ms, _ in known), leg.judged_until_ms]
     allowed_ms = no_data_ms(watched.profile)
-    unseen_ms = sum(step for step in map(sub, times[1:], times) if step > allowed_ms)
+    steps = list(map(sub, (*times, leg.judged_until_ms), (leg.from_ms, *times)))
+    unseen_ms = sum(step for step in steps if step > allowed_ms) if max(steps) > allowed_ms else 0
     near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
     broke = any(limit.broken_by(value) for limit in limits for value in (low, high))
     used = 0.0
