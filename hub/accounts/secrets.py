@@ -1,6 +1,7 @@
 """Passwords, session and token secrets: how they are made and what of them is kept."""
 
 import secrets
+from functools import cache
 from hashlib import sha256
 from typing import Final
 
@@ -17,7 +18,11 @@ _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 TOKEN_PREFIX: Final = "hf_"  # noqa: S105 # a mark that secret scanners can look for, not a secret
 
 _hasher = PasswordHash((Argon2Hasher(),))
-_NOBODY = _hasher.hash("compared when there is no such person, so that both answers take as long")
+
+
+@cache
+def _nobody() -> str:
+    return _hasher.hash("compared when there is no such person, so that both answers take as long")
 
 
 def new_password() -> str:
@@ -34,8 +39,10 @@ def hash_password(password: str) -> str:
 
 def password_fits(password: str, password_hash: str | None) -> bool:
     """Whether this is the password; takes as long when there is no such person (`password_hash` None)."""
+    # Made at the first comparison, whoever it is about: every start of the hub and each of its commands would pay for it.
+    nobody = _nobody()
     try:
-        fits = _hasher.verify(password, password_hash or _NOBODY)
+        fits = _hasher.verify(password, password_hash or nobody)
     except UnknownHashError:
         return False
     return fits and password_hash is not None

@@ -4,15 +4,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import NullPool
 
 from contract.event import Step
 from hub.errors import Refused
 from hub.web.i18n import LANGUAGES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The PDF; replaced where it is there.")]
 Language = Annotated[str, typer.Option("--language", metavar="en|zh", help="Of the words on it.")]
@@ -84,8 +85,11 @@ def _write(out: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[Connection]:
+def _reading(folder: Path) -> "Iterator[Connection]":
     """The hub's database as it is now, whether the hub runs or not."""
+    from sqlalchemy import create_engine  # noqa: PLC0415 - as above
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415 - as above
+
     from hub.db import DATABASE_FILE  # noqa: PLC0415 - as above
 
     path = folder / DATABASE_FILE

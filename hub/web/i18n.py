@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from babel.messages.pofile import read_po
-from fastapi import Request
+
+if TYPE_CHECKING:
+    # Commands say words, too, and start without the web's half second.
+    from fastapi import Request
 
 from hub.said import Said
 
@@ -80,7 +83,7 @@ class Words:
         return {key: (told.ones[key], told.texts[key]) if key in told.ones else told.texts[key] for key in told.browser}
 
 
-def language_of(request: Request) -> str:
+def language_of(request: "Request") -> str:
     """What the visitor chose (`?lang=`, then the cookie), else what the browser asks for first."""
     for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in LANGUAGES:
