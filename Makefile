@@ -8,6 +8,8 @@ ARGS ?=
 CONFIG ?=
 PYTHON ?=
 export PYTHON
+# Tests start hundreds of processes, which should not compile everything anew each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Journeys mostly wait, so one worker more than cores; above four the brokers and browsers get in each other's way.
 WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))

@@ -12,7 +12,7 @@ from tests.mutants.run import SIMULATION, is_green, survivors_of
 
 MUTANTS = read_all()
 LEAST_MUTANTS = 40
-ROTATED = 5
+ROTATED = 3
 RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 RULES = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """`holdfast-hub notices` as people type it: real processes, with and without a hub that runs, and a real mail server."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from hub.notices.targets import FILE
 from tests.hub.notices.mailroom import MailRoom, free_port, opened
-from tests.hub.served import HUB, ServedHub, run_hub
+from tests.hub.served import HUB, ServedHub, initialised_hub
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ CHAT = f"tgram://123456789:{SECRET}/1"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "hub"
-    assert run_hub("init", "--data", made).returncode == 0
+    shutil.copytree(initialised_hub(), made)
     return made
 
 
@@ -89,10 +90,11 @@ REFUSED = [
 def test_what_cannot_be_done_says_why_and_changes_nothing(folder: Path) -> None:
     assert notices(folder, "add", "-", "--name", "there", said=f"{CHAT}\n").returncode == 0
     before = (folder / FILE).read_bytes()
-    for words, why in REFUSED:
-        done = notices(folder, *words)
-        assert done.returncode == 1
-        assert why in " ".join(done.stderr.split())
+    with ServedHub(folder):
+        for words, why in REFUSED:
+            done = notices(folder, *words)
+            assert done.returncode == 1
+            assert why in " ".join(done.stderr.split())
     assert (folder / FILE).read_bytes() == before
 
 
