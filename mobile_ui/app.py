@@ -1,6 +1,7 @@
 """`holdfast-courier`: puts the app together and opens its window."""
 
 import argparse
+import gc
 import logging
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mobile_ui.agent_config import ConfigUnusable, data_folder
 from mobile_ui.camera import Camera, FileCamera, TestCard
@@ -20,6 +21,8 @@ DONE, FAILED = 0, 1
 START_S: Final = 15.0
 """A cold start of the agent on a slow card."""
 LOOK_S: Final = 0.05
+SOUND_S: Final = 0.2
+"""Behind the first frame; what the agent tells of the day is drawn before."""
 HANDHELD: Final = (480, 800)
 DRIVER: Final = "SDL_VIDEODRIVER"
 SCREENS: Final = "x11,wayland,kmsdrm"
@@ -139,10 +142,13 @@ def _is_worth_reading(record: logging.LogRecord) -> bool:
 
 
 def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _Started | None) -> None:
+    # Nothing of the start is garbage yet.
+    gc.disable()
     complaints = _hush()
     _settle(size)
     _need_window(complaints)
     from kivy.clock import Clock  # noqa: PLC0415 needs the configuration
+    from kivy.core.window import Window  # noqa: PLC0415 the same
 
     from mobile_ui.sound import Speaker  # noqa: PLC0415 the same
     from mobile_ui.window import CourierApp  # noqa: PLC0415 the same
@@ -159,8 +165,14 @@ def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _
             app.stop()
             return False
 
+    def drawn(_window: Any) -> None:
+        Window.unbind(on_flip=drawn)
+        gc.freeze()
+        gc.enable()
+        Clock.schedule_once(lambda _dt: speaker.load(), SOUND_S)
+
     Clock.schedule_interval(look, LOOK_S)
-    Clock.schedule_once(lambda _dt: speaker.load(), 0.1)
+    Window.bind(on_flip=drawn)
     try:
         app.run()
     finally:
