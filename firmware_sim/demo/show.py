@@ -20,7 +20,7 @@ from firmware_sim.demo.pace import OUTAGES, Act, Cue, Pace, Script, calm_cues, p
 from firmware_sim.demo.supervisor import Supervisor
 from firmware_sim.demo.words import HTTP_PORT, MQTT_PORT, State, Summary, greeting, happening, status_line, worth_a_look
 from firmware_sim.facts import HubSilent, LedgerReader
-from firmware_sim.processes import AgentProcess, HubProcess, Program, is_free
+from firmware_sim.processes import AgentProcess, HubProcess, ProcessFailed, Program, is_free
 from firmware_sim.relay import Relay
 
 TICK_S = 0.1
@@ -124,12 +124,7 @@ class Show:
         self._helper = ThreadPoolExecutor(1)
         self._outside = Outside(depot.folder, self._pace, seed)
         self._diary = Diary(depot.folder / "journals" / "demo.jsonl", depot.probe_journals())
-        self._hub = HubProcess(
-            depot.folder / "hub",
-            logs=depot.logs,
-            http_port=HTTP_PORT if is_free(HTTP_PORT) else None,
-            mqtt_port=MQTT_PORT if is_free(MQTT_PORT) else None,
-        )
+        self._hub = self._new_hub()
         self._agents = {
             member.device: AgentProcess(member.device, depot.config(member), logs=depot.logs) for member in CAST
         }
@@ -164,9 +159,24 @@ class Show:
 
     # -- beginning and end -------------------------------------------------------------------------------------------
 
+    def _new_hub(self) -> HubProcess:
+        return HubProcess(
+            self._depot.folder / "hub",
+            logs=self._depot.logs,
+            http_port=HTTP_PORT if is_free(HTTP_PORT) else None,
+            mqtt_port=MQTT_PORT if is_free(MQTT_PORT) else None,
+        )
+
     def _start_hub(self) -> tuple[Login, str]:
         self._say("Starting the hub ...")
-        self._hub.start().wait_ready()
+        try:
+            self._hub.start().wait_ready()
+        except ProcessFailed:
+            if is_free(self._hub.http_port) and is_free(self._hub.mqtt_port):
+                raise
+            # Somebody else took the port while the hub was loading: another demo that was started with this one.
+            self._hub = self._new_hub()
+            self._hub.start().wait_ready()
         self._say("Registering devices ...")
         return self._depot.enrol(self._hub)
 

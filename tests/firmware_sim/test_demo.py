@@ -14,6 +14,7 @@ from firmware_sim.demo.cast import CAST, COLD_ROOM, REAR, VANS, Ports, agent_tom
 from firmware_sim.demo.depot import Depot, Diary, Login
 from firmware_sim.demo.office import Sights, profile
 from firmware_sim.demo.pace import CALM, OUTAGES, STORY, TIMED, Act, Cue, Minima, Script, calm_cues, pace_of, timed_cues
+from firmware_sim.demo.show import Show
 from firmware_sim.demo.words import (
     State,
     Summary,
@@ -26,6 +27,7 @@ from firmware_sim.demo.words import (
     worth_a_look,
 )
 from firmware_sim.journal import FileJournal
+from firmware_sim.processes import ProcessFailed
 
 GOOD = Summary(
     comparison=Comparison(Tally(1_200, 1_201, doubtful=2), Tally(1_800, 1_800), proofs=Tally(50, 50)),
@@ -290,6 +292,37 @@ def test_diary_remembers_which_codes_are_used(tmp_path: Path) -> None:
     again.close()
 
     assert (first.drawn, again.drawn) == (0, 380)
+
+
+def test_a_port_that_somebody_took_while_the_hub_was_loading_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: set[int] = set()
+    hubs: list[tuple[int | None, int | None]] = []
+
+    class Hub:
+        def __init__(self, _: Path, *, logs: Path, http_port: int | None, mqtt_port: int | None) -> None:
+            assert logs.is_dir()
+            self.http_port, self.mqtt_port = http_port or 4_711, mqtt_port or 4_712
+            hubs.append((http_port, mqtt_port))
+
+        def start(self) -> "Hub":
+            return self
+
+        def wait_ready(self) -> None:
+            if len(hubs) == 1:
+                taken.add(self.http_port)
+                raise ProcessFailed("cannot listen")
+
+    monkeypatch.setattr("firmware_sim.demo.show.HubProcess", Hub)
+    monkeypatch.setattr("firmware_sim.demo.show.is_free", lambda port: port not in taken)
+    monkeypatch.setattr(Depot, "enrol", lambda _, hub: (Login("admin", "secret"), str(hub.http_port)))
+
+    show = Show(Depot(tmp_path), seed=1, seconds=None, say=lambda _: None)
+
+    assert show._start_hub() == (Login("admin", "secret"), "4711")
+    assert hubs == [(8080, 1883), (None, 1883)]
+    show._diary.close()
 
 
 def test_depot_is_readable_by_its_owner_only(tmp_path: Path) -> None:
