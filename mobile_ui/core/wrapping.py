@@ -25,7 +25,7 @@ def wrapped(text: str, width: float, advance: Callable[[str], float]) -> str:
 
 
 def _lines(text: str, width: float, advance: Callable[[str], float]) -> Iterator[str]:
-    atoms = list(_atoms(text))
+    atoms = _with_sign(list(_atoms(text)))
     widths = [sum(map(advance, atom)) for atom in atoms]
     if not any(map(_is_chinese, text)) and max(widths, default=0) <= width:
         yield text
@@ -40,6 +40,14 @@ def _lines(text: str, width: float, advance: Callable[[str], float]) -> Iterator
                 line, used = "", 0.0
             line, used = line + part, used + more
     yield line.rstrip() if line.strip() else line
+
+
+def _with_sign(atoms: list[str]) -> list[str]:
+    """A sign at the beginning stays with what it is about."""
+    if atoms[1:2] != [" "] or len(atoms[0]) > 1:
+        return atoms
+    word = next((n for n, atom in enumerate(atoms[1:], 1) if atom != " "), len(atoms))
+    return ["".join(atoms[: word + 1]), *atoms[word + 1 :]]
 
 
 def _atoms(text: str) -> Iterator[str]:

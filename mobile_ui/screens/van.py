@@ -46,11 +46,14 @@ class VanPage(Page):
             box.add_widget(Text(look, say("No limits are set for this sensor."), colour=palette.quiet))
             return box
         sign, word = VERDICTS[probe.verdict]
-        bad = probe.verdict not in (ColdVerdict.INSIDE, ColdVerdict.NO_DATA)
-        line = Text(
-            look, say("{sign} {word}", sign=sign, word=word), size=18, colour=palette.on_alarm if bad else palette.text
-        )
-        box.add_widget(Box(line, pad=8, fill=palette.alarm) if bad else line)
+        said = say("{sign} {word}", sign=sign, word=word)
+        if probe.verdict is ColdVerdict.INSIDE:
+            box.add_widget(Text(look, said, size=18))
+        else:
+            # Silence is as loud as an alarm, and looks otherwise.
+            silent = probe.verdict is ColdVerdict.NO_DATA
+            ink, fill = (palette.panel, palette.quiet) if silent else (palette.on_alarm, palette.alarm)
+            box.add_widget(Box(Text(look, said, size=18, colour=ink), pad=8, fill=fill))
         if probe.low_c is not None or probe.high_c is not None:
             limits = say("Limits {low} to {high}", low=celsius(probe.low_c), high=celsius(probe.high_c))
             box.add_widget(Text(look, limits))
@@ -87,6 +90,8 @@ class VanPage(Page):
         ask(self.look, say("What happened?"), options, say("Leave it as it is"))
 
 
-def _worst_first(probe: Probe) -> tuple[int, str]:
+def _worst_first(probe: Probe) -> tuple[bool, int, str]:
+    """What nobody has seen yet comes first."""
+    unseen = any(not alarm.acknowledged for alarm in probe.alarms)
     order = list(ColdVerdict)
-    return (1 if probe.verdict is None else -order.index(probe.verdict), probe.name)
+    return not unseen, 1 if probe.verdict is None else -order.index(probe.verdict), probe.name

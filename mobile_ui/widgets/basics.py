@@ -28,7 +28,7 @@ RADIUS_DP: Final = 4
 
 def _hairline() -> float:
     """Kivy draws lines twice as thick as their width, but for the thinnest."""
-    return max(1.0, dp(0.5))
+    return float(max(1.0, dp(0.5)))
 
 
 @lru_cache(8_192)

