@@ -40,7 +40,7 @@ TITLES: dict[DraftStep, Sentence] = {
 class ProofPage(Page):
     """The open draft at its step."""
 
-    topics: ClassVar = frozenset({Topic.DRAFT, Topic.SETTINGS})
+    topics: ClassVar = frozenset({Topic.DRAFT, Topic.SETTINGS, Topic.DAY})
 
     def __init__(self, shell: Shell, name: str) -> None:
         super().__init__(shell, name)
@@ -75,7 +75,14 @@ class ProofPage(Page):
             draft.cold_acknowledged,
             draft.relation,
             draft.photos,
+            self._is_off(draft),
         )
+
+    def _is_off(self, draft: ProofDraft) -> bool:
+        """Whether the hub wants nobody to go there any more, since the proof was begun."""
+        day = self.courier.day
+        now = day.find(draft.stop.stop)
+        return day.route is not None and not draft.stop.cancelled and (now is None or now.stop.cancelled)
 
     def draw(self) -> Widget:
         """The step."""
@@ -98,7 +105,17 @@ class ProofPage(Page):
         steps = [step for step in steps_of(draft) if step is not DraftStep.KEEPING]
         at = steps.index(draft.step) + 1 if draft.step in steps else len(steps)
         where = say("{name} · step {n} of {all}", name=draft.stop.name, n=at, all=len(steps))
-        body = [Text(self.look, where, size=SMALL, colour=self.look.palette.quiet), *draws[draft.step](draft)]
+        body: list[Widget] = [Text(self.look, where, size=SMALL, colour=self.look.palette.quiet)]
+        if self._is_off(draft):
+            off = say("! The hub took this stop off meanwhile. What you keep is kept all the same")
+            body.append(
+                Box(
+                    Text(self.look, off, colour=self.look.palette.on_attention),
+                    pad=10,
+                    fill=self.look.palette.attention,
+                )
+            )
+        body += draws[draft.step](draft)
         if draft.step is DraftStep.KEEPING:
             return self.page(TITLES[draft.step], *body)
         still = draft.step is DraftStep.SIGNATURE

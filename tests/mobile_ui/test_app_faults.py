@@ -351,3 +351,25 @@ def test_a_stop_that_was_cancelled_after_its_proof_says_so_on_its_screen(tmp_pat
         stage.frames(8)
         assert stage.says("! The hub says: cancelled")
         assert stage.says("! Two people meant different things. Both are kept; the dispatcher decides.")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("taken_off", [False, True])
+def test_a_stop_that_is_cancelled_under_the_courier_s_pen_is_told_there(stage: Stage, taken_off: bool) -> None:
+    told = "! The hub took this stop off meanwhile. What you keep is kept all the same"
+    assert not stage.says(told)
+    if taken_off:
+        replan(
+            stage.app.courier,
+            stage.agent,
+            lambda plan: replace(plan, stops=tuple(one for one in plan.stops if one.stop != "s2")),
+        )
+    else:
+        replan(stage.app.courier, stage.agent, cancelled("s2"))
+    stage.frames(8)
+
+    assert stage.app.shown == "proof"
+    assert stage.says(told)
+    finish(stage.app.courier)
+    stage.frames(8)
+    assert [one.stop for one in stage.agent.proofs()] == ["s2"]
