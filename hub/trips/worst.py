@@ -12,19 +12,23 @@ from typing import Final
 from msgspec import Struct
 
 from contract.coldchain.coverage import no_data_ms
-from contract.coldchain.engine import Course, begin, budgets, open_findings, standing
+from contract.coldchain.engine import Course, Finding, begin, budgets, conclude, open_findings, standing
 from contract.coldchain.findings import Budget, Excursion
 from contract.coldchain.profile import Profile, Side
-from hub.trips.judging import Leg, Watched, advanced, judge_list
+from hub.trips.judging import Leg, Watched, advanced
 
 UNJUDGED: Final = Profile("", ())
 """Of sensors without a profile."""
 
 
 class _Alone(Struct, frozen=True):
-    """How bad a sensor is at one stay by itself: whether it broke a limit, its share of what is allowed, time without data."""
+    """How bad a sensor is at one stay by itself: its share of what is allowed, time without data.
 
-    broke: bool = False
+    Attributes:
+        broke: its course from the stay's begin and what was found on it, where it broke a limit.
+    """
+
+    broke: tuple[Course, Sequence[Finding]] | None = None
     used: float = 0.0
     unseen_ms: int = 0
     near: int = 0
@@ -96,7 +100,9 @@ def _on(way: _Way, leg: Leg, watched: Watched, alone: _Alone, profile: Profile) 
     """The way, and this stay beside this sensor."""
     course, alarmed, used = way.course, way.alarmed, way.used
     if alone.broke or any(course.runs):
-        course, found = advanced(profile, course, watched.readings)
+        # At the first stay the way is this stay, unless the sensor is judged by an older form of the profile.
+        same = alone.broke if not way.chosen and watched.profile == profile else None
+        course, found = same or advanced(profile, course, watched.readings)
         last = standing(profile, course, leg.judged_until_ms)
         excursions = [one for one in (*found, *open_findings(profile, last)) if isinstance(one, Excursion)]
         alarmed |= any(one.alarm_ms is not None for one in excursions)
@@ -123,12 +129,11 @@ def _alone(leg: Leg, watched: Watched) -> _Alone:
     steps = list(map(sub, (*times, leg.judged_until_ms), (leg.from_ms, *times)))
     unseen_ms = sum(step for step in steps if step > allowed_ms) if max(steps) > allowed_ms else 0
     near = [high - limit.threshold if limit.side is Side.ABOVE else limit.threshold - low for limit in limits]
-    broke = any(limit.broken_by(value) for limit in limits for value in (low, high))
-    used = 0.0
-    if watched.profile and broke:
-        told = judge_list(watched.profile, watched.readings, leg.from_ms, leg.judged_until_ms)
-        used = _share(told.budgets, told.excursions)
-    return _Alone(broke, used, unseen_ms, max(near, default=high))
+    if watched.profile and any(limit.broken_by(value) for limit in limits for value in (low, high)):
+        course, found = advanced(watched.profile, begin(watched.profile, leg.from_ms), watched.readings)
+        told = conclude(watched.profile, course, found, leg.judged_until_ms)
+        return _Alone((course, found), _share(told.budgets, told.excursions), unseen_ms, max(near))
+    return _Alone(None, 0.0, unseen_ms, max(near, default=high))
 
 
 def _share(told: Sequence[Budget], excursions: Sequence[Excursion]) -> float:
