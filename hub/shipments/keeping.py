@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from hub.accounts.audit import audit
 from hub.shipments.order import Order, Wrong
@@ -128,8 +128,11 @@ def _change(tx: Connection, numbered: Sequence[tuple[int, Order]], now_ms: int) 
     for table, column in ((shipment_parcel, shipment_parcel.c.shipment), (shipment_task, shipment_task.c.shipment)):
         for some in chunks([number for number, _ in numbered], LOOKED_UP_AT_ONCE):
             tx.execute(delete(table).where(column.in_(some)))
-    for number, order in numbered:
-        tx.execute(update(shipment).where(_s.id == number).values(**_row(order, now_ms)))
+    rows = [{"number": number, **{f"new_{n}": v for n, v in _row(order, now_ms).items()}} for number, order in numbered]
+    if rows:
+        values: dict[str, Any] = {n.removeprefix("new_"): bindparam(n) for n in rows[0] if n != "number"}
+        # All at once: one after the other, a large file would hold up what devices say for a minute.
+        tx.execute(update(shipment).where(_s.id == bindparam("number")).values(values), rows)
     _add_contents(tx, numbered)
 
 
