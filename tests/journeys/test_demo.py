@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.event import Scan
+from contract.event import Outcome, Proof, Scan, Verdict
 from contract.fact import Fact
-from firmware_sim.checker import Probe, Scanner, compare, read_journal
+from firmware_sim.checker import Courier, Probe, Scanner, compare, read_journal
 from firmware_sim.demo.cast import REAR, VANS, WITH_SCANNER
 from firmware_sim.demo.depot import Depot
 from firmware_sim.demo.show import Show
@@ -68,6 +68,11 @@ def scanners(depot: Depot) -> list[Scanner]:
     return [Scanner(member.device, read_journal(folder / f"{member.device}-scanner.jsonl")) for member in WITH_SCANNER]
 
 
+def couriers(depot: Depot) -> list[Courier]:
+    folder = depot.folder / "journals"
+    return [Courier(van.device, read_journal(folder / f"{van.device}-proofs.jsonl")) for van in VANS]
+
+
 def test_timed_demo_with_outages_and_crashes_loses_nothing_and_doubles_nothing(summary: Summary) -> None:
     total = summary.comparison.total
 
@@ -77,6 +82,9 @@ def test_timed_demo_with_outages_and_crashes_loses_nothing_and_doubles_nothing(s
     # Even a very busy machine comes this far.
     assert summary.comparison.scans.captured > 100
     assert summary.comparison.readings.captured > 100
+    assert summary.comparison.proofs.captured > 5
+    assert summary.pictures > 0
+    assert summary.pictures_missing == 0
 
 
 def test_people_are_told_how_it_goes(summary: Summary, lines: list[str]) -> None:
@@ -90,26 +98,49 @@ def test_people_are_told_how_it_goes(summary: Summary, lines: list[str]) -> None
     assert "somebody leaves the door of van-2's rear box open" in said
     assert "the van that was out of contact: happened and known" in said
     assert "/report.pdf   the trip's report" in said
+    assert "Van 1, Van 2, Van 3 have their routes" in said
+    assert "van-1 will be late there" in said
+    assert "Van 12 waits for you" in said
     assert "ended with" not in said
 
 
 def test_parcels_have_a_story_from_the_dock_to_the_door(facts: list[Fact]) -> None:
-    stories: dict[str, set[str]] = {}
-    for fact in facts:
-        if isinstance(fact.event, Scan):
-            stories.setdefault(fact.event.parcel, set()).add(fact.event.step.value)
+    stories: dict[str, list[str]] = {}
+    for fact in sorted(facts, key=lambda fact: fact.at_ms):
+        if isinstance(event := fact.event, Scan):
+            stories.setdefault(event.parcel, []).append(event.step.value)
+        elif isinstance(event, Proof):
+            for parcel in event.delivered:
+                stories.setdefault(parcel, []).append(event.outcome.value)
 
-    whole = {"received", "loaded", "out_for_delivery", "delivered"}
+    whole = ["received", "loaded", "out_for_delivery", "delivered"]
     assert sum(story == whole for story in stories.values()) > 5
 
 
+def test_couriers_had_every_kind_of_day(facts: list[Fact]) -> None:
+    outcomes = {fact.event.outcome for fact in facts if isinstance(fact.event, Proof)}
+
+    assert {Outcome.DELIVERED, Outcome.ATTEMPTED, Outcome.REFUSED} <= outcomes
+
+
+def test_what_was_planned_was_expected(facts: list[Fact]) -> None:
+    """The plan reached dock and vans before their scanners read the first parcel."""
+    verdicts = [fact.event.verdict for fact in facts if isinstance(fact.event, Scan)]
+
+    assert set(verdicts) == {Verdict.EXPECTED, Verdict.UNKNOWN}
+    assert verdicts.count(Verdict.EXPECTED) > 0.8 * len(verdicts)
+
+
 def test_a_deleted_ledger_row_is_found(depot: Depot, facts: list[Fact], summary: Summary) -> None:
-    before = compare(scanners(depot), [], facts).scans
+    before = compare(scanners(depot), [], facts, couriers(depot)).scans
     victim = next(record["sent"] for record in scanners(depot)[0].records if record.get("step") == "received")
     with contextlib.closing(sqlite3.connect(depot.folder / "hub" / "hub.db")) as database, database:
-        deleted = database.execute("DELETE FROM fact WHERE instr(core, ?) > 0", (bytes.fromhex(victim),)).rowcount
+        words = (
+            "DELETE FROM fact WHERE instr(core, ?) > 0 AND stream_id IN (SELECT id FROM stream WHERE device = 'dock')"
+        )
+        deleted = database.execute(words, (bytes.fromhex(victim),)).rowcount
 
-    after = compare(scanners(depot), [], facts_at_hub(depot))
+    after = compare(scanners(depot), [], facts_at_hub(depot), couriers(depot))
 
     assert before == summary.comparison.scans
     assert deleted >= 1
@@ -125,6 +156,17 @@ def test_a_deleted_journal_line_is_found(depot: Depot, facts: list[Fact], summar
     after = compare([cut, *vans], [], facts).scans
 
     before = summary.comparison.scans
+    assert after == replace(before, captured=before.captured - 1, committed=before.committed - 1, doubled=1)
+
+
+def test_a_deleted_line_of_a_couriers_journal_is_found(depot: Depot, facts: list[Fact], summary: Summary) -> None:
+    first, *others = couriers(depot)
+    line = next(i for i, record in enumerate(first.records) if "asked" in record)
+    cut = replace(first, records=[*first.records[:line], *first.records[line + 1 :]])
+
+    after = compare([], [], facts, [cut, *others]).proofs
+
+    before = summary.comparison.proofs
     assert after == replace(before, captured=before.captured - 1, committed=before.committed - 1, doubled=1)
 
 
