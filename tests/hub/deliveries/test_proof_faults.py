@@ -199,6 +199,7 @@ BOMBS = {
     "png": png_bomb(),
     "jpeg": b"\xff\xd8" + jpeg_frame(12_000, 12_000) + bytes(1_000),
     "jpeg-of-two-sizes": b"\xff\xd8" + jpeg_frame(64, 64) + jpeg_frame(12_000, 12_000) + bytes(1_000),
+    "jpeg-that-begins-large": b"\xff\xd8" + jpeg_frame(12_000, 12_000) + jpeg_frame(64, 64) + bytes(1_000),
     "webp": b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + (11_999).to_bytes(3, "little") * 2 + bytes(100),
     "gif": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(100),
     "tiff": b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 256, 4, 1, 2**31) + bytes(100),
