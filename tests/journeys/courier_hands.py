@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,19 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from PIL import Image
+
 from firmware_sim.processes import Program
-from tests.journeys.world import LOOK_S, PATIENCE_S, wait_until
+from tests.journeys.world import PATIENCE_S, wait_until
 
 T = TypeVar("T")
 
 TOOLS = ("Xvfb", "xdotool")
 WIDTH, HEIGHT = 480, 800
+SCREEN = ("-screen", "0", f"{WIDTH}x{HEIGHT}x24")
 SCROLL_BUTTONS = {"down": "5", "up": "4"}
+PICTURES = Path(os.environ.get("HOLDFAST_PICTURES", "build/screenshots"))
+"""Where pictures of what was seen are left."""
 EYES = Path(__file__).with_name("eyes.py")
 PATIENT_S = 15.0
 """A screen comes within a second when all is well."""
-EYES_S = 0.03
-"""How often that module looks."""
+LOOK_S = 0.02
+COMES_S = 0.6
+"""What follows a tap or a turn of the wheel begins within this time."""
+HAND_S = 0.25
+"""From one tap to the next: nobody sees something new and taps it sooner."""
 SCANS, ANSWER_S = 3, 3.0
 """So often does a person try, and so long do they wait for a word."""
 KEYSYMS = {"-": "minus", ":": "colon", ".": "period"}
@@ -31,18 +40,18 @@ KEY_MS = "4"
 """Between two keys, as a scanner that types does it."""
 
 
-def missing_tools() -> list[str]:
-    """What must be installed first."""
-    return [name for name in TOOLS if shutil.which(name) is None]
-
-
 class Display:
-    """An X server of our own, with room for one window."""
+    """An X server of our own, with room for one window; what it shows is in a file of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        missing = [name for name in TOOLS if shutil.which(name) is None]
+        assert not missing, f"{', '.join(missing)}: not installed; `scripts/setup test` does it"
+        self._folder = folder
 
     def __enter__(self) -> Self:
         read, write = os.pipe()
         self._process = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(write), *SCREEN, "-nolisten", "tcp", "-fbdir", str(self._folder)],
             pass_fds=(write,),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -55,6 +64,13 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait()
+
+    def picture(self) -> Image.Image:
+        """What is on the screen, from the file's XWD (version 7): a header of big-endian words, colours, lines."""
+        data = (self._folder / "Xvfb_screen0").read_bytes()
+        words = struct.unpack(">25I", data[:100])
+        header, width, height, line, colours = words[0], words[4], words[5], words[12], words[19]
+        return Image.frombytes("RGB", (width, height), data[header + 12 * colours :], "raw", "BGRX", line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,7 @@ class Person:
     """Has the app before them; sees it by the words it shows, and moves pointer and keys of the X server."""
 
     def __init__(self, config: Path, display: Display, camera: Path, logs: Path) -> None:
+        self._display = display
         self._home = config.parent / "kivy"
         (self._home / "mods").mkdir(parents=True)
         (self._home / "config.ini").write_text("[modules]\neyes =\n")
@@ -95,6 +112,8 @@ class Person:
             "SDL_VIDEODRIVER": "x11",
             "HOLDFAST_SHOWN": str(self._file),
         }
+        self._tapped = "tapped nothing"
+        self._tapped_s = 0.0
         self.scanned_again = 0
         """How often nothing came of a scan."""
         self.app = Program("courier", ("holdfast-courier", "--config", str(config), "--camera", str(camera)), logs=logs)
@@ -126,11 +145,17 @@ class Person:
         return self.until(lambda: words if part in (words := self.reads()) else "", f"{part!r} is shown")
 
     def until(self, check: Callable[[], T | None], what: str) -> T:
-        """Wait for something; where it does not come, tell what is shown instead."""
-        try:
-            return wait_until(check, what, PATIENT_S)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nshown is: {self.reads()!r}") from None
+        """Wait for something; where it does not come, tell what was shown instead, and leave a picture."""
+        give_up_s = time.monotonic() + PATIENT_S
+        shown: dict[str, None] = {}
+        while not (found := check()):
+            shown[self.reads()] = None
+            assert self.app.is_running, self.app.last_words()
+            if time.monotonic() > give_up_s:
+                self.keeps("missed")
+                raise AssertionError(f"not within {PATIENT_S:.0f} s: {what}\n{self._tapped}\nshown was: {[*shown]}")
+            time.sleep(LOOK_S)
+        return found
 
     def find(self, text: str, kind: str = "") -> Shown | None:
         """A thing with these words, a whole match before a part, the topmost first."""
@@ -139,11 +164,19 @@ class Person:
             iter([one for one in there if one.text == text] or [one for one in there if text in one.text]), None
         )
 
+    def keeps(self, name: str) -> None:
+        """Leave a picture of the screen."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self._display.picture().save(PICTURES / f"day-app-{name}.png")
+
     # -- pointing --------------------------------------------------------------------------------------------------
 
     def tap(self, text: str, kind: str = "Tap") -> None:
         """Point at words, scrolling to them first."""
-        self.point(self.reach(text, kind))
+        time.sleep(max(0.0, self._tapped_s + HAND_S - time.monotonic()))
+        at = self.reach(text, kind)
+        self._tapped = f"tapped last: {at}"
+        self.point(at)
 
     def choose(self, text: str) -> None:
         """Point at one of several, and see it chosen: it is then as strong as the way on."""
@@ -160,24 +193,39 @@ class Person:
         """Something that is wholly on the screen, after scrolling there."""
         give_up_s = time.monotonic() + PATIENT_S
         way = "down"
-        before: list[Shown] = []
         while True:
             found = self.find(text, kind)
             if found is not None and found.whole:
                 return found
-            assert time.monotonic() < give_up_s, f"no {kind} {text!r} in {self.reads()!r}"
+            assert self.app.is_running, self.app.last_words()
+            if time.monotonic() > give_up_s:
+                self.keeps("missed")
+                raise AssertionError(f"no {kind} {text!r}\n{self._tapped}\nshown is: {self.reads()!r}")
+            if time.monotonic() < self._tapped_s + COMES_S:
+                # What was tapped is still to be followed by another screen.
+                time.sleep(LOOK_S)
+                continue
             if found is not None:
                 way = "down" if found.y > HEIGHT // 2 else "up"
-            elif self.sees() == before:
+            if not self.scroll(way) and found is None:
                 way = "up" if way == "down" else "down"
-            before = self.sees()
-            self._do("mousemove", str(WIDTH // 2), str(HEIGHT // 2), "click", SCROLL_BUTTONS[way])
-            time.sleep(2 * EYES_S + LOOK_S)
+
+    def scroll(self, way: str) -> bool:
+        """Turn the wheel by one notch; whether anything moved."""
+        before = self._file.stat().st_mtime_ns
+        self._do("mousemove", str(WIDTH // 2), str(HEIGHT // 2), "click", SCROLL_BUTTONS[way])
+        give_up_s = time.monotonic() + COMES_S
+        while self._file.stat().st_mtime_ns == before:
+            if time.monotonic() > give_up_s:
+                return False
+            time.sleep(LOOK_S)
+        return True
 
     def point(self, at: Shown) -> None:
         """A tap as long as a finger's."""
         x, y = at.middle
         self._do("mousemove", str(x), str(y), "mousedown", "1", "sleep", "0.04", "mouseup", "1")
+        self._tapped_s = time.monotonic()
 
     def draw(self, rng: random.Random) -> None:
         """A signature of one stroke on the pad."""
