@@ -108,7 +108,7 @@ class DocumentPlan:
 
 
 def _parcels_of(route: Route | None) -> frozenset[str]:
-    """What is to be given away; nobody goes to a cancelled stop."""
-    if route is None:
-        return frozenset()
-    return frozenset(one.parcel for stop in route.stops if not stop.cancelled for one in stop.parcels)
+    """What is to be given away or fetched; nobody goes to a cancelled stop."""
+    stops = () if route is None else [stop for stop in route.stops if not stop.cancelled]
+    given = {one.parcel for stop in stops for one in stop.parcels}
+    return frozenset(given | {task.parcel for stop in stops for task in stop.tasks if task.parcel})

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.inbox import StoredDocument
 from agent.manifest import DocumentPlan, NoPlan
@@ -17,6 +18,8 @@ from contract.route import (
     ScanCheck,
     Stop,
     StopParcel,
+    Task,
+    TaskKind,
     encode_manifest,
     encode_route,
 )
@@ -68,6 +71,15 @@ def test_a_parcel_is_judged_by_manifest_and_route(
     plan.arrived(ROUTE_DOCUMENT, route())
 
     assert plan.check(parcel, step) == expected
+
+
+def test_a_parcel_that_is_to_be_fetched_is_expected_in_this_van(plan: DocumentPlan) -> None:
+    fetched = (Task("t1", TaskKind.COLLECT, parcel="P"), Task("t2", TaskKind.TAKE_BACK, "Fridge"))
+    plan.arrived(MANIFEST_DOCUMENT, manifest())
+    plan.arrived(ROUTE_DOCUMENT, route(replace(ROUTE, stops=(replace(ROUTE.stops[0], tasks=fetched),))))
+
+    assert plan.check("P", Step.OUT_FOR_DELIVERY) == ScanCheck(Verdict.EXPECTED, "van 12")
+    assert plan.check("", Step.OUT_FOR_DELIVERY) == ScanCheck(Verdict.UNEXPECTED)
 
 
 def test_a_route_alone_judges_what_leaves_with_the_van(plan: DocumentPlan) -> None:
