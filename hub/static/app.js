@@ -9,7 +9,10 @@ startClock();
 listenToKeys();
 listenToActs(refresh);
 if (document.body.dataset.liveAfter) follow(document.body.dataset.liveAfter);
+// Times in a file are those of whoever sends it, unless they say otherwise.
+const fillZones = () => { for (const field of document.querySelectorAll("[data-zone]")) if (field.value === field.defaultValue) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone; };
+fillZones();
 // A choice in a filter is made by choosing.
 document.addEventListener("change", ({ target }) => { if ("submit" in target.dataset) target.form.requestSubmit(); });
 // Parts that come later tell times as the rest of the page does.
-document.addEventListener("htmx:after:swap", () => paintMoments(document));
+document.addEventListener("htmx:after:swap", () => { paintMoments(document); fillZones(); });

@@ -81,7 +81,7 @@ const show = {
       const row = element.querySelector("[data-contact-ms]");
       if (row && value.contact_ms) row.dataset.contactMs = Math.max(value.contact_ms, Number(row.dataset.contactMs));
     }
-    if (elements("device", key).some((e) => e.matches(".findings li"))) refetchSoon();
+    if (elements("device", key).some((e) => e.matches(".findings li, [data-awaits]"))) refetchSoon();
     // A sign of life that ran ahead says nothing of the rest.
     if (value.backlog === undefined) return;
     for (const row of elements("device-row", key)) {

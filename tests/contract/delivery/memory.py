@@ -107,6 +107,7 @@ class MemoryStore:
         self.reincarnations: list[str] = []
         self.fixes: list[FixClock] = []
         self.ord = 0
+        self.began_ms = 1_000_000
         self._begin()
 
     def _begin(self) -> None:
@@ -127,7 +128,7 @@ class MemoryStore:
             boot=self.boot,
             ord=self.ord,
             salt=self.random.randbytes(8),
-            at_ms=1_000_000 + self.ord,
+            at_ms=self.began_ms + self.ord,
             mono_ms=self.ord,
             clock=Clock.SYNCED,
             actor="",

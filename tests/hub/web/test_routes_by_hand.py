@@ -141,7 +141,7 @@ def test_stops_chosen_on_the_map_are_moved_to_another_van_and_everybody_who_look
         expect(page.get_by_role("button", name="2: Consignee 1", exact=True)).to_have_attribute("aria-pressed", "true")
         expect(page.locator("tr[data-chosen] .who b")).to_have_text(consignees(1, 3))
         expect(page.locator("#chosen")).to_have_text("2 stops chosen")
-        page.get_by_role("combobox", name="To", exact=True).select_option(label="van 2")
+        page.get_by_role("combobox", name="To van", exact=True).select_option(label="van 2")
         expect(page.get_by_role("combobox", name="Before", exact=True).locator("option")).to_have_count(6)
         page.get_by_role("combobox", name="Before", exact=True).select_option(label="3 Consignee 12")
         page.get_by_label("Why").fill("van 2 is nearer")
