@@ -136,11 +136,6 @@ class _Started:
         self._process.wait()
 
 
-def _is_worth_reading(record: logging.LogRecord) -> bool:
-    """All but the traceback that says that xclip and xsel are missing, which nothing here uses."""
-    return not record.getMessage().startswith("Cutbuffer:")
-
-
 def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _Started | None) -> None:
     # Nothing of the start is garbage yet.
     gc.disable()

@@ -32,6 +32,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(config: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Opens the app on a machine with no other programs."""
     started: list[subprocess.Popen[bytes]] = []
     (tmp_path / "kivy").mkdir()
 
@@ -39,7 +40,7 @@ def start(config: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pop
         with (tmp_path / "app.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mobile_ui.app", "--config", str(config), *more],
-                env={**os.environ, **ENVIRONMENT, "KIVY_HOME": str(tmp_path / "kivy")},
+                env={**os.environ, **ENVIRONMENT, "KIVY_HOME": str(tmp_path / "kivy"), "PATH": str(tmp_path)},
                 stdout=log,
                 stderr=log,
             )
@@ -65,15 +66,16 @@ def agents(folder: Path) -> list[int]:
     return found
 
 
-def test_an_agent_that_the_app_started_ends_with_it_where_that_was_asked(
+def test_the_app_opens_without_a_word_and_ends_the_agent_it_started_where_that_was_asked(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
+    """Kivy has pages to say where neither xclip nor xsel is found."""
     app = start("--end-agent")
     until(lambda: answers(tmp_path))
     time.sleep(2.0)  # The window is open then; a signal before that ends the start itself.
     app.send_signal(signal.SIGTERM)
 
-    assert app.wait(timeout=PATIENCE_S) == 0
+    assert (app.wait(timeout=PATIENCE_S), (tmp_path / "app.log").read_text()) == (0, "")
     until(lambda: not answers(tmp_path))
 
 
