@@ -31,8 +31,8 @@ PATIENT_S = 15.0
 LOOK_S = 0.02
 COMES_S = 0.6
 """What follows a tap or a turn of the wheel begins within this time."""
-HAND_S = 0.25
-"""From one tap to the next: nobody sees something new and taps it sooner."""
+SEES_S = 0.15
+"""Nobody sees something new and taps it sooner."""
 SCANS, ANSWER_S = 3, 3.0
 """So often does a person try, and so long do they wait for a word."""
 KEYSYMS = {"-": "minus", ":": "colon", ".": "period"}
@@ -114,8 +114,8 @@ class Person:
         }
         self._tapped = "tapped nothing"
         self._tapped_s = 0.0
-        self.scanned_again = 0
-        """How often nothing came of a scan."""
+        self.scanned_again: list[str] = []
+        """Codes of which nothing came when they were scanned, and what was read then."""
         self.app = Program("courier", ("holdfast-courier", "--config", str(config), "--camera", str(camera)), logs=logs)
 
     def open(self, *, trap: bool = False) -> None:
@@ -173,8 +173,10 @@ class Person:
 
     def tap(self, text: str, kind: str = "Tap") -> None:
         """Point at words, scrolling to them first."""
-        time.sleep(max(0.0, self._tapped_s + HAND_S - time.monotonic()))
         at = self.reach(text, kind)
+        while (left_s := self._file.stat().st_mtime + SEES_S - time.time()) > 0:
+            time.sleep(left_s)
+            at = self.reach(text, kind)
         self._tapped = f"tapped last: {at}"
         self.point(at)
 
@@ -257,7 +259,7 @@ class Person:
                 if part in self.reads():
                     return
                 time.sleep(LOOK_S)
-            self.scanned_again += 1
+            self.scanned_again.append(f"{code}: {self.reads()!r}")
         raise AssertionError(f"{part!r} is not shown but {self.reads()!r}")
 
     def fill(self, text: str) -> None:
