@@ -20,7 +20,16 @@ from agent.mqtt import CONNECT_TIMEOUT_S, Arrived, Closed, Incoming, Opened, Wir
 from agent.outbox import Kept, WriteAction
 from agent.store.errors import Cause, NotKept, StoreDamaged
 from contract.delivery.device import DeviceProtocol
-from contract.delivery.device_actions import Action, FixClock, Reconnect, Reincarnate, Send, StoreDocument
+from contract.delivery.device_actions import (
+    Action,
+    BlobStored,
+    FixClock,
+    Reconnect,
+    Reincarnate,
+    Send,
+    SetAcked,
+    StoreDocument,
+)
 from contract.delivery.device_session import Entropy
 from contract.delivery.device_states import Appended, Connected, Disconnected, Event, Link, Received, Replaced, Tick
 from contract.delivery.device_view import DeviceView
@@ -46,6 +55,8 @@ ANSWER_TIMEOUT_MS: Final = int(3 * CONNECT_TIMEOUT_S * 1000)
 """From the start of a connection until the broker has taken the subscription."""
 EARLY_RETRY_MS: Final = 1_000
 """Whoever scans stands where the network may be back: a try is then made at once, but never sooner than this after the last."""
+ACKNOWLEDGED: Final = (SetAcked, BlobStored)
+"""The hub has more than it said before: a statement that the broker repeats makes neither."""
 NO_ROOM: Final = (Cause.FULL, Cause.READ_ONLY)
 """The disk takes nothing new, but what is on it can be sent."""
 
@@ -152,6 +163,7 @@ class Uplink:
         self._news = threading.Event()
         self.counters = Counters()
         self.last_contact_at_ms: int | None = None
+        self._welcomed_at_ms: int | None = None
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -184,7 +196,7 @@ class Uplink:
 
     def turn(self) -> None:
         """Wait for the next thing that happens or is due, and do it."""
-        before = (self.link, self.last_contact_at_ms)
+        before = (self.link, self._welcomed_at_ms)
         due_ms = min((t for t in self._due_times() if t is not None), default=LONGEST_WAIT_MS + self._now_ms())
         wait_ms = 0 if self._news.is_set() else min(due_ms - self._now_ms(), LONGEST_WAIT_MS)
         for incoming in self._wire.poll(max(wait_ms, 0) / 1000):
@@ -195,9 +207,9 @@ class Uplink:
             if self._retry_at_ms is not None and self._early_at_ms is not None:
                 self._retry_at_ms = min(self._retry_at_ms, self._early_at_ms)
         self._do_what_is_due()
-        after = (self.link, self.last_contact_at_ms)
-        if after != before:
-            self._changed(*after)
+        # Not told of each acknowledgement: there are a hundred a second, and each listener asks how it is now.
+        if (self.link, self._welcomed_at_ms) != before:
+            self._changed(self.link, self.last_contact_at_ms)
 
     def recover(self) -> None:
         """After a fault of this program: drop the connection and begin anew with back-off."""
@@ -266,9 +278,9 @@ class Uplink:
         self._protocol.handle(Disconnected(), self._clock.now())
 
     def _contact(self) -> None:
-        """The hub answered this very hello: only that is proof of contact."""
+        """The hub answered this very hello: only that is proof that the conversation stands."""
         now = self._clock.now()
-        self.last_contact_at_ms = now.at_ms
+        self.last_contact_at_ms = self._welcomed_at_ms = now.at_ms
         self._backoff.reset()
         if self._live_at_ms is None:
             self._live_at_ms = now.mono_ms + self._live_ms
@@ -360,6 +372,8 @@ class Uplink:
         if welcomed:
             # Last: a welcome that cannot be followed must not begin the back-off anew.
             self._contact()
+        elif any(isinstance(action, ACKNOWLEDGED) for action in writes):
+            self.last_contact_at_ms = self._clock.now().at_ms
 
     def _take_document(self, part: Document) -> None:
         try:

@@ -1,5 +1,6 @@
 """The uplink over an in-memory wire, with virtual time and the real cores of device and hub."""
 
+from hashlib import sha256
 from itertools import pairwise
 
 import msgspec
@@ -9,11 +10,11 @@ from agent.backoff import CAP_MS, FIRST_MS, REFUSED_MS, Backoff
 from agent.mqtt import Arrived, Closed
 from agent.store.errors import Cause, NotKept, StoreDamaged
 from agent.uplink import ANSWER_TIMEOUT_MS, EARLY_RETRY_MS
-from contract.delivery.device_actions import FixClock, SetAcked
+from contract.delivery.device_actions import FixClock
 from contract.delivery.device_states import Link
 from contract.event import Configured, Lane, Quantity, Status
 from contract.fact import root_hash
-from contract.messages import Ack, Batch, Credit, Document, DocumentVersion, Hello, LatestReading, Live, Mark
+from contract.messages import Ack, Batch, Credit, Document, DocumentVersion, Hello, LatestReading, Live, Mark, mark
 from contract.statement import Direction, seal
 from tests.agent.memory_wire import Bench, WritableStore, bench
 from tests.agent.store.kit import DEVICE, EPOCH_MS
@@ -443,15 +444,34 @@ def test_changes_of_the_link_are_told_with_the_time_of_the_last_contact() -> Non
     assert b.links[-1] == ("offline", EPOCH_MS + 1_000)
 
 
-def test_an_acknowledgement_alone_is_no_proof_of_contact() -> None:
+def test_an_acknowledgement_is_contact_and_a_repeated_one_is_none() -> None:
     b = _synced()
-    first = b.uplink.last_contact_at_ms
-    b.scan(b"1")
+    told, synced_ms = list(b.links), b.uplink.last_contact_at_ms
+    assert synced_ms is not None
     b.time.elapsed_ms += 100
+    b.scan(b"1")
+    b.settle()
+    assert b.uplink.last_contact_at_ms == synced_ms + 100
+
+    b.time.elapsed_ms += 100
+    prefix = mark(1, b.store.memory.lane(Lane.CUSTODY).head_hash)
+    b.hear(Ack(b.store.memory.incarnation, Lane.CUSTODY, prefix, Credit()))
+    b.uplink.turn()
+
+    assert b.uplink.last_contact_at_ms == synced_ms + 100
+    assert b.links == told
+
+
+def test_a_picture_that_the_hub_has_whole_is_contact() -> None:
+    b = _synced()
+    synced_ms = b.uplink.last_contact_at_ms
+    assert synced_ms is not None
+    b.time.elapsed_ms += 100
+    b.store.memory.blobs[sha256(b"a photo").digest()] = b"a photo"
+    b.uplink.appended()
     b.settle()
 
-    assert isinstance(b.store.applied[-1], SetAcked)
-    assert b.uplink.last_contact_at_ms == first
+    assert b.uplink.last_contact_at_ms == synced_ms + 100
 
 
 def test_messages_behind_the_end_of_a_connection_are_ignored() -> None:
