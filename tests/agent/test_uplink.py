@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from agent.backoff import CAP_MS, FIRST_MS, REFUSED_MS, Backoff
+from agent.backoff import CAP_MS, FIRST_MS, REFUSED_MS
 from agent.mqtt import Arrived, Closed
 from agent.store.errors import Cause, NotKept, StoreDamaged
 from agent.uplink import ANSWER_TIMEOUT_MS, EARLY_RETRY_MS
@@ -482,16 +482,6 @@ def test_messages_behind_the_end_of_a_connection_are_ignored() -> None:
 
     assert b.uplink.link is Link.OFFLINE
     assert b.inbox.versions() == ()
-
-
-def test_backoff_stays_between_half_and_the_whole_of_its_ceiling() -> None:
-    low, high = Backoff(lambda: 0.999999), Backoff(lambda: 0.0)
-
-    assert [high.next_ms() for _ in range(5)] == [250, 312, 390, 488, 610]
-    assert [high.next_ms() for _ in range(20)][-2:] == [CAP_MS, CAP_MS]
-    assert low.next_ms() == FIRST_MS // 2
-    low.reset()
-    assert low.next_ms(refused=True) == REFUSED_MS // 2
 
 
 def test_an_incarnation_that_a_repair_began_starts_the_conversation_over() -> None:
