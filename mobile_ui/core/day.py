@@ -1,5 +1,6 @@
 """The day as this device knows it: its route, and what became of each stop by the facts that are kept here. Pure."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class StopDay:
     """A stop with what became of it."""
 
     number: int
+    """On the route; 0 where it is not there any more."""
     stop: Stop
     state: StopState
     proofs: tuple[KeptFact, ...] = ()
@@ -62,9 +64,14 @@ class StopDay:
     """What the hub changed since the courier looked."""
 
     @property
+    def said(self) -> tuple[Proof, ...]:
+        """What the attempts say, oldest first."""
+        return tuple(map(_proof, self.proofs))
+
+    @property
     def conflict(self) -> bool:
         """Two people meant different things: it was cancelled, and a proof was kept all the same; or there are two proofs."""
-        handed_over = [one for one in self.proofs if _proof(one).delivered]
+        handed_over = [proof for proof in self.said if proof.delivered]
         return bool(self.proofs) and (self.stop.cancelled or len(handed_over) > 1)
 
     @property
@@ -92,6 +99,8 @@ class Day:
     stops: tuple[StopDay, ...] = ()
     removed: tuple[str, ...] = ()
     """Stops that another route no longer has, until the courier looked."""
+    left: tuple[StopDay, ...] = ()
+    """Stops that are not on the route any more, with what was proved there on its day."""
     scans: tuple[KeptScan, ...] = ()
     """Newest first, those taken back included."""
     loaded: frozenset[str] = frozenset()
@@ -101,6 +110,10 @@ class Day:
     def find(self, stop: str) -> StopDay | None:
         """A stop by its key."""
         return next((one for one in self.stops if one.stop.stop == stop), None)
+
+    def find_left(self, stop: str) -> StopDay | None:
+        """A stop that is not on the route any more, by its key."""
+        return next((one for one in self.left if one.stop.stop == stop), None)
 
     @property
     def next_stop(self) -> StopDay | None:
@@ -124,15 +137,21 @@ class Day:
         )
 
 
-def fold_day(route: Route | None, facts: Iterable[KeptFact], changes: Mapping[str, StopChange] | None = None) -> Day:
+def fold_day(
+    route: Route | None,
+    facts: Iterable[KeptFact],
+    changes: Mapping[str, StopChange] | None = None,
+    known: Mapping[str, Stop] | None = None,
+) -> Day:
     """Fold what is kept into the day.
 
     Args:
         route: the document in force.
         facts: what this device kept, in any order; proofs of other days' stops do no harm.
         changes: what the document changed since the courier looked (`contract.route.route_changes`).
+        known: stops that the route had before, as far as anybody remembers.
     """
-    changes = changes or {}
+    changes, known = changes or {}, known or {}
     ordered = sorted(facts, key=lambda one: (one.fact.at_ms, one.order))
     taken_back = {
         one.fact.event.target: one.fact.event.why for one in ordered if isinstance(one.fact.event, Correction)
@@ -157,11 +176,29 @@ def fold_day(route: Route | None, facts: Iterable[KeptFact], changes: Mapping[st
     return Day(
         route=route,
         stops=stops,
+        left=tuple(
+            _left(name, kept, known)
+            for name, kept in proofs.items()
+            if kept and route is not None and name not in here and _date(kept[-1]) >= route.day
+        ),
         removed=tuple(name for name, change in changes.items() if name not in here and change is StopChange.REMOVED),
         scans=tuple(reversed(scans)),
         loaded=frozenset(loaded),
         stop_of={p.parcel: one for one in stops if not one.stop.cancelled for p in one.stop.parcels},
     )
+
+
+def _date(one: KeptFact) -> str:
+    """In the handheld's zone, which is that of the route."""
+    return time.strftime("%Y-%m-%d", time.localtime(one.fact.at_ms / 1000))
+
+
+def _left(name: str, proofs: list[KeptFact], known: Mapping[str, Stop]) -> StopDay:
+    last = _proof(proofs[-1])
+    # The proof names no address; its parcels and who took them are what the courier can tell it by.
+    parcels = ", ".join((*last.delivered, *last.refused))
+    stop = known.get(name) or Stop(name, last.recipient or parcels, parcels if last.recipient else "")
+    return StopDay(0, stop, _state(stop, proofs), tuple(proofs))
 
 
 def _proof(one: KeptFact) -> Proof:

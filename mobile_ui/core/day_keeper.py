@@ -41,6 +41,8 @@ class DayKeeper:
         self._unreadable = unreadable
         self._facts: dict[bytes, KeptFact] = {}
         self._route: Route | None = None
+        self._known: dict[str, Stop] = {}
+        """Stops that this route has or had, since the app was opened."""
         self._gist: Route | None = None
         self._seen: Route | None = None
         """The gist of what the courier saw."""
@@ -84,11 +86,15 @@ class DayKeeper:
 
     def _take_route(self, version: int, data: bytes) -> None:
         try:
-            self._route = decode_route(data) if version else None
-            self._gist = None if self._route is None else gist(self._route)
+            route = decode_route(data) if version else None
         except Malformed:
             self._unreadable()
             return
+        if route is None or self._route is None or route.route != self._route.route:
+            self._known = {}
+        if route is not None:
+            self._known |= {stop.stop: stop for stop in route.stops}
+        self._route, self._gist = route, None if route is None else gist(route)
         if self._seen is None and self._asked_what_was_seen and self._route is not None:
             # The first route of a day is no change.
             self.look_at_changes()
@@ -114,7 +120,7 @@ class DayKeeper:
         return route_changes(self._seen, self._gist)
 
     def _fold(self) -> None:
-        self.day = fold_day(self._route, self._facts.values(), self.changes)
+        self.day = fold_day(self._route, self._facts.values(), self.changes, self._known)
         self._changed()
 
 

@@ -25,8 +25,7 @@ class StopPage(Page):
         """As the wireframe: number and window, name and address, cold, parcels, two buttons."""
         one = self.courier.day.find(self.stop)
         if one is None:
-            gone = Text(self.look, say("This stop is no longer on the route."), size=LARGE)
-            return self.page(say("Stop"), gone, back=self._back)
+            return self.page(say("Stop"), *self._left(), back=self._back, foot=self._begun() or ())
         title = say("Stop {n} of {all}", n=one.number, all=len(self.courier.day.stops))
         return self.page(title, *self._body(one), back=self._back, foot=self._ways(one))
 
@@ -50,6 +49,19 @@ class StopPage(Page):
         for task in stop.tasks:
             what = say("{kind}: {what}", kind=TASKS[task.kind], what=task.what or task.parcel)
             body.append(Text(look, say("◆ {what}", what=what)))
+        return body
+
+    def _left(self) -> list[Widget]:
+        """What became of a stop that the hub took off the route."""
+        look, one = self.look, self.courier.day.find_left(self.stop)
+        body: list[Widget] = [Text(look, say("This stop is no longer on the route."), size=LARGE)]
+        if one is None:
+            return body
+        body += [Text(look, text) for text in (one.stop.name, one.stop.address) if text]
+        body += [Rule(look), *self._attempts(one)]
+        for proof in one.said:
+            body += [Text(look, f"√  {parcel}", size=17) for parcel in proof.delivered]
+            body += [Text(look, f"x  {parcel}", size=17) for parcel in proof.refused]
         return body
 
     def _notice(self, one: StopDay) -> Widget:
@@ -108,17 +120,23 @@ class StopPage(Page):
             lines.insert(0, Text(look, say("{sign} {word}", sign=sign, word=word), size=LARGE))
         return lines
 
-    def _ways(self, one: StopDay) -> tuple[Widget, ...]:
-        look, courier, stop = self.look, self.courier, one.stop
-        draft = courier.drafts.get(stop.stop)
-        if draft is not None and draft.step is DraftStep.KEEPING:
+    def _begun(self) -> tuple[Widget, ...] | None:
+        """The ways on with a proof that was begun, whether anybody is still to go there or not."""
+        look, draft = self.look, self.courier.drafts.get(self.stop)
+        if draft is None:
+            return None
+        if draft.step is DraftStep.KEEPING:
             return (Text(look, say("Being kept ...")),)
-        if draft is not None:
-            again = Tap(
-                look, say("Go on with the proof"), lambda: self._begin(stop, hands_over=draft.hands_over), primary=True
-            )
-            other = say("Cannot deliver") if draft.hands_over else say("Hand over")
-            return (again, Tap(look, other, lambda: self._begin(stop, hands_over=not draft.hands_over)))
+        stop, hands_over = draft.stop, draft.hands_over
+        again = Tap(look, say("Go on with the proof"), lambda: self._begin(stop, hands_over=hands_over), primary=True)
+        other = say("Cannot deliver") if hands_over else say("Hand over")
+        return (again, Tap(look, other, lambda: self._begin(stop, hands_over=not hands_over)))
+
+    def _ways(self, one: StopDay) -> tuple[Widget, ...]:
+        look, stop = self.look, one.stop
+        begun = self._begun()
+        if begun is not None:
+            return begun
         ways: list[Widget] = []
         if not one.is_open:
             ways.append(Text(look, say("What was kept stays. Another proof comes beside it."), size=SMALL))

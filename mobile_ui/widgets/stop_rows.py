@@ -71,7 +71,7 @@ class StopRow(RecycleDataViewBehavior, Press, BoxLayout):  # type: ignore[misc] 
         self._ground_colour.rgba = palette.panel if data["is_next"] else palette.ground
         self._rule_colour.rgba = palette.rule
         for label, text, size in (
-            (self._number, str(one.number), 22),
+            (self._number, str(one.number or ""), 22),
             (self._name, one.stop.name, 17),
             (self._address, one.stop.address, 15),
             (self._window, _when(one), 15),
@@ -108,6 +108,8 @@ def _state(look: Look, one: StopDay) -> str:
     if one.change is not None:
         return f"! {look(CHANGES[one.change])}"
     sign, word = STATES[one.state]
+    if not one.number:
+        return f"{sign} {look(word)} · {look(say('not on the route any more'))}"
     return " · ".join(map(look, _contents(one.stop))) if one.is_open else f"{sign} {look(word)}"
 
 
@@ -138,5 +140,6 @@ class StopList(RecycleView):  # type: ignore[misc] # kivy ships without types
         self._layout.default_size = (None, dp(ROW_DP) * look.scale)
         current = day.next_stop
         self.data = [
-            {"look": look, "stop": one, "tapped": self._tapped, "is_next": one is current} for one in day.stops
+            {"look": look, "stop": one, "tapped": self._tapped, "is_next": one is current}
+            for one in (*day.stops, *day.left)
         ]

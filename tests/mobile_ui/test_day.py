@@ -95,6 +95,30 @@ def test_a_stop_that_was_taken_off_is_told_until_the_courier_looked() -> None:
     assert fold_day(after, [], route_changes(plan, after)).removed == ("s3",)
 
 
+def test_what_was_proved_at_a_stop_stays_listed_when_it_is_taken_off() -> None:
+    plan = route(3)
+    after = msgspec.structs.replace(plan, stops=plan.stops[:2])
+    facts = [kept(proof("s3", delivered=(parcel(3),), recipient="Li Na"), 1), kept(proof("s1", Outcome.REFUSED), 2)]
+
+    day = fold_day(after, facts, known={one.stop: one for one in plan.stops})
+
+    (left,) = day.left
+    assert (left.stop.name, left.state, left.number) == (plan.stops[2].name, StopState.DELIVERED, 0)
+    assert ([one.number for one in day.stops], day.find("s3"), day.find_left("s3")) == ([1, 2], None, left)
+    unknown = fold_day(after, facts).find_left("s3")
+    assert unknown is not None
+    assert (unknown.stop.name, unknown.stop.address, unknown.state) == ("Li Na", parcel(3), StopState.DELIVERED)
+
+
+def test_proofs_of_the_day_before_are_not_listed() -> None:
+    one = kept(proof("s3", Outcome.ATTEMPTED, refused=(parcel(3),)), 1)
+    tomorrow = msgspec.structs.replace(route(2), day="2026-03-03")
+
+    assert [left.stop.name for left in fold_day(route(2), [one]).left] == [parcel(3)]
+    assert fold_day(tomorrow, [one]).left == ()
+    assert fold_day(None, [one]).left == ()
+
+
 def test_a_route_of_2000_stops_is_folded() -> None:
     day = fold_day(Route("r", "R", "2026-03-02", stops=tuple(stop(n) for n in range(1, 2_001))), [])
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from contract.event import Outcome, Step
+from contract.local import DocumentHappened
+from contract.route import Route
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
@@ -185,17 +188,56 @@ def test_going_back_keeps_everything_that_was_said(stage: Stage) -> None:
 
 
 def test_a_change_of_the_route_is_told_until_it_was_seen(stage: Stage) -> None:
-    import msgspec
-
-    from contract.local import DocumentHappened
-
-    plan = route()
-    stage.agent.send_route(msgspec.structs.replace(plan, stops=plan.stops[:-1]))
-    stage.agent.happened(DocumentHappened("route", 2))
-    stage.frames(8)
+    take_off(stage, route(), "s12")
     stage.tap("! The route was changed, stops: 1.")
 
     assert not stage.says("! The route was changed")
+
+
+def test_a_stop_that_was_proved_and_taken_off_tells_what_was_proved(stage: Stage) -> None:
+    plan = route()
+    stage.app.open_stop("s2")
+    stage.frames()
+    for text in ("Cannot deliver", "Nobody there", "Next", "Next", "KEEP"):
+        stage.tap(text)
+    take_off(stage, plan, "s2")
+    stage.tap("! The route was changed, stops: 1.")
+    scroll_to_the_last(stage)
+    assert stage.says("◆ not delivered · not on the route any more")
+    stage.app.open_stop("s2")
+    stage.frames()
+
+    name = plan.stops[1].name
+    assert all(map(stage.says, ("This stop is no longer on the route.", name, "Not delivered, w.chen", parcel(2, 0))))
+
+
+def test_a_proof_that_was_begun_at_a_stop_that_is_taken_off_can_be_finished(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    stage.tap("Cannot deliver")
+    stage.tap("← Back")
+    stage.tap("← Back")
+    take_off(stage, route(), "s2")
+    stage.tap("◆ Begun and not finished")
+    for text in ("Go on with the proof", "Nobody there", "Next", "Next", "KEEP"):
+        stage.tap(text)
+
+    assert [(p.stop, p.reason) for p in stage.agent.proofs()] == [("s2", "nobody_home")]
+
+
+def take_off(stage: Stage, plan: Route, stop: str) -> None:
+    """The hub sends the route without it."""
+    stage.agent.send_route(msgspec.structs.replace(plan, stops=tuple(s for s in plan.stops if s.stop != stop)))
+    stage.agent.happened(DocumentHappened("route", 2))
+    stage.frames(8)
+
+
+def scroll_to_the_last(stage: Stage) -> None:
+    from mobile_ui.widgets.stop_rows import StopList
+
+    (stops,) = stage.widgets(StopList)
+    stops.scroll_y = 0.0
+    stage.frames(4)
 
 
 def test_signing_off_leads_back_to_the_sign_on(stage: Stage) -> None:
