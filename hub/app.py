@@ -43,7 +43,7 @@ from hub.pages import (
 )
 from hub.pages import tracking as tracking_pages
 from hub.pages import trips as trips_pages
-from hub.problems import install_problems
+from hub.problems import DescribedApp, install_problems
 from hub.reports.api import reports_router
 from hub.routes import again_api, route_api
 from hub.routes import api as vehicle_api
@@ -85,7 +85,7 @@ def create_app(context: HubContext) -> FastAPI:
         yield
         await context.live.stop()
 
-    app = FastAPI(
+    app = DescribedApp(
         title="Holdfast hub",
         version="1",
         description=DESCRIPTION,

@@ -18,6 +18,7 @@ from hub.agent_file import KEY_BYTES, read_agent_key, write_agent_config
 from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
 from hub.clock import wall_ms
 from hub.coldchain.judge_command import judge_command
+from hub.collector import relax_collector
 from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
@@ -93,6 +94,7 @@ class BrokerKind(StrEnum):
 
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 refused or failed with one plain sentence on stderr, 2 wrong usage."""
+    relax_collector()
     try:
         app()
     except HubError as error:

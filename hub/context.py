@@ -103,8 +103,9 @@ Hub = Annotated[HubContext, Depends(hub_context)]
 """Parameter type of routes that write, decide or need the time."""
 
 
-async def read_connection(request: Request, hub: Hub) -> AsyncIterator[Connection]:
+async def read_connection(request: Request) -> AsyncIterator[Connection]:
     """A consistent read-only snapshot for one request."""
+    hub = hub_context(request)
     async with hub.readers:
         # Taken before the snapshot begins: what changes in between is then told twice instead of never.
         request.state.live_position = hub.live.position

@@ -36,6 +36,9 @@ LOG_BYTES: Final = 64 * 1024 * 1024
 """What the log's file keeps after a checkpoint; a backup that reads for long lets it grow far beyond that."""
 SYNCHRONOUS_FULL: Final = 2
 
+# Rows are written and read as Core tables; nothing asks the classes of tables to validate.
+SQLModel.model_config["defer_build"] = True
+
 BigInt = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 """64 bits everywhere; in SQLite a single such primary key is the row id itself."""
 

@@ -102,7 +102,7 @@ class _Unusable(Problem):
 
 
 PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ProblemBody, "description": text, "content": {MEDIA_TYPE: {}}}
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}}
     for status, text in {
         400: "A parameter cannot be used",
         401: "Nobody is signed in, or the token is not valid",
@@ -111,7 +111,18 @@ PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         422: "A parameter is missing or out of its range",
     }.items()
 }
-"""For `APIRouter(responses=PROBLEM_RESPONSES)`."""
+"""For `APIRouter(responses=PROBLEM_RESPONSES)` of a `DescribedApp`. As a `model` FastAPI would work it out anew for each of
+some 300 answers, at each start of the hub."""
+
+
+class DescribedApp(FastAPI):
+    """An app whose description has the schema that `PROBLEM_RESPONSES` point to."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the interface."""
+        document = super().openapi()
+        document["components"]["schemas"].setdefault(ProblemBody.__name__, ProblemBody.model_json_schema())
+        return document
 
 
 def install_problems(app: FastAPI) -> None:

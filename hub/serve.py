@@ -27,7 +27,7 @@ from hub.broker.address import Address
 from hub.broker.embedded import EmbeddedBroker
 from hub.broker.link import RETRY_CHILD_S, BrokerLink, Credential
 from hub.centre import Centre, open_centre
-from hub.collector import relax_collector
+from hub.collector import settle_collector
 from hub.errors import HubError, Refused
 from hub.ingest import Ingest, Outlets
 from hub.live import LiveBus
@@ -147,7 +147,7 @@ def serve(settings: Settings) -> int:
         stack.enter_context(telling(Place(centre.db, live.ahead, centre.now_ms, http_url)))
         stack.enter_context(showing(centre.db, live, link, centre.now_ms))
         _keep_house(settings, centre, live, caught_up, stack)
-        relax_collector()
+        settle_collector()
         sys.setswitchinterval(usual_s)
         _wait_ready(link, caught_up, stop)
         if not stop.asked:

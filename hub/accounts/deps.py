@@ -20,7 +20,7 @@ from hub.accounts.queries import Holder, session_holder, token_holder
 from hub.accounts.roles import GRANTS, Role
 from hub.accounts.secrets import secret_hash
 from hub.accounts.service import USE_NOTED_MS, note_use
-from hub.context import Hub, HubContext, Reader
+from hub.context import HubContext, Reader, hub_context
 from hub.errors import CommitFailed
 from hub.problems import RETRY_AFTER_S, Problem
 
@@ -60,10 +60,11 @@ def require(role: Role) -> Callable[..., Caller]:
     def dependency(
         request: Request,
         reader: Reader,
-        hub: Hub,
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_of)],
         session: Annotated[str | None, Security(_cookie)],
     ) -> Caller:
+        # Asked for by hand: FastAPI works every parameter out anew for each of some 120 routes, at each start of the hub.
+        hub = hub_context(request)
         now_ms = hub.now_ms()
         if bearer is not None:
             holder = token_holder(reader, bearer.credentials, now_ms)

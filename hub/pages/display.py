@@ -53,7 +53,7 @@ def look(
     if shown is None and token:
         raise Problem(401, "Not let in", "This display's token is not valid, or was revoked; make another one.")
     if shown is None:
-        _signed_in(request, reader, hub, bearer, session)
+        _signed_in(request, reader, bearer, session)
         request.state.caller = None
     elif hub.now_ms() - (shown.last_seen_ms or 0) >= SEEN_NOTED_MS:
         # A wall goes on showing also where nothing can be written.

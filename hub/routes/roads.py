@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-import numpy as np
 import structlog
 
 from hub.errors import Refused
@@ -60,6 +59,8 @@ class Estimate:
 
     def table(self, places: Sequence[Place]) -> tuple[Table, str]:
         """See `Roads`."""
+        import numpy as np  # noqa: PLC0415 slow to load, and only plans need it
+
         lat, lon = (np.radians(np.array([place[i] for place in places], dtype=float) / 1e7) for i in (0, 1))
         chord = (
             np.sin((lat[:, None] - lat[None, :]) / 2) ** 2
@@ -79,6 +80,8 @@ class Service:
 
     def table(self, places: Sequence[Place]) -> tuple[Table, str]:
         """See `Roads`."""
+        import numpy as np  # noqa: PLC0415 slow to load, and only plans need it
+
         size = len(places)
         seconds, metres = np.zeros((size, size)), np.zeros((size, size))
         half = BLOCK // 2
@@ -117,6 +120,8 @@ class Remembered:
 
     def table(self, places: Sequence[Place]) -> tuple[Table, str]:
         """See `Roads`; estimated where a place was not among those that were asked for."""
+        import numpy as np  # noqa: PLC0415 slow to load, and only plans need it
+
         if self._known is None or any(place not in self._numbers for place in places):
             return Estimate().table(places)
         at = np.array([self._numbers[place] for place in places], dtype=int)
@@ -129,6 +134,8 @@ class Remembered:
 
 
 def _packed(seconds: Any, metres: Any) -> Table:
+    import numpy as np  # noqa: PLC0415 slow to load, and only plans need it
+
     cells = [np.rint(np.clip(values, 0, MAX_S * 40)).astype(np.int32).tobytes() for values in (seconds, metres)]
     return Table(len(seconds), *cells)
 

@@ -27,7 +27,7 @@ from hub.app import create_app
 from hub.centre import Centre, open_centre
 from hub.coldchain.decisions import ASSIGN_PROFILE
 from hub.coldchain.tables import judged_sensor, reading
-from hub.collector import relax_collector
+from hub.collector import relax_collector, settle_collector
 from hub.context import HubContext
 from hub.enrolment import enrol
 from hub.ingest import Ingest, Outlets
@@ -77,6 +77,7 @@ MIXED_SCANS = 10
 def figures(folder: Path) -> Iterator[Figure]:
     """Measure."""
     relax_collector()
+    settle_collector()
     yield _scans(folder)
     offline = list(readings(talkers(DEVICES), 500_000, block_sizes=OFFLINE))
     unjudged = _readings(folder, "ingest.readings_per_s", offline, AIM_READINGS_PER_S)

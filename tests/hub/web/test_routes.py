@@ -90,3 +90,6 @@ def test_the_interface_describes_every_answer_and_how_to_be_let_in(hub: SeededHu
             if path.startswith("/api/"):
                 assert operation["security"], f"{method} {path}"
                 assert "401" in operation["responses"], f"{method} {path}"
+                refused = operation["responses"]["401"]["content"]["application/problem+json"]["schema"]
+                assert refused == {"$ref": "#/components/schemas/ProblemBody"}, f"{method} {path}"
+    assert set(document["components"]["schemas"]["ProblemBody"]["required"]) == {"title", "status"}
