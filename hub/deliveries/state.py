@@ -10,6 +10,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import combinations
 from operator import attrgetter
 from typing import Final
 
@@ -131,7 +132,8 @@ def fold_stop(proofs: Sequence[ProofView], *, cancelled: bool = False) -> StopOu
     for proof in counts[1:]:
         if _RANK[proof.outcome] >= _RANK[holds.outcome]:
             holds = proof
-    return StopOutcome(_status(holds, counts), ordered, holds, _contradict(counts))
+    conflict = any(_contradict(first, later) for first, later in combinations(counts, 2))
+    return StopOutcome(_status(holds, counts), ordered, holds, conflict)
 
 
 def _status(holds: ProofView, counts: Sequence[ProofView]) -> StopStatus:
@@ -149,10 +151,13 @@ def handed_over(proofs: Iterable[ProofView]) -> frozenset[str]:
     return frozenset(parcel for proof in counting(proofs) if proof.outcome in _GIVEN for parcel in proof.delivered)
 
 
-def _contradict(counts: Sequence[ProofView]) -> bool:
-    for i, first in enumerate(counts):
-        for later in counts[i + 1 :]:
-            tried = first.outcome is Outcome.ATTEMPTED or later.outcome is Outcome.RETURNED
-            if first.device != later.device and not tried:
-                return True
-    return False
+def contradicting(proof: ProofView, proofs: Iterable[ProofView]) -> tuple[ProofView, ...]:
+    """Those of a stop's proofs, in order, that say something else than this one; none if it does not count."""
+    if proof.corrected_by is not None:
+        return ()
+    return tuple(other for other in counting(proofs) if _contradict(*sorted((proof, other), key=in_order)))
+
+
+def _contradict(first: ProofView, later: ProofView) -> bool:
+    tried = first.outcome is Outcome.ATTEMPTED or later.outcome is Outcome.RETURNED
+    return first.device != later.device and not tried

@@ -18,7 +18,7 @@ from hub.deliveries.queries import outcomes_of
 from hub.deliveries.state import DONE, TO_DECIDE, StopOutcome, StopStatus, handed_over
 from hub.deliveries.tables import delivery
 from hub.errors import Refused
-from hub.routes.queries import StopView, find_stops, vehicles
+from hub.routes.queries import StopView, cancelled_of, find_stops, vehicles
 from hub.routes.stops import add_stops, given_before, merge
 from hub.routes.tables import route, route_shipment, route_stop
 from hub.routes.vehicles import read_day, zone_of
@@ -216,8 +216,7 @@ def attempts_of(conn: Connection, number: int) -> list[Attempt]:
     query = select(_rs.attempt, _rs.stop, _rs.given).where(_rs.shipment == number).order_by(_rs.attempt)
     rows = conn.execute(query).all()
     stops = find_stops(conn, (row.stop for row in rows))
-    cancelled = frozenset(stop.stop for stop in stops.values() if stop.cancelled_ms is not None)
-    outcomes = outcomes_of(conn, stops, cancelled)
+    outcomes = outcomes_of(conn, stops, cancelled_of(stops.values()))
     return [Attempt(row.attempt, stops[row.stop], outcomes[row.stop], given_before(row.given)) for row in rows]
 
 
@@ -225,3 +224,19 @@ def visits_of(conn: Connection, parcel: str) -> list[Attempt]:
     """The stops where a parcel is, or was, to be handed over, in order; none where no shipment has it."""
     number = conn.execute(select(_p.shipment).where(_p.parcel == parcel)).scalar()
     return [] if number is None else [one for one in attempts_of(conn, number) if parcel not in one.given_before]
+
+
+def earlier_of(conn: Connection, stops: Iterable[StopView]) -> dict[str, list[Attempt]]:
+    """By stop that is a further attempt, the ones right before it: several where its shipments were tried apart."""
+    again = {stop.stop for stop in stops if stop.attempt > 1}
+    before = route_shipment.alias()
+    tried = (before.c.shipment == _rs.shipment) & (before.c.attempt == _rs.attempt - 1)
+    query = select(_rs.stop, before.c.attempt, before.c.stop.label("earlier"), before.c.given).join(before, tried)
+    rows = [row for some in chunks(sorted(again)) for row in conn.execute(query.where(_rs.stop.in_(some)))]
+    found = find_stops(conn, (row.earlier for row in rows))
+    outcomes = outcomes_of(conn, found, cancelled_of(found.values()))
+    told: dict[str, dict[str, Attempt]] = {}
+    for row in rows:
+        one = Attempt(row.attempt, found[row.earlier], outcomes[row.earlier], given_before(row.given))
+        told.setdefault(row.stop, {})[row.earlier] = one
+    return {stop: list(several.values()) for stop, several in told.items()}

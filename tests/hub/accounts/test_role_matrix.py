@@ -119,6 +119,8 @@ MATRIX: dict[frozenset[Role], str] = {
         POST /routes
         POST /routes/vehicles
         POST /routes/{route_id}
+        POST /deliveries/{delivery_id}/corrections
+        POST /deliveries/{delivery_id}/restore
     """,
     AUDITORS: """
         GET /api/v1/audit

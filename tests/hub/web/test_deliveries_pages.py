@@ -17,6 +17,9 @@ from contract.limits import BLOB_CHUNK_BYTES
 from contract.messages import Blob
 from hub.accounts.roles import Role
 from hub.archive.withholding import withhold_personal
+from hub.deliveries.correcting import count_again
+from hub.deliveries.queries import find_proof
+from hub.deliveries.state import ProofView
 from hub.live import CONTACT
 from hub.projector import Change
 from tests.contract.delivery.memory import Device
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 TODAY: Final = "2026-05-29"
 NOTE: Final = "Behind the blue door <b>left</b>\nrang twice"
+TYPED: Final = ("another street", "the right one after all", "token test")
 KEY = re.compile("[0-9a-f]{64}")
 
 
@@ -114,6 +118,22 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pictured, 
                 Proof(e, Outcome.DELIVERED, ("JD4A",), ("JD4B",), "cold_exceeded,recipient_accepts", recipient="药剂科",
                       relation="reception", cold_verdict="exceeded", cold_budget_s=0), ago_ms=5 * HOUR_MS),
         }  # fmt: skip
+        made.hub.on_decide = lambda decision: made.desk.changes.extend(made.desk.centre.decide(decision)[1])
+        for what, why in (
+            ("corrections", "another street"),
+            ("restore", "the right one after all"),
+            ("corrections", "no"),
+        ):
+            day.ask("POST", f"/deliveries/{proofs['attempted']}/{what}", json={"reason": why})
+        [left] = day.ask("GET", f"/shipments/undone?day={TODAY}")["items"]
+        numbers = [left["shipment"]["id"]]
+        again = day.ask("POST", "/shipments/again", json={"shipments": numbers, "day": TODAY})["stops"][0]["stop"]
+        proofs["second"] = prove(
+            made,
+            made.device,
+            Proof(again, Outcome.DELIVERED, ("JD4B",), (), recipient="药剂科", relation="reception"),
+            ago_ms=30 * 60_000,
+        )
         made.arrive(DOOR)
         made.arrive(STROKES)
         send_chunks(made, PHOTO, range(3))
@@ -139,7 +159,7 @@ def test_proofs_are_shown_whole_in_both_languages_on_wide_screens_and_phones(
                 expect(page.locator(".checked li")).to_have_count(6)
                 expect(page.locator("li[data-state=coming] span")).to_contain_text(re.compile("60 ?%"))
             page.screenshot(path=PICTURES / f"proof-{name}-{width}-{scheme}-{locale[:2]}.png", full_page=True)
-            if found := problems_of(page, chinese=locale == "zh-CN", given=(*NAMES, NOTE)):
+            if found := problems_of(page, chinese=locale == "zh-CN", given=(*NAMES, NOTE, *TYPED)):
                 wrong[name] = found
         opened.wrong[:] = [told for told in opened.wrong if "inline style" not in told]
     assert wrong == {}
@@ -169,14 +189,60 @@ def test_a_proof_says_who_signed_whether_it_was_cold_and_what_is_still_on_its_wa
             "✓ photo: right",
             "? photo: cannot be checked yet",
         ]
-        page = opened.go(f"/deliveries/{proofs['ours']}")
-        expect(page.locator(".said")).to_contain_text("Devices say different things")
-        page.get_by_role("link", name="refused").click()
-        expect(page.locator(".facts")).to_contain_text("parcel damaged")
+        page = opened.go(f"/deliveries/{proofs['second']}")
+        expect(page.locator(".facts")).to_contain_text(f"attempt 2, after delivered in part, {TODAY}")
+        page.get_by_role("link", name="delivered in part").click()
+        expect(page.locator(".facts")).to_contain_text("cold limit exceeded")
         page = opened.go(f"/deliveries/{proofs['cancelled']}")
         expect(page.locator(".said")).to_contain_text("The stop was cancelled at the hub")
         page = opened.go(f"/deliveries/{proofs['exceeded']}")
         expect(page.locator(".facts")).to_contain_text("cold limit exceeded; the recipient accepts it as it is")
+
+
+def test_the_wrong_one_of_two_proofs_is_taken_back_with_a_reason_and_counts_again(
+    browser: Browser, shown: tuple[Pictured, str, dict[str, str]]
+) -> None:
+    made, address, proofs = shown
+    with visit(browser, made.hub, address, **THERE, locale="en-GB") as opened:
+        page = opened.go(f"/deliveries/{proofs['ours']}")
+        expect(page.locator("#against")).to_contain_text("This one counts until a person corrects it.")
+        page.locator("#against").get_by_role("link", name="refused").click()
+        expect(page.locator(".facts")).to_contain_text("parcel damaged")
+        expect(page.locator("#against")).to_contain_text("This one does not decide what the stop has come to.")
+        page.locator("#against").get_by_role("link", name="delivered").click()
+        expect(page).to_have_url(re.compile(proofs["ours"]))
+        page.get_by_text("Correct this proof").click()
+        page.get_by_role("textbox", name="Reason").fill("  ")
+        page.get_by_role("button", name="Take this proof back").click()
+        expect(page.get_by_role("alert")).to_contain_text("Say why")
+        page.get_by_role("textbox", name="Reason").fill("the house next door")
+        page.get_by_role("button", name="Take this proof back").click()
+        expect(page.get_by_role("status").filter(has_text="Taken back.")).to_be_visible()
+        expect(page.locator("[data-refresh=corrections] tbody tr")).to_have_text(
+            re.compile(r"dispatcher.*takes the proof back.*stands.*the house next door", re.DOTALL)
+        )
+        expect(page.locator("#against")).to_have_count(0)
+        # Somebody else was quicker: what was typed is still there.
+        page.get_by_text("Correct this proof").click()
+        page.get_by_role("textbox", name="Reason").fill("it was the right house")
+        made.hub.context().decide(count_again(proof_now(made, proofs["ours"]), who="li", why="asked there"))
+        page.get_by_role("button", name="Let it count again").click()
+        expect(page.get_by_role("alert")).to_contain_text("This proof counts already.")
+        expect(page.get_by_role("textbox", name="Reason")).to_have_value("it was the right house")
+        expect(page.get_by_role("link", name="undoes what dispatcher")).to_be_visible()
+        expect(page.locator("#against")).to_be_visible()
+        opened.wrong[:] = [told for told in opened.wrong if "409" not in told]
+    with visit(browser, made.hub, address, **{**THERE, "role": Role.OPERATOR}, locale="en-GB") as opened:
+        page = opened.go(f"/deliveries/{proofs['ours']}")
+        expect(page.locator("#against")).to_contain_text("A dispatcher asks both couriers")
+        expect(page.locator("#correct")).to_have_count(0)
+
+
+def proof_now(made: Pictured, identity: str) -> ProofView:
+    with made.hub.database.read() as conn:
+        found = find_proof(conn, bytes.fromhex(identity))
+    assert found is not None
+    return found
 
 
 def test_a_photo_that_comes_and_a_name_whose_time_is_over_are_shown_as_that_at_once(
