@@ -31,6 +31,8 @@ PATIENT_S = 15.0
 LOOK_S = 0.02
 COMES_S = 0.6
 """What follows a tap or a turn of the wheel begins within this time."""
+FROM_KEYS_TO_SCANNER_S = 1.2
+"""Nobody signs on by keys and scans a parcel sooner; the app takes what is typed without such a rest for one line."""
 SEES_S = 0.15
 """Nobody sees something new and taps it sooner."""
 SCANS, ANSWER_S = 3, 3.0
@@ -114,6 +116,7 @@ class Person:
         }
         self._tapped = "tapped nothing"
         self._tapped_s = 0.0
+        self._typed_s = 0.0
         self.scanned_again: list[str] = []
         """Codes of which nothing came when they were scanned, and what was read then."""
         self.app = Program("courier", ("holdfast-courier", "--config", str(config), "--camera", str(camera)), logs=logs)
@@ -244,6 +247,7 @@ class Person:
 
     def scan(self, code: str) -> None:
         """With a scanner that types."""
+        time.sleep(max(0.0, self._typed_s + FROM_KEYS_TO_SCANNER_S - time.monotonic()))
         keys = [KEYSYMS.get(sign, sign) for sign in code]
         self._do("key", "--delay", KEY_MS, *keys, "Return")
 
@@ -268,6 +272,7 @@ class Person:
         # It has the focus a moment after the finger.
         self.until(lambda: any(one.focus for one in self.sees()), "the field has the focus")
         self._do("type", "--delay", "8", text)
+        self._typed_s = time.monotonic()
         self.until(lambda: self.find(text, "Field"), f"{text!r} is typed")
 
     def _do(self, *words: str) -> None:
