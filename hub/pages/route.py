@@ -14,6 +14,7 @@ from hub.errors import Refused
 from hub.pages.route_acts import Asked, Done, change
 from hub.pages.route_words import CHECKS, STATUSES, TASKS
 from hub.pages.routes import heard_of
+from hub.routes.again import earlier_of
 from hub.routes.loading import check_loading
 from hub.routes.progress import Progress, read_progress
 from hub.routes.queries import list_routes, stops_of
@@ -28,6 +29,7 @@ Dispatcher = Annotated[Caller, Depends(require(Role.DISPATCHER))]
 Viewer = Annotated[Caller, Depends(require(Role.VIEWER))]
 Key = Annotated[str, Form(max_length=64)]
 KEY_CHARS = 65
+MAX_INSTANT_MS = 2**62
 
 
 @router.get("/routes/{route_id}")
@@ -49,13 +51,14 @@ def change_route(
     before: Key = "",
     order: Annotated[str, Form(max_length=MAX_NAMED * KEY_CHARS)] = "",
     why: Annotated[str, Form(max_length=MAX_NOTE_CHARS)] = "",
+    seen: Annotated[int | None, Form(ge=0, le=MAX_INSTANT_MS)] = None,
 ) -> Response:
-    """Plan anew, give it to the device, or change the way of some stops."""
-    asked = Asked(act, tuple(stop), to or route_id, before, tuple(order.split()), why)
+    """Plan anew, give it to the device, or change the way of some stops; only as the route was seen."""
+    asked = Asked(act, tuple(stop), to or route_id, before, tuple(order.split()), why, seen)
     try:
         done = change(hub, caller, route_id, asked)
     except Refused as error:
-        return _one(request, hub, caller, route_id, status=409, problem=said_of(error))
+        return _one(request, hub, caller, route_id, status=409, problem=said_of(error), typed=asked)
     return _one(request, hub, caller, route_id, done=done)
 
 
@@ -68,6 +71,7 @@ def _one(
     status: int = 200,
     done: Done | None = None,
     problem: str = "",
+    typed: Asked | None = None,
 ) -> Response:
     now_ms = hub.now_ms()
     with hub.database.read() as reader:
@@ -75,6 +79,7 @@ def _one(
         others = _others(reader, one, now_ms)
         loading = check_loading(reader, one, others)
         heard = heard_of(reader, hub, [one.route.device])
+        earlier = earlier_of(reader, (at.stop for at in one.stops))
     return page(
         request,
         "route.html",
@@ -85,6 +90,8 @@ def _one(
         others=[other.route for other in others],
         loading=loading,
         heard=heard,
+        earlier=earlier,
+        typed=typed or Asked(""),
         statuses=STATUSES,
         checks=CHECKS,
         tasks=TASKS,

@@ -12,7 +12,7 @@ from hub.context import HubContext
 from hub.deliveries.queries import outcomes_of
 from hub.errors import Refused
 from hub.routes.assigning import assign, withdraw
-from hub.routes.keeping import Desk, cancel_stops, optimise, reorder
+from hub.routes.keeping import Change, Desk, change_route, check_seen, optimise
 from hub.routes.progress import Progress
 from hub.routes.queries import StopView, cancelled_of, find_stops
 from hub.routes.route_api import desk, progress
@@ -35,6 +35,7 @@ class Asked(Struct, frozen=True):
         before: the stop before which they come; empty: they come last; `BEST`.
         order: all open stops as they were, of `undo`.
         why: for the audit trail.
+        seen: the revision of the route that the page was drawn from; None: nobody knows.
     """
 
     act: str
@@ -43,6 +44,7 @@ class Asked(Struct, frozen=True):
     before: str = ""
     order: tuple[str, ...] = ()
     why: str = ""
+    seen: int | None = None
 
 
 class Done(Struct, frozen=True):
@@ -59,6 +61,7 @@ def change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
     """Do it, and tell the pages that are open.
 
     Raises:
+        Overtaken: somebody else changed the route since it was drawn; it says who.
         Refused: it cannot be done, with why.
         NotFound: there is no such route.
     """
@@ -70,6 +73,9 @@ def change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
 
 def _change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
     at = desk(hub, caller)
+    with at.database.read() as conn:
+        # What changes the route looks again as it writes; plans and devices take it as it is.
+        check_seen(conn, name, asked.seen)
     match asked.act:
         case "optimise":
             drawn = optimise(at, [name], PLAN_S, waiting=False)
@@ -86,9 +92,10 @@ def _change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
         case "place" | "off":
             return _moved(at, name, asked)
         case "undo":
-            return _undone(at, name, asked.order)
+            return _undone(at, name, asked)
         case "cancel" | "restore" if asked.stops:
-            cancel_stops(at, name, asked.stops, asked.why, restore=asked.act == "restore")
+            which = {"restore" if asked.act == "restore" else "cancel": asked.stops}
+            change_route(at, name, Change(why=asked.why, **which), seen=asked.seen)
             if asked.act == "restore":
                 return Done("Restored. Give the route to the device so that it is told.")
             return Done("Cancelled. Give the route to the device so that it is told.")
@@ -106,29 +113,32 @@ def _moved(at: Desk, name: str, asked: Asked) -> Done:
         raise Refused(Said("a chosen stop is not open on this route any more; look at it as it is now"))
     rest = [stop for stop in order if stop not in asked.stops]
     if asked.act == "off":
-        reorder(at, name, rest, asked.why)
+        change_route(at, name, Change(stops=tuple(rest), why=asked.why), seen=asked.seen)
         return Done("{n} stops wait on the board for another van.", len(stops), undo=tuple(order))
     views = {one.stop.stop: one.stop for one in (*here.stops, *there.stops)}
     if there is here:
         new = _put(rest, stops, asked.before, views, here)
         if new == order:
             return Done("The order is as it was.")
-        reorder(at, name, new, asked.why)
+        change_route(at, name, Change(stops=tuple(new), why=asked.why), seen=asked.seen)
         return Done("The order is changed.", undo=tuple(order))
-    reorder(at, asked.to, _put(_open(there), stops, asked.before, views, there), asked.why)
+    moved = Change(stops=tuple(_put(_open(there), stops, asked.before, views, there)), why=asked.why)
+    change_route(at, asked.to, moved, beside=(name, asked.seen))
     return Done("{n} stops are on {name} now.", len(stops), asked.to, there.route.name, tuple(order))
 
 
-def _undone(at: Desk, name: str, before: Sequence[str]) -> Done:
+def _undone(at: Desk, name: str, asked: Asked) -> Done:
     """Bring the order back that was, but for stops where somebody was meanwhile."""
     with at.database.read() as conn:
         here = progress(conn, name, at.now_ms)
-        stops = find_stops(conn, before)
+        stops = find_stops(conn, asked.order)
         outcomes = outcomes_of(conn, stops, cancelled_of(stops.values()))
-    again = [key for key in before if key in stops and stops[key].cancelled_ms is None and not outcomes[key].visited]
+    again = [
+        key for key in asked.order if key in stops and stops[key].cancelled_ms is None and not outcomes[key].visited
+    ]
     if not again or not set(_open(here)) <= set(again):
         raise Refused(Said("the route has changed since; look at it as it is now, and move stops back by hand"))
-    reorder(at, name, again)
+    change_route(at, name, Change(stops=tuple(again)), seen=asked.seen)
     return Done("Moved back.")
 
 

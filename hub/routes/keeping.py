@@ -147,14 +147,29 @@ class Overtaken(Refused):
     """Somebody else changed the route since it was looked at."""
 
 
-def change_route(desk: Desk, name: str, change: Change, *, seen: int | None = None) -> None:
+def check_seen(conn: Connection, name: str, seen: int | None) -> None:
+    """See that a route is still as a person saw it, by `RouteView.changed_ms`; None: whatever it has become.
+
+    Raises:
+        Overtaken: it is another one by now.
+        Refused: there is no such route.
+    """
+    view = _found(conn, name)
+    if seen is not None and seen != view.changed_ms:
+        raise Overtaken(_by_whom(conn, view))
+
+
+def change_route(
+    desk: Desk, name: str, change: Change, *, seen: int | None = None, beside: tuple[str, int | None] | None = None
+) -> None:
     """Change a route: all of it, or nothing.
 
     Args:
         desk: who does it.
         name: of the route.
         change: what.
-        seen: `RouteView.changed_ms` of the route as the person saw it; None: whatever it has become.
+        seen: as of `check_seen`.
+        beside: another route that stops are taken from, and how that was seen.
 
     Raises:
         Overtaken: it is another one by now.
@@ -162,9 +177,10 @@ def change_route(desk: Desk, name: str, change: Change, *, seen: int | None = No
     """
     desk = _asked_before(desk, name, change)
     with desk.database.write() as tx:
+        check_seen(tx, name, seen)
+        if beside is not None:
+            check_seen(tx, *beside)
         view = _found(tx, name)
-        if seen is not None and seen != view.changed_ms:
-            raise Overtaken(_by_whom(tx, view))
         if change.name is not None and change.name != view.name:
             _rename(tx, desk, view, change.name)
         _cancel(tx, desk, name, change.cancel, change.why, at_ms=desk.now_ms)
@@ -173,29 +189,27 @@ def change_route(desk: Desk, name: str, change: Change, *, seen: int | None = No
             _reorder(tx, desk, name, change.stops, change.why)
 
 
-def reorder(desk: Desk, name: str, stops: Sequence[str], why: str = "") -> None:
-    """Make these the open stops of a route, in this order (`change_route`)."""
-    change_route(desk, name, Change(stops=tuple(stops), why=why))
-
-
-def cancel_stops(desk: Desk, name: str, stops: Sequence[str], why: str, *, restore: bool = False) -> None:
-    """Nobody is to go there any more, or again (`change_route`)."""
-    named = tuple(stops)
-    change_route(desk, name, Change(restore=named, why=why) if restore else Change(cancel=named, why=why))
-
-
-def _by_whom(tx: Connection, view: RouteView) -> Said:
+def _by_whom(conn: Connection, view: RouteView) -> Said:
     """Who made the last change; a shipper's file leaves no name with the route."""
     c = audit_trail.c
     query = select(c.who, c.action, c.at_ms).where(c.subject == view.id).order_by(c.id.desc()).limit(1)
-    last = tx.execute(query).first()
+    last = conn.execute(query).first()
     if last is None or abs(view.changed_ms - last.at_ms) > SAME_CHANGE_MS:
         return Said("the route was changed meanwhile; nothing of yours was kept, look at it as it is now")
     return Said(
         "the route was changed meanwhile by {who} ({action}); nothing of yours was kept, look at it as it is now",
         who=last.who,
-        action=last.action,
+        action=_ACTIONS.get(last.action, last.action),
     )
+
+
+_ACTIONS: Final = {
+    "route.optimise": Said("planned it anew"),
+    "route.reorder": Said("moved stops"),
+    "route.rename": Said("renamed it"),
+    "stop.cancel": Said("cancelled stops"),
+    "stop.restore": Said("restored stops"),
+}
 
 
 def _asked_before(desk: Desk, name: str, change: Change) -> Desk:

@@ -272,7 +272,12 @@ document.addEventListener("htmx:after:swap", () => {
   if (focused) document.getElementById(focused)?.focus();
   focused = "";
 });
-document.addEventListener("exchanged", show);
+// Whoever sees a change may build on it; what is sent after one that is not shown yet is refused, and says who made it.
+document.addEventListener("exchanged", () => {
+  const revision = document.querySelector(".stops")?.dataset.revision;
+  if (revision) for (const field of document.querySelectorAll("input[data-seen]")) field.value = revision;
+  show();
+});
 // What is scanned into a van is shown beside its stops.
 document.addEventListener("parcel", ({ detail }) => {
   parcels ??= new Set(rows().flatMap((row) => row.dataset.parcels.split("\n")));

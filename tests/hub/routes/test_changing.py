@@ -61,7 +61,7 @@ def test_the_second_of_two_dispatchers_is_told_and_overwrites_nothing(route: Dis
     mine = patch(route, etag=seen, cancel=[stops[0]], stops=[stops[2], stops[1], stops[3]])
     refused = patch(route, 412, etag=seen, stops=stops)
     assert "the route was changed meanwhile by " in refused["detail"]
-    assert "(route.reorder); nothing of yours was kept" in refused["detail"]
+    assert "(moved stops); nothing of yours was kept" in refused["detail"]
     assert [one["stop"] for one in route.route()["items"] if not one["cancelled"]] == [stops[2], stops[1], stops[3]]
     assert patch(route, etag=f'"{mine["revision"]}"', restore=[stops[0]])["revision"] > mine["revision"]
 

@@ -185,10 +185,38 @@ def test_a_rectangle_on_the_map_chooses_stops_and_they_are_taken_off_the_route(d
     page.get_by_role("checkbox", name="Choose Consignee 3").click(modifiers=["Shift"])
     expect(page.locator("#chosen")).to_have_text("3 stops chosen")
     # What devices say meanwhile takes nothing from who chooses.
-    day.ask("PATCH", VAN_1, json={"name": "van one"})
+    revision = day.ask("PATCH", VAN_1, json={"name": "van one"})["revision"]
+    expect(page.locator("table.stops")).to_have_attribute("data-revision", str(revision))
     expect(page.locator("tr[data-chosen]")).to_have_count(3)
     page.get_by_role("button", name="Take off the route").click()
     expect(page.locator(".done").first).to_contain_text(re.compile("3 stops wait on the board"))
     assert names(page) == consignees(0, 4)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("tr[data-stop]")).to_have_count(5)
+
+
+def test_who_was_overtaken_is_told_by_whom_and_keeps_what_was_typed(desk: Site, day: Dispatch) -> None:
+    page = desk.go(VAN_1)
+    # What another one does is not shown yet.
+    page.route(f"**{VAN_1}", lambda asked: asked.abort() if asked.request.method == "GET" else asked.continue_())
+    page.get_by_role("checkbox", name="Choose Consignee 1").check()
+    page.get_by_role("combobox", name="To van", exact=True).select_option(label="van 2")
+    expect(page.get_by_role("combobox", name="Before", exact=True).locator("option")).to_have_count(6)
+    page.get_by_role("combobox", name="Before", exact=True).select_option(label="3 Consignee 12")
+    page.get_by_label("Why").fill("van 2 is nearer")
+    stops = day.stops()
+    day.ask("PATCH", VAN_1, json={"stops": [stops[4], *stops[:4]]})
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.get_by_role("alert").first).to_contain_text("changed meanwhile by token test (moved stops)")
+    assert names(page) == consignees(4, 0, 1, 2, 3)
+    assert len(day.stops("van-2")) == 4
+    expect(page.locator("tr[data-chosen] .who b")).to_have_text(consignees(1))
+    expect(page.get_by_label("Why")).to_have_value("van 2 is nearer")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator(".done").first).to_contain_text("1 stop is on van 2 now.")
+    assert [one["name"] for one in day.route("van-2")["items"]] == consignees(10, 11, 1, 12, 13)
+    # To plan anew what somebody else has just put in order would undo it unseen.
+    day.ask("PATCH", VAN_1, json={"stops": day.stops()[::-1]})
+    page.get_by_role("button", name="Plan anew").click()
+    expect(page.get_by_role("alert").first).to_contain_text("changed meanwhile by token test (moved stops)")
+    desk.wrong[:] = [told for told in desk.wrong if "409" not in told and "ERR_FAILED" not in told]
