@@ -154,7 +154,9 @@ class Day:
         rng = random.Random(SEED)
         orders = []
         for n, visit in enumerate(visits):
-            visit.parcels = [f"HOLDFAST-{n:03}-{k}" for k in range(1 + max(visit.turned_away, n % 2))]
+            # No sign twice in a row: where a frame takes long, the app cannot tell that from a key that is held down, and asks
+            # for another scan.
+            visit.parcels = [f"HOLDFAST-{n:X}-{k}" for k in range(1 + max(visit.turned_away, n % 2))]
             place = (round(DEPOT[0] + rng.gauss(0, 0.03), 6), round(DEPOT[1] + rng.gauss(0, 0.03), 6))
             orders.append(visit.order(n, place, self.day))
             self.visits[f"Consignee {n:02}"] = visit
