@@ -11,7 +11,7 @@ import msgspec
 from agent.capture import Capture
 from agent.clock import DeviceClock
 from agent.config_error import ConfigError
-from agent.inbox import Inbox
+from agent.inbox import Inbox, Shelf
 from agent.outbox import Kept, Outbox
 from agent.room import picture_room_bytes
 from agent.store.errors import Cause, NotKept, StoreError
@@ -171,9 +171,11 @@ class Desk:
         )
 
     def _proof(self, request: RecordProof) -> Answer:
+        # Its pictures may be gone by now: whoever was told that they are kept may delete them.
+        if before := self._before(request.request_id):
+            return _kept(before)
         named = [*([request.signature] if request.signature is not None else []), *request.photos]
-        if not self._outbox.database.read(lambda connection: answered(connection, request.request_id)):
-            self._refuse_beyond_room(named)
+        self._refuse_beyond_room(named)
         digests = {name: self._adopt(name) for name in named}
         proof = msgspec.structs.replace(
             request.proof,
@@ -181,6 +183,9 @@ class Desk:
             photos=tuple(digests[name] for name in request.photos),
         )
         return self._record(self._witnessed(proof), request.request_id)
+
+    def _before(self, request_id: bytes) -> tuple[Kept, ...]:
+        return self._outbox.database.read(lambda connection: answered(connection, request_id))
 
     def _refuse_beyond_room(self, named: Sequence[str]) -> None:
         """Pictures of one day without network may be more than the device holds; scans must still be kept then."""
@@ -240,6 +245,9 @@ class Desk:
         return None
 
     def _correct(self, request: CorrectScan) -> Answer:
+        # Its target may have left the device by now.
+        if before := self._before(request.request_id):
+            return _kept(before)
         target = next((event for identity, event in self._recent() if identity == request.fact_id), None)
         if not isinstance(target, Scan):
             return Refused("This is no scan that is still on this device; the hub can take it back.")
@@ -306,12 +314,17 @@ def _kept(kept: Sequence[Kept]) -> KeptAnswer:
     return KeptAnswer(first.fact_id, first.lane, first.n, first.at_ms, repeated=first.repeated)
 
 
-def delete_forgotten(incoming: Path, now_s: float) -> int:
-    """Delete pictures that were never asked to be kept, or whose owner did not come back; how many there were."""
+def delete_forgotten(incoming: Path, shelf: Shelf, now_s: float) -> int:
+    """Delete pictures that were never asked to be kept, or whose owner did not come back; how many there were.
+
+    Those that a draft names stay: a clock that was set right makes a picture of today look years old.
+    """
+    drafts = [shelf.get(DRAFTS, name) or b"" for name in shelf.names(DRAFTS)]
     deleted = 0
     with os.scandir(incoming) as entries:
         for entry in entries:
-            if now_s - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_AFTER_S:
+            is_old = now_s - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_AFTER_S
+            if is_old and not any(os.fsencode(entry.name) in draft for draft in drafts):
                 Path(entry.path).unlink(missing_ok=True)
                 deleted += 1
     return deleted

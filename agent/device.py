@@ -157,8 +157,8 @@ class Agent:
         except NotKept as error:
             # The disk may be full of what is still to be sent: go on and send it.
             self._log.warning("start_not_stated", why=error)
-        with suppress(OSError):
-            delete_forgotten(self._outbox.files.incoming, time.time())
+        with suppress(OSError, StoreError):
+            delete_forgotten(self._outbox.files.incoming, self._outbox.shelf, time.time())
 
     # -- cold guard ------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.capture import Capture, Port
@@ -102,7 +103,7 @@ class Room:
     def facts(self) -> list[Fact]:
         return [listed.fact for listed in reversed(self.outbox.listing(100)) if listed.fact is not None]
 
-    def kept(self, request: RecordScan | RecordProof | SignOn | SignOff | AcknowledgeAlarm) -> Kept:
+    def kept(self, request: RecordScan | RecordProof | SignOn | SignOff | AcknowledgeAlarm | CorrectScan) -> Kept:
         answer = self.desk.answer(request)
         assert isinstance(answer, Kept), answer
         return answer
@@ -195,6 +196,16 @@ def test_p3_a_proof_can_be_asked_again_after_a_crash_between_its_commit_and_its_
     assert again.repeated
     assert again.fact_id == first.fact_id
     assert len(room.facts()) == 1
+
+
+def test_p3_a_proof_asked_again_is_said_to_be_kept_also_when_its_pictures_were_deleted_since(room: Room) -> None:
+    photo = room.incoming / "p1.jpg"
+    photo.write_bytes(PHOTO)
+    request = RecordProof(_id(1), Proof("stop-1", Outcome.DELIVERED), None, ("p1.jpg",))
+    first = room.kept(request)
+    photo.unlink()
+
+    assert room.kept(request) == msgspec.structs.replace(first, repeated=True)
 
 
 def test_a_proof_whose_picture_is_missing_is_refused_and_nothing_is_kept(room: Room) -> None:
@@ -304,9 +315,21 @@ def test_forgotten_pictures_are_deleted_after_a_week(room: Room) -> None:
     new.write_bytes(b"2")
     os.utime(old, (1_000_000, 1_000_000))
 
-    assert delete_forgotten(room.incoming, 1_000_000 + FORGOTTEN_AFTER_S + 1) == 1
+    assert delete_forgotten(room.incoming, room.outbox.shelf, 1_000_000 + FORGOTTEN_AFTER_S + 1) == 1
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_picture_of_a_draft_is_not_deleted_when_the_clock_is_set_right(room: Room) -> None:
+    photo = room.incoming / "p1.jpg"
+    photo.write_bytes(PHOTO)
+    os.utime(photo, (0, 0))
+    assert room.desk.answer(DraftPut("proof-1", b"\x91\xa6p1.jpg")) == Done()
+
+    assert delete_forgotten(room.incoming, room.outbox.shelf, 1_800_000_000) == 0
+    assert photo.read_bytes() == PHOTO
+    assert room.desk.answer(DraftDrop("proof-1")) == Done()
+    assert delete_forgotten(room.incoming, room.outbox.shelf, 1_800_000_000) == 1
 
 
 # -- taking back, switching, and what the device itself knows of a proof ---------------------------------------------
@@ -320,6 +343,16 @@ def test_a_wrong_scan_is_taken_back_by_a_fact_and_stays(room: Room) -> None:
 
     assert [fact.event for fact in room.facts()][1:] == [Correction(wrong.fact_id, "the wrong box")]
     assert (again.fact_id, again.repeated) == (first.fact_id, True)
+
+
+def test_a_correction_asked_again_is_said_to_be_kept_also_when_its_scan_is_out_of_sight(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = CorrectScan(os.urandom(16), room.kept(_scan(1)).fact_id, "the wrong box")
+    first = room.kept(request)
+    monkeypatch.setattr("agent.desk.RECENT_PAGES", 0)
+
+    assert room.kept(request).fact_id == first.fact_id
 
 
 def test_only_a_scan_of_this_device_can_be_taken_back(room: Room) -> None:
