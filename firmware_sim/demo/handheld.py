@@ -20,7 +20,20 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import ContractError
-from contract.local import Answer, FrameReader, Kept, RecordProof, Refused, Request, SignOn, decode_answer, frame
+from contract.event import Proof
+from contract.local import (
+    Answer,
+    DeviceStatus,
+    FrameReader,
+    GetStatus,
+    Kept,
+    RecordProof,
+    Refused,
+    Request,
+    SignOn,
+    decode_answer,
+    frame,
+)
 from firmware_sim.clock import Clock
 from firmware_sim.demo.visits import Deed
 from firmware_sim.errors import SimulatorError
@@ -93,6 +106,7 @@ class Handheld:
 
     def _keep(self, promise: Promise) -> None:
         deed, request_id = promise.deed, secrets.token_bytes(REQUEST_BYTES)
+        proof = self._shown(deed)
         files = {f"{request_id.hex()}-{n}.png": photo for n, photo in enumerate(deed.photos)}
         signature = None if deed.signature is None else f"{request_id.hex()}.json"
         pictures = [*([deed.signature] if deed.signature is not None else []), *deed.photos]
@@ -110,7 +124,7 @@ class Handheld:
             (incoming / name).write_bytes(data)
         if signature is not None and deed.signature is not None:
             (incoming / signature).write_bytes(deed.signature)
-        answer = self._ask(RecordProof(request_id, deed.proof, signature, tuple(files)))
+        answer = self._ask(RecordProof(request_id, proof, signature, tuple(files)))
         if answer is None:
             return
         if isinstance(answer, Refused):
@@ -122,7 +136,12 @@ class Handheld:
         self.kept += 1
         promise.kept.set()
 
-    def _ask(self, request: Request) -> Kept | Refused | None:
+    def _shown(self, deed: Deed) -> Proof:
+        """Return the proof as it is once the recipient of cold goods has seen how they are."""
+        status = self._ask(GetStatus()) if deed.is_cold else None
+        return deed.shown(status.cold) if isinstance(status, DeviceStatus) else deed.proof
+
+    def _ask(self, request: Request) -> Kept | Refused | DeviceStatus | None:
         """Ask until there is an answer; None where the day ends before."""
         while not self._stop.is_set():
             try:
@@ -131,7 +150,7 @@ class Handheld:
             except (OSError, ContractError):
                 self._stop.wait(PAUSE_S)
                 continue
-            if isinstance(answer, Kept | Refused):
+            if isinstance(answer, Kept | Refused | DeviceStatus):
                 return answer
             self._stop.wait(PAUSE_S)
         return None

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from contract.cold_verdict import ColdVerdict, least_left_s, worst_verdict
 from contract.event import Fix, Outcome, Proof
 from contract.identity import identify
+from contract.local import SensorCold
 from contract.proof_words import Reason, Relation
 from contract.signature import PAD_WIDTH, Signature, encode_signature
 from firmware_sim.chance import chance
@@ -52,6 +56,18 @@ class Deed:
     proof: Proof
     photos: tuple[bytes, ...] = ()
     signature: bytes | None = None
+    is_cold: bool = False
+    """Whether what changes hands must stay cold."""
+
+    def shown(self, cold: Sequence[SensorCold]) -> Proof:
+        """Return the proof of a recipient who was shown how the load stands; one who takes it all the same says why."""
+        verdict = worst_verdict(cold) if self.is_cold else None
+        if verdict is None:
+            return self.proof
+        reasons = [self.proof.reason] if self.proof.reason else []
+        if verdict is ColdVerdict.EXCEEDED:
+            reasons.insert(0, Reason.RECIPIENT_ACCEPTS if self.signature is None else Reason.RECIPIENT_CHECKS)
+        return replace(self.proof, reason=",".join(reasons), cold_verdict=verdict, cold_budget_s=least_left_s(cold))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +131,8 @@ def _given(visit: Visit, parcels: tuple[str, ...], refused: tuple[str, ...] = ()
         relation=relation,
         fix=visit.fix,
     )
-    return Deed(proof, (photo(visit.stop),) if photos else (), signature(visit.stop) if signs else None)
+    pictures = (photo(visit.stop),) if photos else ()
+    return Deed(proof, pictures, signature(visit.stop) if signs else None, "cold" in visit.checks)
 
 
 def _not_given(visit: Visit, outcome: Outcome, reason: Reason) -> Deed:

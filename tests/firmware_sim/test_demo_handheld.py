@@ -3,6 +3,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ from msgspec.structs import replace
 
 from contract.event import Fix, Lane, Outcome, Proof
 from contract.fact import CORE_VERSION, SALT_BYTES, Clock, Fact
-from contract.local import Answer, FrameReader, Kept, RecordProof, Refused, Request, decode_request, frame
+from contract.local import Answer, FrameReader, GetStatus, Kept, RecordProof, Refused, Request, decode_request, frame
 from firmware_sim.checker import Courier, Tally, compare_proofs, read_journal
 from firmware_sim.clock import SystemClock
 from firmware_sim.demo.handheld import Handheld
 from firmware_sim.demo.visits import Deed
 from firmware_sim.journal import FileJournal
+from tests.mobile_ui.kit import WARM, FakeAgent
 
 LONG_S = 20
 PROOF = Proof("stop-1", Outcome.DELIVERED, delivered=("P1",), fix=Fix(1, 2))
@@ -43,7 +45,8 @@ class Agent:
         while True:
             line, _ = self._listener.accept()
             with line:
-                reader, bodies = FrameReader(), []
+                reader = FrameReader()
+                bodies: list[bytes] = []
                 while not bodies and (data := line.recv(65_536)):
                     bodies = reader.feed(data)
                 if not bodies:
@@ -116,6 +119,19 @@ def test_a_proof_is_kept_with_its_pictures_and_both_are_journalled(tmp_path: Pat
     assert compare_proofs(journalled(tmp_path), [a_fact(PROOF)])[0] == Tally(captured=1, committed=1)
     assert compare_proofs(journalled(tmp_path), [])[0].lost == 1
     assert compare_proofs(journalled(tmp_path), [a_fact(PROOF), a_fact(PROOF)])[0].doubled == 1
+    agent.close()
+
+
+def test_who_takes_cold_goods_is_shown_how_the_load_stands(tmp_path: Path, handheld: Handheld) -> None:
+    cold = FakeAgent()
+    cold.cold = (WARM,)
+    agent = Agent(tmp_path, lambda one: cold.status() if isinstance(one, GetStatus) else KEPT)
+    handheld.start()
+
+    assert handheld.prove(replaced(DEED, is_cold=True)).kept.wait(LONG_S)
+
+    [asked] = agent.proofs
+    assert (asked.proof.cold_verdict, asked.proof.reason) == ("exceeded", "recipient_checks")
     agent.close()
 
 

@@ -4,12 +4,16 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from contract.coldchain.findings import Budget
 from contract.event import Outcome
 from contract.identity import identify
+from contract.local import ColdState, SensorCold
+from contract.proof_words import Reason, reasons_of
 from contract.signature import decode_signature
 from firmware_sim.demo.city import Order, orders, personal_orders
 from firmware_sim.demo.visits import PHOTO_PX, Visit, first_try, photo, second_try, signature, visits
 from firmware_sim.physics.codes import code_stream
+from mobile_ui.core.reasons import COLD_REASONS
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -88,6 +92,27 @@ def test_a_day_has_every_outcome_and_most_is_delivered(day: list[Visit]) -> None
     assert {Outcome.ATTEMPTED, Outcome.REFUSED} < set(outcomes)
     assert {tried.deed.proof.outcome for tried in again} == {Outcome.DELIVERED, Outcome.RETURNED}
     assert all(tried.deed.proof.reason for tried in first if tried.deed.proof.outcome is not Outcome.DELIVERED)
+
+
+def test_cold_goods_whose_time_is_used_up_change_hands_for_a_reason_only(day: list[Visit]) -> None:
+    deeds = [first_try(visit).deed for visit in numbered(day)]
+    inside, used_up = (
+        SensorCold("probe", "pharma-2-8", ColdState.INSIDE, (Budget("warm", used_ms, 60_000),))
+        for used_ms in (0, 60_000)
+    )
+    for deed, visit in zip(deeds, numbered(day), strict=True):
+        assert deed.is_cold is (bool(deed.proof.delivered) and "cold" in visit.checks)
+        reason, stated = deed.proof.reason, deed.shown([used_up])
+        if deed.is_cold:
+            first, *rest = reasons_of(stated.reason)
+            assert (Reason(first) in COLD_REASONS, ",".join(rest)) == (True, reason)
+            assert (stated.cold_verdict, stated.cold_budget_s) == ("exceeded", 0)
+            assert (deed.shown([inside]).reason, deed.shown([inside]).cold_verdict) == (reason, "inside")
+        else:
+            assert stated == deed.proof
+        assert deed.shown([]) == deed.proof
+
+    assert any(deed.is_cold and deed.proof.reason for deed in deeds)
 
 
 def test_whoever_must_sign_signs(day: list[Visit]) -> None:
