@@ -1,20 +1,27 @@
 """`/routes`: is everybody on time, and what is planned for no van."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
+from msgspec import Struct
+from pydantic import Field
 from sqlalchemy import Connection
 
+from contract.limits import MAX_NOTE_CHARS
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.context import Hub, HubContext
 from hub.deliveries.figures import figures_of
 from hub.errors import Refused
 from hub.fleet.queries import devices_by_id
-from hub.pages.route_words import WHYS, why_values
+from hub.pages.route_sheet import sheet_of
+from hub.pages.route_words import REASONS, STATUSES, WHYS, said, why_values
 from hub.problems import BadRequest
+from hub.routes.again import MAX_OFFERED, plan_again, undone
 from hub.routes.keeping import make_routes, optimise
 from hub.routes.progress import read_progress
 from hub.routes.queries import Vehicle, list_routes, stops_of, vehicles, waiting_stops
@@ -36,7 +43,26 @@ Day = Annotated[str, Form(max_length=10)]
 PLAN_S: Final = 5.0
 """What a person waits for; programs may ask for more."""
 WAITING_ROWS: Final = 200
+UNDONE_ROWS: Final = 200
 MAX_MINUTES: Final = 24 * 60
+
+
+@router.get("/routes/map")
+def board_map(hub: Hub, caller: Viewer, day: Annotated[str, Query(max_length=10)] = "") -> Response:  # noqa: ARG001 - the role
+    """What the map of the board draws (`hub.pages.route_sheet.Sheet`)."""
+    now_ms = hub.now_ms()
+    with hub.database.read() as reader:
+        views = list_routes(reader, day=day_of(day, vehicles(reader), now_ms))
+        told = read_progress(reader, views, stops_of(reader, [view.id for view in views]), now_ms)
+    return Response(msgspec.json.encode(sheet_of(told)), media_type="application/json")
+
+
+class Again(Struct, frozen=True):
+    """What a person typed who plans again."""
+
+    shipments: tuple[int, ...] = ()
+    day: str = ""
+    why: str = ""
 
 
 @router.get("/routes")
@@ -55,6 +81,31 @@ def plan_day(request: Request, hub: Hub, caller: Dispatcher, *, day: Day = "") -
         return _board(request, hub, caller, day, status=409, problem=said_of(error))
     hub.tell_routes(["", *(one.route for one in drawn.orders)])
     done = "Planned. Some stops fit into no van; they are listed below with why." if drawn.waiting else "Planned."
+    return _board(request, hub, caller, day, done=done)
+
+
+@router.post("/routes/again")
+def again(
+    request: Request,
+    hub: Hub,
+    caller: Dispatcher,
+    *,
+    shipment: Annotated[list[Annotated[int, Field(ge=1, le=2**62)]], Form(max_length=MAX_OFFERED)] = [],  # noqa: B006 - FastAPI copies it
+    to: Day = "",
+    why: Annotated[str, Form(max_length=MAX_NOTE_CHARS)] = "",
+    day: Day = "",
+) -> Response:
+    """Let what could not be handed over wait for a van on another day."""
+    typed = Again(tuple(shipment), to, why)
+    if not shipment:
+        problem = Said("choose first what is to be tried again")
+        return _board(request, hub, caller, day, status=409, problem=problem, typed=typed)
+    try:
+        made = plan_again(hub.database, shipment, to, who=caller.name, now_ms=hub.now_ms(), why=why)
+    except Refused as error:
+        return _board(request, hub, caller, day, status=409, problem=said_of(error), typed=typed)
+    hub.tell_routes([""])
+    done = Said("{n} shipments wait for the plan of {day}.", n=len(made), day=to)
     return _board(request, hub, caller, day, done=done)
 
 
@@ -136,6 +187,7 @@ def _board(
     status: int = 200,
     done: str = "",
     problem: str = "",
+    typed: Again | None = None,
 ) -> Response:
     now_ms = hub.now_ms()
     with hub.database.read() as reader:
@@ -147,6 +199,7 @@ def _board(
         waits, shipments = shipment_counts(reader, shown)
         whole = next((view for view in figures_of(reader, shown) if view.scope == "day"), None)
         heard = heard_of(reader, hub, (view.device for view in views))
+        tried = undone(reader, shown)
     return page(
         request,
         "routes.html",
@@ -160,10 +213,22 @@ def _board(
         shipments=shipments,
         whole=whole,
         heard=heard,
+        tried=[
+            (one, said(REASONS, one.outcome.decided_by.reason if one.outcome.decided_by else ""))
+            for one in tried[:UNDONE_ROWS]
+        ],
+        tried_all=len(tried),
+        typed=typed or Again(day=_next(shown, any(one.stop.day == shown for one in tried))),
+        statuses=STATUSES,
         may_plan=bool(caller.secret) and caller.may(Role.DISPATCHER),
         done=done,
         problem=problem,
     )
+
+
+def _next(shown: str, tried_then: bool) -> str:
+    """What was tried that day is tried the day after; what is left of days before can go along that day."""
+    return (date.fromisoformat(shown) + timedelta(days=tried_then)).isoformat()
 
 
 def heard_of(reader: Connection, hub: HubContext, devices: Iterable[str]) -> dict[str, int | None]:

@@ -58,6 +58,7 @@ MATRIX: dict[frozenset[Role], str] = {
         GET /api/v1/blobs/{sha256}
         GET /shipments
         GET /routes
+        GET /routes/map
         GET /routes/figures
         GET /routes/{route_id}
         GET /deliveries
@@ -118,6 +119,7 @@ MATRIX: dict[frozenset[Role], str] = {
         POST /shipments
         POST /routes
         POST /routes/vehicles
+        POST /routes/again
         POST /routes/{route_id}
         POST /deliveries/{delivery_id}/corrections
         POST /deliveries/{delivery_id}/restore

@@ -23,6 +23,7 @@ STOPS: Final = 2_000
 # It takes six seconds on a quiet machine; this one may be running other tests besides.
 ANSWERS_WITHIN_S: Final = 40.0
 WHAT: Final = "stops are late, or most likely will be"
+NEXT_DAY: Final = "2026-06-02"
 FIRST: Final = "上海市第一人民医院药剂科"
 APART: Final = """row => {
   const [ago, act] = [".ago", ".act"].map((q) => row.querySelector(q).getBoundingClientRect());
@@ -59,6 +60,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dispatch, s
             at_ms=NOW_MS - 7 * HOUR_MS,
             known_ms=NOW_MS,
         )
+        for stop in day.stops("van-3")[:2]:
+            day.prove("van-3", stop, Outcome.ATTEMPTED, *parcels_of(day, "van-3")[stop], at_ms=NOW_MS, reason="closed")
         day.ask("PATCH", f"/routes/{DAY}-van-1", json={"cancel": [day.stops()[-1]], "why": "moved away"})
         day.ships(
             order(50, consignee=NAMES[2], address=LONG, latitude=None, longitude=None),
@@ -139,6 +142,39 @@ def test_what_a_van_proves_is_on_the_board_its_page_and_the_figures_without_aski
         expect(board.locator("tbody tr", has_text="van 2").first).to_contain_text("6 of 8")
         expect(route.locator(f"#stop-{stop['stop']}")).to_contain_text("delivered")
         expect(figures.locator("tbody tr", has_text="van 2").first).to_contain_text("67 %")
+
+
+def test_what_could_not_be_handed_over_is_chosen_on_the_board_and_planned_again(
+    browser: Browser, busy: tuple[Dispatch, str]
+) -> None:
+    day, address = busy
+    with visit(browser, day.hub, address, **THERE, locale="en-GB") as opened:
+        page = opened.go("/routes")
+        undone = page.locator("#undone")
+        expect(undone.locator("tbody tr")).to_have_count(2)
+        expect(undone.get_by_label("On day")).to_have_value(NEXT_DAY)
+        page.get_by_role("button", name="Plan again").click()
+        expect(page.get_by_role("alert").first).to_contain_text("choose first what is to be tried again")
+        undone.get_by_role("checkbox", name="Choose R").first.check()
+        undone.get_by_label("On day").fill("2026-05-20")
+        undone.get_by_label("Why").fill("called, at home then")
+        page.get_by_role("button", name="Plan again").click()
+        expect(page.get_by_role("alert").first).to_contain_text("which is before")
+        expect(undone.get_by_role("checkbox", name="Choose R").first).to_be_checked()
+        expect(undone.get_by_label("Why")).to_have_value("called, at home then")
+        undone.get_by_role("checkbox", name="Choose all").check()
+        undone.get_by_label("On day").fill(NEXT_DAY)
+        page.get_by_role("button", name="Plan again").click()
+        expect(page.get_by_role("status").filter(has_text="2 shipments wait for the plan of")).to_be_visible()
+        expect(undone.locator("tr")).to_have_count(0)
+        page = opened.go(f"/routes?day={NEXT_DAY}")
+        expect(page.locator("[data-refresh=board]")).to_contain_text("not planned yet")
+        day.ask("POST", "/routes", json={"day": NEXT_DAY, "optimise": False, "vehicles": ["van-3"]})
+        stops = [one["stop"] for one in day.ask("GET", "/shipments?planned=false")["items"] if one["attempt"] == 2]
+        day.ask("PATCH", f"/routes/{NEXT_DAY}-van-3", json={"stops": stops})
+        page = opened.go(f"/routes/{NEXT_DAY}-van-3")
+        expect(page.locator("tr[data-stop]").first).to_contain_text(f"attempt 2, after attempted, {DAY}")
+        opened.wrong[:] = [told for told in opened.wrong if "409" not in told and "GL Driver" not in told]
 
 
 def test_two_thousand_stops_are_shown_chosen_and_moved_without_waiting(
