@@ -53,11 +53,14 @@ class StopPage(Page):
 
     def _left(self) -> list[Widget]:
         """What became of a stop that the hub took off the route."""
-        look, one = self.look, self.courier.day.find_left(self.stop)
+        look, courier = self.look, self.courier
+        one, draft = courier.day.find_left(self.stop), courier.drafts.get(self.stop)
+        stop = one.stop if one is not None else draft.stop if draft is not None else None
         body: list[Widget] = [Text(look, say("This stop is no longer on the route."), size=LARGE)]
+        if stop is not None:
+            body += [Text(look, text) for text in (stop.name, stop.address) if text]
         if one is None:
             return body
-        body += [Text(look, text) for text in (one.stop.name, one.stop.address) if text]
         body += [Rule(look), *self._attempts(one)]
         for proof in one.said:
             body += [Text(look, f"√  {parcel}", size=17) for parcel in proof.delivered]
@@ -129,8 +132,11 @@ class StopPage(Page):
             return (Text(look, say("Being kept ...")),)
         stop, hands_over = draft.stop, draft.hands_over
         again = Tap(look, say("Go on with the proof"), lambda: self._begin(stop, hands_over=hands_over), primary=True)
-        other = say("Cannot deliver") if hands_over else say("Hand over")
-        return (again, Tap(look, other, lambda: self._begin(stop, hands_over=not hands_over)))
+        if hands_over:
+            return (again, Tap(look, say("Cannot deliver"), lambda: self._begin(stop, hands_over=False)))
+        if stop.parcels:
+            return (again, Tap(look, say("Hand over"), lambda: self._begin(stop, hands_over=True)))
+        return (again, Tap(look, say("Pick up"), lambda: self._begin(stop, hands_over=True, collects=True)))
 
     def _ways(self, one: StopDay) -> tuple[Widget, ...]:
         look, stop = self.look, one.stop

@@ -219,6 +219,7 @@ def test_a_proof_that_was_begun_at_a_stop_that_is_taken_off_can_be_finished(stag
     stage.tap("← Back")
     take_off(stage, route(), "s2")
     stage.tap("◆ Begun and not finished")
+    assert stage.says(route().stops[1].address)
     for text in ("Go on with the proof", "Nobody there", "Next", "Next", "KEEP"):
         stage.tap(text)
 
