@@ -35,6 +35,10 @@ TITLES: dict[DraftStep, Sentence] = {
     DraftStep.REVIEW: say("Is it all right?"),
     DraftStep.KEEPING: say("Being kept ..."),
 }
+PICK_UP_TITLES: dict[DraftStep, Sentence] = TITLES | {
+    DraftStep.SCAN: say("Scan what you pick up"),
+    DraftStep.RECIPIENT: say("Who gave it?"),
+}
 
 
 class ProofPage(Page):
@@ -116,10 +120,11 @@ class ProofPage(Page):
                 )
             )
         body += draws[draft.step](draft)
+        title = (PICK_UP_TITLES if draft.outcome is Outcome.PICKED_UP else TITLES)[draft.step]
         if draft.step is DraftStep.KEEPING:
-            return self.page(TITLES[draft.step], *body)
+            return self.page(title, *body)
         still = draft.step is DraftStep.SIGNATURE
-        return self.page(TITLES[draft.step], *body, back=self._back, foot=(self._next(draft),), still=still)
+        return self.page(title, *body, back=self._back, foot=(self._next(draft),), still=still)
 
     def _next(self, draft: ProofDraft) -> Widget:
         if draft.step is DraftStep.REVIEW:
@@ -352,9 +357,10 @@ class ProofPage(Page):
 
     def _review(self, draft: ProofDraft) -> list[Widget]:
         look, palette = self.look, self.look.palette
+        picks_up = draft.outcome is Outcome.PICKED_UP
         lines: list[tuple[Sentence, Sentence | str]] = [(say("Outcome"), OUTCOMES[draft.outcome])]
         if draft.hands_over:
-            lines.append((say("Handed over"), "\n".join(draft.delivered)))
+            lines.append((say("Picked up") if picks_up else say("Handed over"), "\n".join(draft.delivered)))
         if draft.not_delivered:
             lines.append((say("Not handed over"), "\n".join(draft.not_delivered)))
         if draft.reason and draft.not_delivered:
@@ -363,7 +369,7 @@ class ProofPage(Page):
             lines.append((say("In spite of the cold"), _told(COLD_REASONS, draft.cold_reason)))
         if draft.hands_over:
             who = say("{name}, {relation}", name=draft.recipient, relation=_told(RELATIONS, draft.relation))
-            lines.append((say("Taken by"), who))
+            lines.append((say("Given by") if picks_up else say("Taken by"), who))
         if draft.notes:
             lines.append((say("Notes"), draft.notes))
         lines.append((say("Photos"), str(len(draft.photos))))

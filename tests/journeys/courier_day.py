@@ -33,14 +33,16 @@ TOO_WARM = 950
 PROFILE = {"name": "cold-8", "limits": [{"name": "above 8", "side": "above", "threshold": 800}], "no_data_s": 600}
 TITLES = {
     "Scan what you hand over": "scan",
+    "Scan what you pick up": "scan",
     "Check": "checks",
     "What came of it?": "outcome",
     "Who took it?": "recipient",
+    "Who gave it?": "recipient",
     "Signature": "signature",
     "Photos": "photos",
     "Is it all right?": "review",
 }
-STEPS = tuple(step for step in TITLES.values() if step != "checks")
+STEPS = tuple(dict.fromkeys(step for step in TITLES.values() if step != "checks"))
 """Of every hand-over."""
 WAYS = {"delivered": "HAND OVER", "picked_up": "Pick up"}
 OTHER_WAYS = {"attempted": "Not delivered", "refused": "Refused", "returned": "Back to the depot"}
