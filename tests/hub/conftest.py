@@ -1,11 +1,14 @@
-"""What the hub's tests share: one run of the migrations."""
+"""What the hub's tests share: one run of the migrations, and passwords that cost little."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection
 
+from hub.accounts import secrets
 from hub.migrations import upgrade as migrations
 
 _TABLES = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid"
@@ -31,3 +34,11 @@ def migrated_once() -> Iterator[None]:
 
     with patch.object(migrations, "upgrade", upgrade_or_repeat):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_hasher() -> Iterator[PasswordHash]:
+    """What hashes passwords outside of tests; in them Argon2id takes no time, but for hubs that are processes of their own."""
+    shipped = secrets._hasher
+    with patch.object(secrets, "_hasher", PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))):
+        yield shipped

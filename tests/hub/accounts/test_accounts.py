@@ -1,4 +1,5 @@
 import pytest
+from pwdlib import PasswordHash
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError
 
@@ -23,6 +24,12 @@ def test_a_new_hub_has_no_user_and_no_token_at_all(hub: SeededHub) -> None:
     with hub.database.read() as reader:
         assert list_users(reader) == []
         assert reader.execute(select(api_token)).all() == []
+
+
+def test_guessing_a_password_that_leaked_as_its_hash_costs_64_mib_and_three_passes_each(
+    shipped_hasher: PasswordHash,
+) -> None:
+    assert shipped_hasher.hash("correct horse").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_a_password_made_at_random_signs_in_and_is_kept_as_argon2id_only(hub: SeededHub) -> None:
