@@ -44,11 +44,6 @@ class KeptFact:
     fact: Fact
     committed: bool = False
 
-    @property
-    def order(self) -> tuple[bytes, int]:
-        """Facts of one device in the order in which they were made; a new incarnation begins anew."""
-        return (self.fact.incarnation, self.fact.ord)
-
 
 @dataclass(frozen=True, slots=True)
 class StopDay:
@@ -152,7 +147,7 @@ def fold_day(
         known: stops that the route had before, as far as anybody remembers.
     """
     changes, known = changes or {}, known or {}
-    ordered = sorted(facts, key=lambda one: (one.fact.at_ms, one.order))
+    ordered = _in_order(facts)
     taken_back = {
         one.fact.event.target: one.fact.event.why for one in ordered if isinstance(one.fact.event, Correction)
     }
@@ -186,6 +181,15 @@ def fold_day(
         loaded=frozenset(loaded),
         stop_of={p.parcel: one for one in stops if not one.stop.cancelled for p in one.stop.parcels},
     )
+
+
+def _in_order(facts: Iterable[KeptFact]) -> list[KeptFact]:
+    """As they were made. By time only from one incarnation to the next: within one a clock may have gone back."""
+    of_incarnation: defaultdict[bytes, list[KeptFact]] = defaultdict(list)
+    for one in facts:
+        of_incarnation[one.fact.incarnation].append(one)
+    incarnations = sorted(of_incarnation.values(), key=lambda some: max(one.fact.at_ms for one in some))
+    return [one for some in incarnations for one in sorted(some, key=lambda one: one.fact.ord)]
 
 
 def _date(one: KeptFact) -> str:

@@ -9,6 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from contract.errors import Malformed
+from contract.event import Correction, Proof, Scan
+from contract.fact import Clock
 from contract.local import Answer, Draft, DraftGet, DraftPut, GetOutbox, OutboxPage
 from contract.route import ROUTE_DOCUMENT, Route, Stop, StopChange, decode_route, encode_route, route_changes
 from mobile_ui.core.day import Day, KeptFact, fold_day
@@ -20,6 +22,8 @@ DAY_MS: Final = 36 * 3_600_000
 """Facts of yesterday's early shift are of no use to today's."""
 PAGE: Final = 200
 NEWEST: Final = 20
+REACH: Final = 5_000
+"""How many facts are looked through for those of a clock that was not set: more than any day has of what people do."""
 
 
 class DayKeeper:
@@ -39,7 +43,8 @@ class DayKeeper:
         self._now_ms = now_ms
         self._changed = changed
         self._unreadable = unreadable
-        self._facts: dict[bytes, KeptFact] = {}
+        self._facts: dict[bytes, KeptFact | None] = {}
+        """By identity; none where it tells nothing of the day, as the thousands of readings of a shift."""
         self._route: Route | None = None
         self._known: dict[str, Stop] = {}
         """Stops that this route has or had, since the app was opened."""
@@ -75,14 +80,20 @@ class DayKeeper:
         if not isinstance(answer, OutboxPage):
             return
         since_ms = self._now_ms() - DAY_MS
-        of_the_day = [item for item in answer.items if item.fact is not None and item.fact.at_ms >= since_ms]
-        reached_known = any(item.fact_id in self._facts for item in of_the_day)
-        for item in of_the_day:
-            if item.fact is not None:
-                self._facts[item.fact_id] = KeptFact(item.fact_id, item.fact, item.committed)
-        if answer.next_before is not None and of_the_day and not reached_known:
+        dated = {item.fact_id for item in answer.items if item.fact is not None and item.fact.at_ms >= since_ms}
+        reached_known = any(item.fact_id in self._facts for item in answer.items)
+        for item in answer.items:
+            # A clock that was not set may have said any day, also of what was done an hour ago.
+            if item.fact is not None and (item.fact_id in dated or item.fact.clock is Clock.FREE):
+                tells = isinstance(item.fact.event, Scan | Proof | Correction)
+                self._facts[item.fact_id] = KeptFact(item.fact_id, item.fact, item.committed) if tells else None
+        if answer.next_before is not None and not reached_known and (dated or self._may_look_further(answer)):
             self.refresh(answer.next_before)
         self._fold()
+
+    def _may_look_further(self, page: OutboxPage) -> bool:
+        is_free = any(item.fact is not None and item.fact.clock is Clock.FREE for item in page.items)
+        return is_free and len(self._facts) < REACH
 
     def _take_route(self, version: int, data: bytes) -> None:
         try:
@@ -120,7 +131,7 @@ class DayKeeper:
         return route_changes(self._seen, self._gist)
 
     def _fold(self) -> None:
-        self.day = fold_day(self._route, self._facts.values(), self.changes, self._known)
+        self.day = fold_day(self._route, filter(None, self._facts.values()), self.changes, self._known)
         self._changed()
 
 

@@ -10,7 +10,7 @@ from contract.fact import encode_core, fact_id
 from contract.route import Route, StopChange, route_changes
 from mobile_ui.core.day import KeptFact, StopState, fold_day
 from mobile_ui.core.map_points import map_points
-from tests.mobile_ui.kit import fact, parcel, route, scan_event, stop
+from tests.mobile_ui.kit import HOUR_MS, NOON_MS, fact, parcel, route, scan_event, stop
 
 
 def kept(event: object, n: int) -> KeptFact:
@@ -47,6 +47,16 @@ def test_the_state_of_a_stop_is_what_its_last_proof_says(events: list[Proof], st
     found = day.find("s1")
     assert found is not None
     assert found.state is state
+
+
+def test_the_last_proof_is_the_one_made_last_also_when_the_clock_went_back() -> None:
+    first = fact(proof("s1", Outcome.ATTEMPTED), 1, at_ms=NOON_MS)
+    last = fact(proof("s1", delivered=(parcel(1, 0), parcel(1, 1))), 2, at_ms=NOON_MS - HOUR_MS)
+
+    found = fold_day(route(), [KeptFact(b"2" * 32, last), KeptFact(b"1" * 32, first)]).find("s1")
+
+    assert found is not None
+    assert (found.state, found.said) == (StopState.DELIVERED, (first.event, last.event))
 
 
 def test_the_next_stop_is_the_first_open_one() -> None:
