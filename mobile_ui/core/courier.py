@@ -22,6 +22,7 @@ from contract.local import (
     CorrectScan,
     DeviceStatus,
     DocumentHappened,
+    Done,
     Draft,
     DraftDrop,
     DraftGet,
@@ -48,6 +49,7 @@ from mobile_ui.core import proof_draft
 from mobile_ui.core.day import Day
 from mobile_ui.core.day_keeper import DayKeeper
 from mobile_ui.core.documents import Asks, fetch
+from mobile_ui.core.files import write_once
 from mobile_ui.core.photos import NoPhoto, settle
 from mobile_ui.core.proof_draft import DraftStep, NotYet, ProofDraft
 from mobile_ui.core.say import NOTHING, Sentence, say
@@ -116,6 +118,8 @@ class Courier:
         self.tone: Tone | None = None
         self.kept: ProofDraft | None = None
         """The proof that was kept last."""
+        self._kept_ids: set[bytes] = set()
+        self._asked_status = False
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
@@ -138,8 +142,10 @@ class Courier:
         self._say(say("The route that came cannot be read; the one before stays"))
 
     def refresh(self) -> None:
-        """Ask how the device is; called every few seconds."""
-        self._link.ask(GetStatus(), self._take_status)
+        """Ask how the device is; called every few seconds, also of an agent that is away all day."""
+        if not self._asked_status:
+            self._asked_status = True
+            self._link.ask(GetStatus(), self._take_status)
 
     def _take_settings(self, answer: Answer) -> None:
         if isinstance(answer, Draft) and answer.data is not None:
@@ -153,6 +159,7 @@ class Courier:
         self._changed(Topic.SETTINGS)
 
     def _take_status(self, answer: Answer) -> None:
+        self._asked_status = False
         if isinstance(answer, DeviceStatus):
             before, self.status = self.status, answer
             self._changed(Topic.SYNC)
@@ -340,7 +347,8 @@ class Courier:
         except Malformed:
             return
         key = draft.stop.stop
-        if key not in self.drafts:
+        # One that was kept since it was asked for may still be told.
+        if key not in self.drafts and draft.request_id not in self._kept_ids:
             self.drafts[key] = draft
             if draft.step is DraftStep.KEEPING:
                 # The answer of the time before is unknown: the same request again is the same fact.
@@ -348,10 +356,12 @@ class Courier:
             self._changed(Topic.DRAFT)
 
     def begin_proof(self, stop: Stop, *, hands_over: bool, collects: bool = False) -> None:
-        """Begin a proof at a stop, or go on with the one begun there in the same way."""
+        """Begin a proof at a stop, or go on with the one begun there, this way or the other."""
         draft = self.drafts.get(stop.stop)
-        if draft is None or (draft.hands_over is not hands_over and draft.step is not DraftStep.KEEPING):
+        if draft is None:
             draft = proof_draft.begin(stop, self._entropy(16), self._now_ms(), hands_over=hands_over, collects=collects)
+        elif draft.step is not DraftStep.KEEPING:
+            draft = proof_draft.turn(draft, hands_over=hands_over, collects=collects)
         self.at_stop, self.loading = stop.stop, False
         self._link.ask(MeanScans(STEP_AT_STOP))
         self._put(draft)
@@ -375,9 +385,10 @@ class Courier:
         draft = self.draft
         found = next((one for one in draft.scanned if one.parcel == parcel), None) if draft is not None else None
         if found is not None:
-            self.change(lambda now: proof_draft.take_back(now, parcel))
+            # The correction first: what is still in a draft after a kill can be taken out again, what is not cannot be.
             if found.fact_id is not None:
                 self.take_back(found.fact_id, why)
+            self.change(lambda now: proof_draft.take_back(now, parcel))
 
     def change(self, what: Callable[[ProofDraft], ProofDraft]) -> None:
         """Do something to the open draft; it is on disk before the screens hear of it."""
@@ -422,6 +433,7 @@ class Courier:
             if draft.signature is not None and request.signature is not None:
                 write_once(self.incoming / request.signature, encode_signature(draft.signature))
         except OSError as error:
+            self._put(proof_draft.not_kept(draft))
             self._say(say("NOT KEPT: {why}", why=str(error)), Tone.REFUSED)
             return
 
@@ -439,10 +451,11 @@ class Courier:
         key = draft.stop.stop
         self.drafts.pop(key, None)
         self.kept = draft
+        self._kept_ids.add(draft.request_id)
         files = [*([draft.signature_file] if draft.signature is not None else []), *draft.photos]
 
-        def dropped(_answer: Answer) -> None:
-            for name in files:
+        def dropped(answer: Answer) -> None:
+            for name in files if isinstance(answer, Done) else ():
                 with suppress(OSError):
                     (self.incoming / name).unlink(missing_ok=True)
 
@@ -475,22 +488,6 @@ class Courier:
     def acknowledge(self, alarm: str, why: str) -> None:
         """An alarm of the cold was seen."""
         self._record(AcknowledgeAlarm(self._entropy(16), alarm, why), lambda _kept: self.refresh())
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """Write a file whole and to disk, or not at all; one that is there already is the same.
-
-    Raises:
-        OSError: it is not there.
-    """
-    if path.exists():
-        return
-    beside = path.with_name(f"_{path.name}")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _draft_name(stop: str) -> str:

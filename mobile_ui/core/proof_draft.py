@@ -149,6 +149,14 @@ def _open(draft: ProofDraft) -> ProofDraft:
     return draft
 
 
+def turn(draft: ProofDraft, *, hands_over: bool, collects: bool = False) -> ProofDraft:
+    """The other way at the same stop. All that was said stays, for it may be turned again; each way has its own reasons."""
+    if _open(draft).hands_over is hands_over:
+        return draft
+    other = begin(draft.stop, draft.request_id, draft.begun_ms, hands_over=hands_over, collects=collects)
+    return replace(draft, step=other.step, outcome=other.outcome, reason="")
+
+
 def scan(draft: ProofDraft, parcel: str, fact_id: bytes | None) -> ProofDraft:
     """A parcel was scanned for it; one scanned before stays as it is."""
     if _open(draft).step is not DraftStep.SCAN:

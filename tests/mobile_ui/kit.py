@@ -137,6 +137,7 @@ class FakeAgent:
         self.actor = ""
         self.step = Step.LOADED
         self.refusing = ""
+        self.no_drops = ""
         self.silent = False
         self.vehicles: dict[str, str] = {}
         self.cold: tuple[SensorCold, ...] = (COLD,)
@@ -211,6 +212,8 @@ class FakeAgent:
             case DraftGet(name):
                 return Draft(self.drafts.get(name))
             case DraftDrop(name):
+                if self.no_drops:
+                    return Refused(self.no_drops)
                 self.drafts.pop(name, None)
                 return Done()
             case ListDrafts():
