@@ -18,9 +18,12 @@ MAX_SIGNATURE_BYTES: Final = 512 * 1024
 PEN_WIDTH: Final = 90
 """Of the derived drawings, in the pad's units."""
 
+MAX_AFTER_MS: Final = 86_400_000
+"""From the first touch to the last."""
+
 Along = Annotated[int, Meta(ge=0, le=PAD_WIDTH)]
 Down = Annotated[int, Meta(ge=0, le=4 * PAD_WIDTH)]
-Point = tuple[Along, Down, Annotated[int, Meta(ge=0, le=86_400_000)]]
+Point = tuple[Along, Down, Annotated[int, Meta(ge=0, le=MAX_AFTER_MS)]]
 """x, y, ms since the first touch."""
 Stroke = tuple[Point, ...]
 

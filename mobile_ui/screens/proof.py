@@ -10,6 +10,7 @@ from kivy.uix.image import Image
 from kivy.uix.widget import Widget
 
 from contract.event import Outcome
+from contract.limits import MAX_NOTE_CHARS
 from contract.proof_words import Reason
 from contract.route import Check
 from mobile_ui.core import proof_draft
@@ -274,7 +275,8 @@ class ProofPage(Page):
                 Text(look, say("Why?"), size=LARGE),
                 *self._choices(REASONS[draft.outcome], draft.reason),
             ]
-        body.append(Field(look, say("Notes, if you like"), self._type_notes, text=self.notes_typed))
+        notes = say("Notes, if you like")
+        body.append(Field(look, notes, self._type_notes, text=self.notes_typed, most=MAX_NOTE_CHARS))
         return body
 
     def _type_notes(self, text: str) -> None:

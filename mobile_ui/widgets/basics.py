@@ -14,6 +14,7 @@ from kivy.uix.scrollview import ScrollView
 from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
+from contract.limits import MAX_TEXT_CHARS
 from mobile_ui.core.say import Sentence
 from mobile_ui.core.wrapping import wrapped
 from mobile_ui.look import GAP_DP, PRIMARY_DP, TARGET_DP, Colour, Look
@@ -185,12 +186,23 @@ class Rule(Widget):  # type: ignore[misc] # kivy ships without types
 
 
 class Field(TextInput):  # type: ignore[misc] # kivy ships without types
-    """One line to type into. Keys of a keyboard-wedge scanner come here, too, and are taken out by whoever listens."""
+    """One line to type into. Keys of a keyboard-wedge scanner come here, too, and are taken out by whoever listens.
+
+    It takes no more than `most` characters: what is longer than a fact may hold would be refused, and its draft unreadable.
+    """
 
     def __init__(
-        self, look: Look, hint: Sentence, typed: Callable[[str], None], *, text: str = "", **more: Any
+        self,
+        look: Look,
+        hint: Sentence,
+        typed: Callable[[str], None],
+        *,
+        text: str = "",
+        most: int = MAX_TEXT_CHARS,
+        **more: Any,
     ) -> None:
         palette = look.palette
+        self._most = most
         super().__init__(
             text=text,
             hint_text=look(hint),
@@ -213,6 +225,10 @@ class Field(TextInput):  # type: ignore[misc] # kivy ships without types
             Color(*palette.quiet)
             self._line = Line(width=_hairline())
         self.bind(pos=self._place, size=self._place, text=lambda _field, text: typed(text))
+
+    def insert_text(self, substring: str, from_undo: bool = False) -> None:
+        """Typed or pasted, as far as there is room."""
+        super().insert_text(substring[: max(self._most - len(self.text), 0)], from_undo)
 
     def _place(self, *_: object) -> None:
         self._line.rectangle = (*self.pos, *self.size)

@@ -7,7 +7,7 @@ from kivy.graphics import Color, Line, Rectangle, SmoothLine
 from kivy.metrics import dp
 from kivy.uix.widget import Widget
 
-from contract.signature import MAX_POINTS, PAD_WIDTH, Point, Signature, Stroke
+from contract.signature import MAX_AFTER_MS, MAX_POINTS, PAD_WIDTH, Point, Signature, Stroke
 from mobile_ui.look import Look
 
 LEAST_MOVE: Final = 20
@@ -83,7 +83,8 @@ class SignaturePad(Widget):  # type: ignore[misc] # kivy ships without types
         scale = PAD_WIDTH / max(self.width, 1)
         x = min(max(round((touch.x - self.x) * scale), 0), PAD_WIDTH)
         y = min(max(round((self.top - touch.y) * scale), 0), self._pad_height)
-        return (x, y, max(self._now_ms() - self._began_ms, 0))
+        # A clock may be set between two strokes; a draft with a time beyond its bounds could not be read again.
+        return (x, y, min(max(self._now_ms() - self._began_ms, 0), MAX_AFTER_MS))
 
     def on_touch_down(self, touch: Any) -> bool:
         """A stroke begins."""

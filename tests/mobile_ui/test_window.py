@@ -10,13 +10,15 @@ import msgspec
 import pytest
 
 from contract.event import Outcome, Step
+from contract.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
 from contract.local import DocumentHappened
 from contract.route import Route
+from contract.signature import Signature, decode_signature, encode_signature
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.look import PRIMARY_DP
-from tests.mobile_ui.kit import parcel, route
+from tests.mobile_ui.kit import NOON_MS, parcel, route
 from tests.mobile_ui.stage import Stage, on_stage, prepare
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -67,6 +69,42 @@ def test_who_types_goes_on_typing_when_the_screen_is_drawn_anew(tmp_path: Path) 
 
         assert again is not field
         assert (again.focus, again.text, field.focus) == (True, "w.ch", False)
+
+
+def test_no_more_is_typed_than_a_fact_holds(tmp_path: Path) -> None:
+    from mobile_ui.widgets.basics import Field
+
+    with on_stage(route(), tmp_path) as stage:
+        (name,) = stage.widgets(Field)
+        name.insert_text("x" * (MAX_TEXT_CHARS - 1))
+        name.insert_text("yz")
+        stage.tap("Sign on")
+        stage.app.courier.begin_proof(route().stops[1], hands_over=False)
+        stage.app.go("proof")
+        stage.frames()
+        (notes,) = stage.widgets(Field)
+        notes.insert_text("x" * 2 * MAX_NOTE_CHARS)
+
+        assert stage.agent.actor == "x" * (MAX_TEXT_CHARS - 1) + "y"
+        assert len(notes.text) == MAX_NOTE_CHARS
+
+
+def test_a_clock_that_is_set_while_somebody_signs_leaves_a_signature_that_can_be_read(stage: Stage) -> None:
+    from kivy.tests.common import UnitTestTouch
+
+    from mobile_ui.widgets.signature_pad import SignaturePad
+
+    signed: list[Signature] = []
+    times = iter((5_000, 5_000, 5_000, NOON_MS, NOON_MS, 0, 0))
+    pad = SignaturePad(stage.app.look, signed.append, now_ms=lambda: next(times))
+    for _ in range(3):
+        touch = UnitTestTouch(pad.center_x, pad.center_y)
+        pad.on_touch_down(touch)
+        touch.grab_current = pad
+        pad.on_touch_up(touch)
+
+    assert [decode_signature(encode_signature(one)) for one in signed] == signed
+    assert len(signed) == 3
 
 
 def test_a_day_is_shown_without_a_route(tmp_path: Path) -> None:
