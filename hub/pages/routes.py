@@ -220,6 +220,7 @@ def _board(
         tried_all=len(tried),
         typed=typed or Again(day=_next(shown, any(one.stop.day == shown for one in tried))),
         statuses=STATUSES,
+        source=hub.map,
         may_plan=bool(caller.secret) and caller.may(Role.DISPATCHER),
         done=done,
         problem=problem,
