@@ -15,16 +15,15 @@ import typer
 
 from hub.accounts.roles import Role
 from hub.agent_file import KEY_BYTES, read_agent_key, write_agent_config
+from hub.ask import ask
 from hub.broker.address import MQTT_PORT, parse_bind, parse_broker
 from hub.clock import wall_ms
 from hub.coldchain.judge_command import judge_command
 from hub.collector import relax_collector
-from hub.control import ask
 from hub.durations import parse_duration_s
 from hub.errors import HubError, Refused
 from hub.folders import data_folder, make_folder
 from hub.labels.commands import cards_command, labels_command
-from hub.log import configure_logging
 from hub.map.source import parse_map
 from hub.notices.commands import notices_app
 from hub.requests import (
@@ -144,6 +143,7 @@ def serve_command(
     """Run the whole hub in one process; prints one line of JSON when it can take work."""
     from hub.archive.terms import Terms  # noqa: PLC0415 most of the hub
     from hub.broker.link import read_credential  # noqa: PLC0415 most of the hub
+    from hub.log import configure_logging  # noqa: PLC0415 takes as long to load as all that asks
     from hub.serve import Settings, serve  # noqa: PLC0415 most of the hub
 
     if database is not None:

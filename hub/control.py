@@ -1,42 +1,30 @@
-"""The control socket `hub.sock`: administration commands ask the running hub, or open the folder and do it themselves.
+"""The control socket `hub.sock`: the running hub answers what administration commands ask (`hub.ask`).
 
-One request and one answer per connection, each one line of JSON. Only the owner of the folder can connect (mode 0600).
+Only the owner of the folder can connect (mode 0600).
 """
 
-import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from hub.errors import FolderInUse, HubError, Refused
-from hub.folders import data_folder
+from hub.ask import SOCKET, Answer, read_line, short_address
+from hub.errors import HubError
 from hub.requests import Request
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-SOCKET: Final = "hub.sock"
 MAX_REQUEST_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 10.0
-ANSWER_TIMEOUT_S: Final = 3600.0
-"""A backup of a large hub takes its time."""
 MAX_COMMANDS: Final = 16
 """At work at once; more wait."""
 STOP_S: Final = 1.0
-STARTING_S: Final = 10.0
-RETRY_S: Final = 0.1
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    result: Any = None
-    refused: str | None = None
 
 
 class ControlSocket:
@@ -55,7 +43,7 @@ class ControlSocket:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path = folder / SOCKET
         self._path.unlink(missing_ok=True)
-        with _short(folder) as short:
+        with short_address(folder) as short:
             before = os.umask(0o177)
             try:
                 self._listener.bind(short)
@@ -92,7 +80,7 @@ class ControlSocket:
         with connection:
             connection.settimeout(REQUEST_TIMEOUT_S)
             try:
-                connection.sendall(self._answer(_read_line(connection, MAX_REQUEST_BYTES)) + b"\n")
+                connection.sendall(self._answer(read_line(connection, MAX_REQUEST_BYTES)) + b"\n")
             except OSError as error:
                 log.warning("an administration command went away", why=str(error))
             finally:
@@ -102,78 +90,10 @@ class ControlSocket:
     def _answer(self, line: bytes) -> bytes:
         try:
             request = msgspec.json.decode(line, type=Request)
-            return msgspec.json.encode(_Answer(self._answer_request(request)))
+            return msgspec.json.encode(Answer(self._answer_request(request)))
         except (msgspec.DecodeError, HubError) as error:
-            return msgspec.json.encode(_Answer(refused=str(error)))
+            return msgspec.json.encode(Answer(refused=str(error)))
         except Exception as error:
             # This thread must go on, or whoever asks next would wait for an answer that nobody gives.
             log.exception("an administration command failed")
-            return msgspec.json.encode(_Answer(refused=f"it failed, see the hub's log: {error!r}"))
-
-
-def ask(folder: Path, request: Request) -> Any:
-    """Have a request answered: by the hub that runs in this folder, else here, as the folder's writer.
-
-    Raises:
-        Refused: it cannot be done, or nobody can be asked.
-    """
-    data_folder(folder)
-    patient_until_s = time.monotonic() + STARTING_S
-    while True:
-        try:
-            return _ask_running(folder, request)
-        except (FileNotFoundError, ConnectionRefusedError):
-            try:
-                return _answer_here(folder, request)
-            except FolderInUse:
-                # A hub that starts or ends has the folder, but no socket.
-                if time.monotonic() > patient_until_s:
-                    raise
-                time.sleep(RETRY_S)
-
-
-def _ask_running(folder: Path, request: Request) -> Any:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with connection:
-        with _short(folder) as short:
-            connection.connect(short)
-        connection.settimeout(ANSWER_TIMEOUT_S)
-        connection.sendall(msgspec.json.encode(request) + b"\n")
-        line = _read_line(connection)
-    if not line:
-        raise Refused("the hub ended before it answered; try again")
-    answer = msgspec.json.decode(line, type=_Answer)
-    if answer.refused is not None:
-        raise Refused(answer.refused)
-    return answer.result
-
-
-def _answer_here(folder: Path, request: Request) -> Any:
-    # Here, because this is most of the hub, which takes seconds to load, and a running hub answers without.
-    from hub.administration import Administration  # noqa: PLC0415 see above
-    from hub.centre import open_centre  # noqa: PLC0415 see above
-
-    with open_centre(folder) as centre:
-        result = Administration(centre).answer(request)
-    # As it would come over the socket, so that both ways print alike.
-    return json.loads(msgspec.json.encode(result))
-
-
-def _read_line(connection: socket.socket, most: int | None = None) -> bytes:
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        chunk = connection.recv(65536)
-        if not chunk or (most is not None and len(line) > most):
-            break
-        line += chunk
-    return bytes(line)
-
-
-@contextmanager
-def _short(folder: Path) -> Iterator[str]:
-    """The socket's address through an open descriptor: a Unix socket's path ends at 108 bytes, a folder's may be longer."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
-    finally:
-        os.close(descriptor)
+            return msgspec.json.encode(Answer(refused=f"it failed, see the hub's log: {error!r}"))

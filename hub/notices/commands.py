@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.control import ask
+from hub.ask import ask
 from hub.requests import AddNoticeTarget, ListNoticeTargets, ReleaseNotices, RemoveNoticeTarget, SendTestNotice
 from hub.web.times import utc
 

@@ -6,8 +6,9 @@ import pytest
 
 from hub.accounts.roles import Role
 from hub.administration import Administration
+from hub.ask import SOCKET, ask
 from hub.centre import open_centre
-from hub.control import SOCKET, ControlSocket, ask
+from hub.control import ControlSocket
 from hub.errors import Refused
 from hub.requests import AddDevices, AddUser, ConfigureBroker, ListDevices, ListUsers, Request, Verify
 

@@ -10,7 +10,7 @@ from hub.archive.file import ArchiveDamaged
 from hub.archive.moving import Archived
 from hub.archive.schedule import DAY_MS, archiving
 from hub.archive.terms import Terms
-from hub.control import ask
+from hub.ask import ask
 from hub.errors import Refused
 from hub.requests import ArchiveFacts, ListArchives, Verify
 from tests.hub.archive.test_archive import told

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from hub.ask import ask
 from hub.centre import open_centre
 from hub.cli import main
-from hub.control import ask
 from hub.errors import Refused
 from hub.reports.check import check_report
 from hub.reports.printing import print_report
