@@ -225,13 +225,23 @@ def _asked_before(desk: Desk, name: str, change: Change) -> Desk:
 
 def _posed_with(conn: Connection, desk: Desk, name: str, stops: Sequence[str]) -> Planned:
     """A route with the routes that these stops come from."""
-    views = find_stops(conn, stops)
+    views, day = find_stops(conn, stops), _found(conn, name).day
     others = {view.route for view in views.values() if view.route and view.route != name}
     for stop in stops:
         if stop not in views:
             raise Refused(Said("there is no stop {name}", name=repr(stop)))
     if len(set(stops)) != len(stops):
         raise Refused(Said("a stop stands twice in the order; each is met once"))
+    for view in views.values():
+        if not view.route and view.day != day:
+            raise Refused(
+                Said(
+                    "{name} waits for {day}, and this is a route of {other}; put it on a route of its own day",
+                    name=view.name,
+                    day=view.day,
+                    other=day,
+                )
+            )
     return _posed(conn, desk, [name, *sorted(others)], waiting=False, also=views.values())
 
 
@@ -271,10 +281,17 @@ def _refuse_moved(routes: Sequence[Progress], name: str, stops: Sequence[str]) -
 def _cancel(tx: Connection, desk: Desk, name: str, stops: Sequence[str], why: str, *, at_ms: int | None) -> None:
     if not stops:
         return
-    known = {view.stop for view in stops_of(tx, [name])[name]}
+    known = {view.stop: view for view in stops_of(tx, [name])[name]}
     for stop in stops:
         if stop not in known:
             raise Refused(Said("there is no stop {name} on this route", name=repr(stop)))
+        if at_ms is None and all(one.cancelled_ms is not None for one in known[stop].shipments):
+            raise Refused(
+                Said(
+                    "{name}: its shipments were cancelled, or are planned again; nothing is left to do there",
+                    name=known[stop].name,
+                )
+            )
     c = route_stop.c
     tx.execute(update(route_stop).where(c.stop.in_(stops), c.route == name).values(cancelled_ms=at_ms))
     tx.execute(update(route).where(_r.id == name).values(changed_ms=changed_at(desk.now_ms)))

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
 
 from contract.route import MAX_PARCELS_PER_STOP
+from hub.deliveries.figures import work_out
 from hub.routes.tables import route, route_shipment, route_stop
 from hub.shipments.order import Order
 from hub.shipments.queries import ShipmentView, find_shipments
@@ -138,42 +139,77 @@ def _row(stop: Merged) -> dict[str, Any]:
 def follow_shipments(tx: Connection, numbers: Iterable[int], now_ms: int) -> list[str]:
     """Bring stops up to what their shipments say since these changed; the routes that changed with them.
 
-    A shipment whose address or window is no longer that of its stop gets one of its own, behind it on the same route.
+    A shipment whose address or window is no longer that of its stop gets one of its own, behind it on the same route. All at
+    once: one stop after the other, a large file would hold up what devices say for minutes.
     """
+    rows, made_for = _stops_of(tx, numbers)
+    views = find_shipments(tx, (number for mine in made_for.values() for number in mine))
+    free: list[int] = []
+    over: list[str] = []
+    changed: list[dict[str, Any]] = []
+    apart: list[tuple[Row[Any], Merged]] = []
+    for stop, row in sorted(rows.items()):
+        wanted = [views[number] for number in made_for[stop] if views[number].cancelled_ms is None]
+        if row.cancelled_ms is not None:
+            # Ordered again after nobody was to go there: it waits for a plan anew.
+            free += [view.id for view in wanted]
+        elif not wanted:
+            over.append(stop)
+        else:
+            first, *others = merge(wanted)
+            changed.append({"key": stop, **{f"new_{name}": value for name, value in _same_place(row, first).items()}})
+            apart += [(row, other) for other in others]
+    _free(tx, [*free, *(one.id for _, other in apart for one in other.shipments)])
+    for some in chunks(over):
+        tx.execute(update(route_stop).where(_st.stop.in_(some)).values(cancelled_ms=now_ms))
+    if changed:
+        values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed[0] if name != "key"}
+        tx.execute(update(route_stop).where(_st.stop == bindparam("key")).values(values), changed)
+    _set_apart(tx, apart)
+    routes = sorted({row.route for row in rows.values() if row.cancelled_ms is None and row.route})
+    for some in chunks(routes):
+        tx.execute(update(route).where(route.c.id.in_(some)).values(changed_ms=changed_at(now_ms)))
+    days = {row.route: row.day for row in rows.values()}
+    for name in routes:
+        work_out(tx, days[name], name, now_ms)
+    return routes
+
+
+def _stops_of(tx: Connection, numbers: Iterable[int]) -> tuple[dict[str, Row[Any]], dict[str, list[int]]]:
+    """The latest stops of these shipments by key, and all shipments that each of them is the latest of."""
     stops: set[str] = set()
     for some in chunks(list(numbers)):
         stops |= set(tx.scalars(select(_rs.stop).where(_rs.shipment.in_(some), _rs.latest.is_(True))))
-    changed: set[str] = set()
-    for stop in sorted(stops):
-        row = tx.execute(select(route_stop).where(_st.stop == stop)).one()
-        query = select(_rs.shipment).where(_rs.stop == stop, _rs.latest.is_(True))
-        mine = tx.scalars(query.order_by(_rs.shipment)).all()
-        views = find_shipments(tx, mine)
-        wanted = [number for number in mine if views[number].cancelled_ms is None]
-        if row.cancelled_ms is not None:
-            # Ordered again after nobody was to go there: it waits for a plan anew.
-            tx.execute(delete(route_shipment).where(_rs.shipment.in_(wanted), _rs.latest.is_(True)))
-            continue
-        if not wanted:
-            tx.execute(update(route_stop).where(_st.stop == stop).values(cancelled_ms=now_ms))
-            changed |= {row.route} - {""}
-            continue
-        first, *others = merge([views[number] for number in mine])
-        tx.execute(update(route_stop).where(_st.stop == stop).values(**_same_place(_row(first), row, first)))
-        for other in others:
-            tx.execute(
-                delete(route_shipment).where(
-                    _rs.shipment.in_([one.id for one in other.shipments]), _rs.latest.is_(True)
-                )
-            )
-            [key] = add_stops(tx, [other], row.day)
-            last = tx.scalar(select(func.max(_st.seq)).where(_st.route == row.route)) or 0
-            tx.execute(update(route_stop).where(_st.stop == key).values(route=row.route, seq=last + 1))
-        if row.route:
-            changed.add(row.route)
-    if changed:
-        tx.execute(update(route).where(route.c.id.in_(changed)).values(changed_ms=changed_at(now_ms)))
-    return sorted(changed)
+    rows: dict[str, Row[Any]] = {}
+    made_for: dict[str, list[int]] = {stop: [] for stop in stops}
+    latest = select(_rs.stop, _rs.shipment).where(_rs.latest.is_(True)).order_by(_rs.shipment)
+    for keys in chunks(sorted(stops)):
+        rows |= {row.stop: row for row in tx.execute(select(route_stop).where(_st.stop.in_(keys)))}
+        for row in tx.execute(latest.where(_rs.stop.in_(keys))):
+            made_for[row.stop].append(row.shipment)
+    return rows, made_for
+
+
+def _free(tx: Connection, numbers: Sequence[int]) -> None:
+    for some in chunks(numbers):
+        tx.execute(delete(route_shipment).where(_rs.shipment.in_(some), _rs.latest.is_(True)))
+
+
+def _set_apart(tx: Connection, apart: Sequence[tuple[Row[Any], Merged]]) -> None:
+    """Stops of their own, each behind all others of its route."""
+    behind: dict[str, int] = {}
+    for some in chunks(sorted({row.route for row, _ in apart})):
+        query = select(_st.route, func.max(_st.seq).label("seq")).where(_st.route.in_(some)).group_by(_st.route)
+        behind |= {row.route: row.seq for row in tx.execute(query)}
+    placed = []
+    for day in sorted({row.day for row, _ in apart}):
+        of_day = [(row, other) for row, other in apart if row.day == day]
+        for key, (row, _) in zip(add_stops(tx, [other for _, other in of_day], day), of_day, strict=True):
+            behind[row.route] += 1
+            placed.append({"key": key, "on": row.route, "at": behind[row.route]})
+    if placed:
+        change = update(route_stop).where(_st.stop == bindparam("key"))
+        tx.execute(change.values(route=bindparam("on"), seq=bindparam("at")), placed)
 
 
 def changed_at(now_ms: int) -> ColumnElement[int]:
@@ -181,9 +217,9 @@ def changed_at(now_ms: int) -> ColumnElement[int]:
     return case((route.c.changed_ms >= now_ms, route.c.changed_ms + 1), else_=now_ms)
 
 
-def _same_place(row: dict[str, Any], stop: Row[Any], one: Merged) -> dict[str, Any]:
+def _same_place(row: Row[Any], one: Merged) -> dict[str, Any]:
     """What a stop takes over from its shipments. On another day than they say, its window stays: it was moved there."""
-    stays = {"route", "seq", "why", "why_value"}
-    if stop.day != one.first.day:
-        stays |= {"window_from_ms", "window_to_ms"} if one.shipments[0].attempt > 1 else set()
-    return {name: value for name, value in row.items() if name not in stays}
+    told = {name: value for name, value in _row(one).items() if name not in {"route", "seq", "why", "why_value"}}
+    if row.day != one.first.day and one.shipments[0].attempt > 1:
+        told |= {"window_from_ms": row.window_from_ms, "window_to_ms": row.window_to_ms}
+    return told

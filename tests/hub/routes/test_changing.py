@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from hub.accounts.tables import audit_trail
 from hub.routes.keeping import Change, Desk, Overtaken, change_route
@@ -133,3 +133,56 @@ def test_remembered_road_times_are_those_that_were_asked() -> None:
     remembered.ask(places)
     some = [places[3], places[0]]
     assert remembered.table(some) == Estimate().table(some)
+
+
+def test_a_stop_stays_on_routes_of_its_day(route: Dispatch) -> None:
+    other = "2026-06-02"
+    route.ships(order(9, day=other))
+    route.ask("POST", "/routes", json={"day": other, "vehicles": ["van-1"], "optimise": False})
+    [late] = [one["stop"] for one in route.ask("GET", "/shipments?q=R00009")["items"]]
+    refused = patch(route, 409, stops=[*route.stops(), late])
+    assert refused["detail"].startswith(f"Consignee 9 waits for {other}, and this is a route of {DAY}")
+
+
+@pytest.mark.parametrize("gone", ["cancelled", "planned again"])
+def test_a_stop_that_nothing_is_left_for_is_not_restored(route: Dispatch, gone: str) -> None:
+    [one] = route.ask("GET", "/shipments?q=R00001")["items"]
+    patch(route, cancel=[one["stop"]])
+    if gone == "cancelled":
+        route.ask("POST", f"/shipments/{one['id']}/cancel", json={})
+    else:
+        route.ask("POST", "/shipments/again", json={"shipments": [one["id"]], "day": "2026-06-02"})
+    refused = patch(route, 409, restore=[one["stop"]])
+    assert "its shipments were cancelled, or are planned again" in refused["detail"]
+
+
+def test_an_order_that_is_cancelled_beside_one_that_moved_leaves_no_stop_behind(route: Dispatch) -> None:
+    same = {"address": "Nanjing W. Rd 2, 200041", "day": "2026-06-03"}
+    route.ships(order(11, **same), order(12, **same))
+    route.ask("POST", "/routes", json={"day": "2026-06-03", "vehicles": ["van-1"], "optimise": False})
+    first, second = sorted(route.ask("GET", "/shipments?day=2026-06-03")["items"], key=lambda one: one["id"])
+    assert first["stop"] == second["stop"]
+    route.ask("POST", f"/shipments/{first['id']}/cancel", json={})
+    route.ships(order(12, **{**same, "address": "Huaihai Rd 1, 200020"}))
+    [moved] = route.ask("GET", "/shipments?q=R00012")["items"]
+    assert moved["stop"] == first["stop"]
+
+
+def test_a_file_that_changes_many_planned_orders_asks_as_often_as_one_that_changes_few(route: Dispatch) -> None:
+    def statements(*orders: Any) -> int:
+        told: list[str] = []
+        with route.database.write() as tx:
+            engine = tx.engine
+
+        def note(_c: object, _k: object, statement: str, *_: object) -> None:
+            told.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            route.ships(*orders)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+        return sum("route_" in one for one in told)
+
+    few = statements(order(0, notes="Ring twice"))
+    assert statements(*(order(n, notes="Ring thrice") for n in range(4))) == few
