@@ -1,7 +1,7 @@
 """Figures of a day, its routes and areas: on time, at the first attempt; by when things happened, not when they were known.
 
-They are worked out anew whenever a proof comes. Where one comes so late that people may have read the figures before, what they
-read and what holds now is logged.
+They are worked out anew whenever a proof comes. Where one comes so late that people may have read the figures before, or is
+corrected, what they read and what holds now is logged.
 """
 
 from collections import defaultdict
@@ -91,21 +91,23 @@ def count_stops(stops: Iterable[tuple[Row[Any], StopOutcome]], again: Collection
     return Figures(**n)
 
 
-def routes_of_proofs(tx: Connection, proofs: Collection[bytes]) -> dict[tuple[str, str], bytes | None]:
-    """Days and routes of the stops of these proofs, each with one proof that came late, if any did."""
+def routes_of_proofs(
+    tx: Connection, proofs: Collection[bytes], corrected: Collection[bytes] = frozenset()
+) -> dict[tuple[str, str], bytes | None]:
+    """Days and routes of the stops of these proofs, each with one that came late or that somebody corrected, if any."""
     found: dict[tuple[str, str], bytes | None] = {}
     d = delivery.c
     for some in chunks(sorted(proofs)):
         query = select(_st.day, _st.route, d.fact_id, d.known_ms, d.happened_ms).join(delivery, d.stop == _st.stop)
         for row in tx.execute(query.where(d.fact_id.in_(some), _st.route != "").order_by(d.fact_id)):
-            late = row.known_ms - row.happened_ms > LATE_FACT_MS
+            late = row.known_ms - row.happened_ms > LATE_FACT_MS or row.fact_id in corrected
             of = row.day, row.route
             found[of] = row.fact_id if late else found.get(of)
     return found
 
 
 def work_out(tx: Connection, day: str, route: str, now_ms: int, cause: bytes | None = None) -> None:
-    """Work out the figures of a route anew; `cause` is the late proof to log changes with."""
+    """Work out the figures of a route anew; `cause` is the late or corrected proof to log changes with."""
     stops = tx.execute(select(route_stop).where(_st.route == route)).all()
     cancelled = frozenset(stop.stop for stop in stops if stop.cancelled_ms is not None)
     outcomes = outcomes_of(tx, [stop.stop for stop in stops], cancelled)

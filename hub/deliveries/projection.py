@@ -54,7 +54,8 @@ class DeliveryProjection:
     def act(self, tx: Connection, changes: Sequence[Change], now_ms: int) -> None:
         """Work out the figures of the routes of these stops anew."""
         named = {bytes.fromhex(change.key) for change in changes if change.topic in {TOPIC, CORRECTED}}
-        for (day, route), cause in routes_of_proofs(tx, named).items():
+        corrected = {bytes.fromhex(change.key) for change in changes if change.topic == CORRECTED}
+        for (day, route), cause in routes_of_proofs(tx, named, corrected).items():
             work_out(tx, day, route, now_ms, cause)
 
     def act_at_start(self, tx: Connection, now_ms: int) -> None:

@@ -90,7 +90,7 @@ class FigureChangeRow(SQLModel, table=True):
     """The figures as JSON."""
     after: str
     cause: bytes
-    """The proof that came late."""
+    """The proof that came late, or that somebody corrected."""
 
 
 delivery = table_of(DeliveryRow)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from contract.event import Outcome
+from contract.event import Decision, Outcome
+from hub.voice import HUB_DEVICE
 from tests.hub.routes.dispatching import DAWN_MS, DAY, HOUR_MS, Dispatch, order
 
 R1 = f"{DAY}-van-1"
@@ -59,3 +60,22 @@ def test_a_cancelled_stop_counts_for_nothing_until_somebody_was_there(desk: Disp
     assert figures(desk)["stops"] == 2
     desk.prove("van-1", stops["R00003"])
     assert (figures(desk)["stops"], figures(desk)["done"]) == (3, 1)
+
+
+def test_what_shippers_cancel_and_move_is_counted_so_at_once(desk: Dispatch) -> None:
+    planned(desk)
+    [one] = desk.ask("GET", "/shipments?q=R00003")["items"]
+    desk.ask("POST", f"/shipments/{one['id']}/cancel", json={})
+    assert figures(desk)["stops"] == 2
+    window = {"window_from": "08:00", "window_to": "10:00"}
+    desk.ships(order(1, area="West", **window))
+    assert (figures(desk, "area", "West")["stops"], figures(desk, "area", "200041")["stops"]) == (1, 1)
+
+
+def test_a_correction_changes_figures_and_the_change_is_logged(desk: Dispatch) -> None:
+    stops = planned(desk)
+    proof = desk.prove("van-1", stops["R00001"], at_ms=DAWN_MS + 9 * HOUR_MS)
+    desk.clock.ms = DAWN_MS + 20 * HOUR_MS
+    desk.say(HUB_DEVICE, Decision("correct", (bytes.fromhex(proof),), "li", "another door"))
+    day = next(one for one in desk.ask("GET", f"/figures?day={DAY}")["changes"] if one["scope"] == "day")
+    assert (day["cause"], day["before"]["done"], day["after"]["done"]) == (proof, 1, 0)
