@@ -10,7 +10,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import combinations
 from operator import attrgetter
 from typing import Final
 
@@ -132,8 +131,7 @@ def fold_stop(proofs: Sequence[ProofView], *, cancelled: bool = False) -> StopOu
     for proof in counts[1:]:
         if _RANK[proof.outcome] >= _RANK[holds.outcome]:
             holds = proof
-    conflict = any(_contradict(first, later) for first, later in combinations(counts, 2))
-    return StopOutcome(_status(holds, counts), ordered, holds, conflict)
+    return StopOutcome(_status(holds, counts), ordered, holds, _conflict(counts))
 
 
 def _status(holds: ProofView, counts: Sequence[ProofView]) -> StopStatus:
@@ -156,6 +154,17 @@ def contradicting(proof: ProofView, proofs: Iterable[ProofView]) -> tuple[ProofV
     if proof.corrected_by is not None:
         return ()
     return tuple(other for other in counting(proofs) if _contradict(*sorted((proof, other), key=in_order)))
+
+
+def _conflict(ordered: Iterable[ProofView]) -> bool:
+    """Whether any two of them contradict each other; in one pass, for a device may prove one stop thousands of times."""
+    said: set[str] = set()
+    for proof in ordered:
+        if proof.outcome is not Outcome.RETURNED and said - {proof.device}:
+            return True
+        if proof.outcome is not Outcome.ATTEMPTED:
+            said.add(proof.device)
+    return False
 
 
 def _contradict(first: ProofView, later: ProofView) -> bool:

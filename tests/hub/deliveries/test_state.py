@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.event import Outcome
-from hub.deliveries.state import ProofView, StopStatus, fold_stop
+from hub.deliveries.state import ProofView, StopStatus, contradicting, fold_stop
 
 
 def proof(
@@ -110,3 +110,9 @@ def test_the_status_is_told_by_a_proof_that_counts(told: list[ProofView], cancel
     if counts:
         assert outcome.decided_by in counts
         assert outcome.status is not StopStatus.CANCELLED
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Outcome)), st.sampled_from(["van-1", "van-2", "van-3"])), max_size=8))
+def test_a_stop_is_in_conflict_where_any_two_proofs_contradict_each_other(said: list[tuple[Outcome, str]]) -> None:
+    outcome = fold_stop([proof(what, n, device) for n, (what, device) in enumerate(said)])
+    assert outcome.conflict == any(contradicting(one, outcome.proofs) for one in outcome.proofs)
