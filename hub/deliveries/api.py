@@ -33,6 +33,8 @@ router = APIRouter(
 )
 
 DIGEST_BYTES: Final = 32
+MAX_DIGITS: Final = 18
+"""Of an instant in milliseconds, and what a database can compare with."""
 CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: {"description": "It is so already"}}
 Dispatcher = Annotated[Caller, Depends(require(Role.DISPATCHER))]
 
@@ -360,7 +362,7 @@ def delivery_cursor(cursor: str) -> tuple[int, bytes] | None:
     if not cursor:
         return None
     at_ms, _, identity = cursor.partition(".")
-    if not (at_ms.isascii() and at_ms.isdecimal()):
+    if not (at_ms.isascii() and at_ms.isdecimal() and len(at_ms) <= MAX_DIGITS):
         raise BadRequest(f"The cursor {cursor!r} is not a `next_cursor` of this list.")
     return int(at_ms), _digest("delivery", identity)
 

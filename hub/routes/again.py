@@ -4,7 +4,7 @@ Each attempt has a stop of its own; the one before stays what it was, with its p
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -57,7 +57,7 @@ def undone(conn: Connection, day: str, *, limit: int = MAX_OFFERED) -> list[Undo
         Refused: it is no day.
     """
     until = read_day(day)
-    since = (until - timedelta(days=OFFERED_DAYS)).isoformat()
+    since = date.fromordinal(max(1, until.toordinal() - OFFERED_DAYS)).isoformat()
     failed = (delivery.c.outcome.in_(_FAILED)) | (delivery.c.refused != "[]")
     query = (
         select(_s.id)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from contract.limits import MAX_NOTE_CHARS
@@ -15,6 +15,7 @@ from hub.problems import PROBLEM_RESPONSES, NotFound
 from hub.routes.again import MAX_OFFERED, Attempt, Undone, attempts_of, plan_again, undone
 from hub.routes.progress import seen_parcels
 from hub.routes.vehicles import today
+from hub.shipments.api import Number as InPath
 from hub.shipments.api import ParcelItem, ShipmentItem
 from hub.shipments.queries import find_shipments
 from hub.web.times import utc
@@ -152,7 +153,7 @@ def post_again(hub: Hub, caller: Dispatcher, body: Again) -> Planned:
 
 
 @router.get("/shipments/{shipment_id}", summary="One shipment", dependencies=[Depends(require(Role.VIEWER))])
-def get_shipment(reader: Reader, shipment_id: Annotated[int, Path(ge=0, le=2**62)]) -> ShipmentDetail:
+def get_shipment(reader: Reader, shipment_id: InPath) -> ShipmentDetail:
     """With all its attempts, each a stop of its own with its proofs."""
     view = find_shipments(reader, [shipment_id]).get(shipment_id)
     if view is None:

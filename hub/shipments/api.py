@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from contract.limits import MAX_NOTE_CHARS
@@ -32,6 +32,7 @@ from hub.web.times import utc
 router = APIRouter(prefix="/api/v1", responses=PROBLEM_RESPONSES, tags=["shipments"])
 
 Dispatcher = Annotated[Caller, Depends(require(Role.DISPATCHER))]
+Number = Annotated[int, Path(ge=0, le=2**62)]
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
 
@@ -239,10 +240,10 @@ def get_shipments(
 
 
 @router.post("/shipments/{shipment_id}/cancel", summary="Cancel a shipment")
-def post_cancel(hub: Hub, caller: Dispatcher, shipment_id: int, body: Cancellation) -> ShipmentItem:
+def post_cancel(hub: Hub, caller: Dispatcher, shipment_id: Number, body: Cancellation) -> ShipmentItem:
     """Its parcels need not be delivered any more; the stop stays for those of others."""
     with hub.database.write() as tx:
-        if shipment_id > 2**62 or not find_shipments(tx, [shipment_id]):
+        if not find_shipments(tx, [shipment_id]):
             raise NotFound("shipment", str(shipment_id))
         now_ms = hub.now_ms()
         cancel_shipment(tx, shipment_id, who=caller.name, now_ms=now_ms, why=body.reason)

@@ -192,7 +192,8 @@ class _Reader:
         def read(text: str) -> int:
             short = len(text) <= len("23:59:59") and ":" in text
             moment = datetime.fromisoformat(f"{day}T{text:0>5}" if short else text)
-            return epoch_ms(moment if moment.tzinfo else moment.replace(tzinfo=self._zone))
+            # At either end of the calendar there is no such day in every zone.
+            return epoch_ms((moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(self._zone))
 
         expected = Said("a time such as 2026-11-23T14:00:00+08:00, or 14:00 where the day is said")
         return self._made(field, self.value(field), read, expected)

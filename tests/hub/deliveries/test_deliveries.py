@@ -135,6 +135,8 @@ def test_deliveries_are_listed_page_by_page(day: Dispatch) -> None:
         cursor = page["next_cursor"]
     assert found == made[::-1]
     assert day.client.get("/api/v1/deliveries?cursor=x").status_code == 400
+    beyond_any_integer = "9" * 40 + "." + "a" * 64
+    assert day.client.get(f"/api/v1/deliveries?cursor={beyond_any_integer}").status_code == 400
 
 
 def test_deliveries_come_out_the_same_in_any_order_of_arrival(day: Dispatch) -> None:

@@ -152,3 +152,8 @@ def test_the_shippers_file_sent_again_leaves_the_new_day(day: Dispatch) -> None:
     [stop] = day.ask("GET", f"/routes/{R2}")["items"]
     assert (stop["address"], stop["window_from"]) == ("Nanjing W. Rd 99, 200041", f"{NEXT_DAY}T06:00:00Z")
     assert read_day(shipment(day, "R00001")["stop_day"]).isoformat() == NEXT_DAY
+
+
+def test_the_first_days_of_the_calendar_and_numbers_that_no_shipment_has_are_answered(day: Dispatch) -> None:
+    assert day.ask("GET", "/shipments/undone?day=0001-01-02")["items"] == []
+    day.ask("POST", f"/shipments/-{'9' * 30}/cancel", 422, json={})

@@ -130,3 +130,8 @@ def test_whatever_stands_in_a_line_is_an_order_or_told(fields: dict[str, Any]) -
         return
     assert told
     assert all(isinstance(wrong, Wrong) for wrong in told)
+
+
+def test_a_day_that_no_calendar_has_in_its_zone_is_refused() -> None:
+    window = {"window_from": "9999-12-31T23:00:00-14:00", "window_to": "9999-12-31T23:30:00-14:00"}
+    assert refused(**window).keys() == {"window_from", "window_to"}
