@@ -13,7 +13,7 @@ from typing import Final
 
 from contract.coldchain.assignments import COLDCHAIN_DOCUMENT, ColdChainDocument, decode_assignments
 from contract.errors import Malformed
-from contract.event import Phase, Step
+from contract.event import Outcome, Phase, Step
 from contract.local import (
     AcknowledgeAlarm,
     AlarmHappened,
@@ -309,8 +309,9 @@ class Courier:
         self._keeper.refresh()
 
     def _heard_at_stop(self, draft: ProofDraft, scan: ScanHappened) -> None:
-        checked = check_at_stop(self.day, draft.stop, scan.parcel, draft.parcels, scan.vehicle)
-        takes = checked.match is Match.RIGHT or (checked.match is Match.EXTRA and draft.outcome.value == "picked_up")
+        collects = draft.outcome is Outcome.PICKED_UP
+        checked = check_at_stop(self.day, draft.stop, scan.parcel, draft.parcels, scan.vehicle, collects=collects)
+        takes = checked.match is Match.RIGHT or (checked.match is Match.EXTRA and collects)
         if takes and draft.step is not DraftStep.SCAN:
             self._say(say("Kept, but not in this proof. Go back to its scans for that"), Tone.UNEXPECTED)
             return

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contract.event import Step, Verdict
-from contract.route import Stop, StopParcel
+from contract.route import Stop, StopParcel, TaskKind
 from mobile_ui.core.day import Day
 from mobile_ui.core.say import Sentence, say
 
@@ -26,6 +26,8 @@ class Match(StrEnum):
     """Nobody planned it."""
     WRONG_STOP = "wrong_stop"
     OTHER_VAN = "other_van"
+    OTHER_WAY = "other_way"
+    """It belongs here, but goes from the van to the recipient while others are fetched, or the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Checked:
     said: Sentence
 
 
-def check_at_stop(day: Day, stop: Stop, parcel: str, already: frozenset[str], vehicle: str = "") -> Checked:
+def check_at_stop(
+    day: Day, stop: Stop, parcel: str, already: frozenset[str], vehicle: str = "", *, collects: bool = False
+) -> Checked:
     """A scan while a stop is open.
 
     Args:
@@ -46,11 +50,16 @@ def check_at_stop(day: Day, stop: Stop, parcel: str, already: frozenset[str], ve
         parcel: what was scanned.
         already: what was scanned here before.
         vehicle: what the manifest says the parcel is for, if it says so.
+        collects: the courier fetches something there instead of handing it over.
     """
     if parcel in already:
         return Checked(Match.AGAIN, Tone.KEPT, say("Already scanned"))
-    if any(one.parcel == parcel for one in stop.parcels) or any(task.parcel == parcel for task in stop.tasks if parcel):
+    if parcel in (_fetched(stop) if collects else _given(stop)):
         return Checked(Match.RIGHT, Tone.KEPT, say("Right: for this stop"))
+    if parcel in _given(stop):
+        return Checked(Match.OTHER_WAY, Tone.REFUSED, say("This one is handed over. Keep what is picked up first"))
+    if parcel in _fetched(stop):
+        return Checked(Match.OTHER_WAY, Tone.REFUSED, say("This one is picked up. Keep what is handed over first"))
     other = day.stop_of.get(parcel)
     if other is not None:
         said = say("Wrong stop: it is for stop {n}, {name}", n=other.number, name=other.stop.name)
@@ -59,6 +68,15 @@ def check_at_stop(day: Day, stop: Stop, parcel: str, already: frozenset[str], ve
     if vehicle and vehicle != mine:
         return Checked(Match.OTHER_VAN, Tone.REFUSED, say("Wrong van: it is for {vehicle}", vehicle=vehicle))
     return Checked(Match.EXTRA, Tone.UNEXPECTED, say("Nobody planned this parcel"))
+
+
+def _given(stop: Stop) -> frozenset[str]:
+    tasks = (task.parcel for task in stop.tasks if task.kind is TaskKind.HAND_OUT and task.parcel)
+    return frozenset((*(one.parcel for one in stop.parcels), *tasks))
+
+
+def _fetched(stop: Stop) -> frozenset[str]:
+    return frozenset(task.parcel for task in stop.tasks if task.kind is not TaskKind.HAND_OUT and task.parcel)
 
 
 def check_while_loading(day: Day, parcel: str, verdict: Verdict, vehicle: str, *, again: bool = False) -> Checked:

@@ -23,7 +23,7 @@ from mobile_ui.core.day import StopState
 from mobile_ui.core.photos import NoPhoto, small
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.scan_check import Tone
-from tests.mobile_ui.kit import NOON_MS, FakeAgent, route, stop
+from tests.mobile_ui.kit import NOON_MS, FakeAgent, parcel, route, stop
 from tests.mobile_ui.stage import Stage, on_stage, prepare
 
 OPEN_S = 10.0
@@ -231,6 +231,17 @@ def test_a_proof_begun_before_its_stop_was_cancelled_or_taken_off_is_finished_an
         ("s3", Outcome.ATTEMPTED),
     ]
     assert courier.drafts == {}
+
+
+def test_a_return_scanned_in_the_middle_of_a_hand_over_is_not_said_to_be_delivered(courier: Courier) -> None:
+    where = courier.day.stops[2].stop
+    for collects, keys in ((False, ("RET-1", parcel(3))), (True, (parcel(3), "RET-1"))):
+        courier.begin_proof(where, hands_over=True, collects=collects)
+        for key in keys:
+            courier.scan_typed(key)
+        assert courier.draft is not None
+        assert courier.draft.parcels == {keys[1]}
+        courier.drafts.clear()
 
 
 def test_a_route_that_cannot_be_read_is_said_and_the_one_before_stays_also_after_a_restart(

@@ -3,10 +3,11 @@
 import pytest
 
 from contract.event import Verdict
+from contract.route import Task, TaskKind
 from mobile_ui.core.day import fold_day
 from mobile_ui.core.say import say
-from mobile_ui.core.scan_check import Match, Tone, check_at_stop, check_while_loading, missing
-from tests.mobile_ui.kit import parcel, route
+from mobile_ui.core.scan_check import Checked, Match, Tone, check_at_stop, check_while_loading, missing
+from tests.mobile_ui.kit import parcel, route, stop
 
 DAY = fold_day(route(), [])
 FIRST = DAY.stops[0].stop
@@ -39,7 +40,28 @@ def test_a_wrong_stop_and_a_wrong_van_are_named() -> None:
 
 
 def test_what_a_task_collects_is_right_at_its_stop() -> None:
-    assert check_at_stop(DAY, DAY.stops[2].stop, "RET-1", frozenset()).match is Match.RIGHT
+    assert check_at_stop(DAY, DAY.stops[2].stop, "RET-1", frozenset(), collects=True).match is Match.RIGHT
+
+
+@pytest.mark.parametrize(
+    ("key", "collects", "said"),
+    [
+        ("RET-1", False, "This one is picked up. Keep what is handed over first"),
+        (parcel(3), True, "This one is handed over. Keep what is picked up first"),
+    ],
+)
+def test_what_is_fetched_is_never_said_to_be_handed_over_nor_the_other_way_round(
+    key: str, collects: bool, said: str
+) -> None:
+    checked = check_at_stop(DAY, DAY.stops[2].stop, key, frozenset(), collects=collects)
+
+    assert checked == Checked(Match.OTHER_WAY, Tone.REFUSED, say(said))
+
+
+def test_a_sample_is_handed_out() -> None:
+    where = stop(9, tasks=(Task("t", TaskKind.HAND_OUT, "Sample", "SAMPLE-1"),))
+
+    assert check_at_stop(DAY, where, "SAMPLE-1", frozenset()).match is Match.RIGHT
 
 
 @pytest.mark.parametrize(
