@@ -14,5 +14,10 @@ const fillZones = () => { for (const field of document.querySelectorAll("[data-z
 fillZones();
 // A choice in a filter is made by choosing.
 document.addEventListener("change", ({ target }) => { if ("submit" in target.dataset) target.form.requestSubmit(); });
-// Parts that come later tell times as the rest of the page does.
-document.addEventListener("htmx:after:swap", () => { paintMoments(document); fillZones(); });
+// Parts that come later tell times as the rest of the page does; and whoever is refused something sees that, however far down
+// they asked.
+document.addEventListener("htmx:after:swap", () => {
+  paintMoments(document);
+  fillZones();
+  [...document.querySelectorAll("main [role=alert]")].find((one) => one.checkVisibility())?.scrollIntoView({ block: "nearest" });
+});

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -17,7 +17,7 @@ from tests.hub.web.test_pages import Site, visit
 pytestmark = pytest.mark.slow
 
 VAN_1, VAN_2 = f"/routes/{DAY}-van-1", f"/routes/{DAY}-van-2"
-WIDE: Final = {"viewport": {"width": 1600, "height": 1000}, "timezone_id": "Asia/Shanghai"}
+WIDE: Final[dict[str, Any]] = {"viewport": {"width": 1600, "height": 1000}, "timezone_id": "Asia/Shanghai"}
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +206,11 @@ def test_who_was_overtaken_is_told_by_whom_and_keeps_what_was_typed(desk: Site, 
     page.get_by_label("Why").fill("van 2 is nearer")
     stops = day.stops()
     day.ask("PATCH", VAN_1, json={"stops": [stops[4], *stops[:4]]})
+    page.set_viewport_size({"width": 1000, "height": 300})
     page.get_by_role("button", name="Move", exact=True).click()
     expect(page.get_by_role("alert").first).to_contain_text("changed meanwhile by token test (moved stops)")
+    expect(page.get_by_role("alert").first).to_be_in_viewport()
+    page.set_viewport_size(WIDE["viewport"])
     assert names(page) == consignees(4, 0, 1, 2, 3)
     assert len(day.stops("van-2")) == 4
     expect(page.locator("tr[data-chosen] .who b")).to_have_text(consignees(1))
