@@ -13,7 +13,7 @@ from typing import Final
 
 from contract.coldchain.assignments import COLDCHAIN_DOCUMENT, ColdChainDocument, decode_assignments
 from contract.errors import Malformed
-from contract.event import Outcome, Phase, Step
+from contract.event import Lane, Outcome, Phase, Step
 from contract.local import (
     AcknowledgeAlarm,
     AlarmHappened,
@@ -162,6 +162,8 @@ class Courier:
         self._asked_status = False
         if isinstance(answer, DeviceStatus):
             before, self.status = self.status, answer
+            if all(lane.kept == lane.committed for lane in answer.lanes if lane.lane is Lane.CUSTODY):
+                self._keeper.all_at_hub()
             self._changed(Topic.SYNC)
             if before is None or before.actor != answer.actor:
                 self._changed(Topic.PERSON)
@@ -346,6 +348,7 @@ class Courier:
         try:
             draft = proof_draft.decode_draft(answer.data)
         except Malformed:
+            self._say(say("A proof that was begun cannot be read any more. Begin it anew"), Tone.UNEXPECTED)
             return
         key = draft.stop.stop
         # One that was kept since it was asked for may still be told.

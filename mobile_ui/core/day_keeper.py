@@ -1,5 +1,6 @@
 """Keeps the day up to date: fetches route and facts, folds them, and remembers what the courier saw of the route."""
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
@@ -90,6 +91,13 @@ class DayKeeper:
         if answer.next_before is not None and not reached_known and (dated or self._may_look_further(answer)):
             self.refresh(answer.next_before)
         self._fold()
+
+    def all_at_hub(self) -> None:
+        """Nothing waits any more: what is known of here was asked for before, and is at the hub."""
+        late = [one for one in self._facts.values() if one is not None and not one.committed]
+        self._facts |= {one.fact_id: dataclasses.replace(one, committed=True) for one in late}
+        if late:
+            self._fold()
 
     def _may_look_further(self, page: OutboxPage) -> bool:
         is_free = any(item.fact is not None and item.fact.clock is Clock.FREE for item in page.items)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from contract.event import Outcome
+from contract.event import Lane, Outcome
 from contract.limits import MAX_BLOB_BYTES
-from contract.local import DocumentHappened, DraftDrop, FrameReader, RecordProof, decode_request, frame
+from contract.local import DocumentHappened, DraftDrop, FrameReader, LaneStatus, RecordProof, decode_request, frame
 from contract.picture import MAX_PIXELS
 from contract.route import MAX_PARCELS_PER_STOP, MAX_STOPS, ROUTE_DOCUMENT, Route, StopChange
 from mobile_ui.camera import FileCamera
@@ -231,6 +231,28 @@ def test_a_proof_begun_before_its_stop_was_cancelled_or_taken_off_is_finished_an
         ("s3", Outcome.ATTEMPTED),
     ]
     assert courier.drafts == {}
+
+
+def test_a_draft_that_cannot_be_read_is_said_and_the_others_come_back(courier: Courier, agent: FakeAgent) -> None:
+    attempt(courier, "s2")
+    agent.drafts["proof-other"] = b"\xc1"
+    again = Courier(agent, courier.incoming, now_ms=lambda: NOON_MS)
+    again.link_changed(True)
+
+    assert (set(again.drafts), again.tone) == ({"s2"}, Tone.UNEXPECTED)
+    assert "proof-other" in agent.drafts
+
+
+def test_a_proof_is_shown_at_the_hub_as_soon_as_nothing_waits(courier: Courier, agent: FakeAgent) -> None:
+    attempt(courier, "s2")
+    finish(courier)
+    assert [one.committed for one in courier.day.stops[1].proofs] == [False]
+
+    status = agent.status()
+    agent.status = lambda: replace(status, lanes=(LaneStatus(Lane.CUSTODY, 1, 1, 1, 0),))  # type: ignore[method-assign] # all was sent
+    courier.refresh()
+
+    assert [one.committed for one in courier.day.stops[1].proofs] == [True]
 
 
 def test_a_return_scanned_in_the_middle_of_a_hand_over_is_not_said_to_be_delivered(courier: Courier) -> None:
