@@ -65,7 +65,7 @@ class RecordProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     Where it says nothing of place and cold, the agent states where the device is and how its sensors stand at the commit.
 
     The files are written once, belong to whoever asks until the answer is `Kept`, and are theirs to delete then: so the same
-    request can be made again after a crash. Those forgotten are deleted by the agent after a week.
+    request can be made again after a crash. Those that no draft names are deleted by the agent after a week.
     """
 
     request_id: RequestId
