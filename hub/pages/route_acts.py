@@ -94,9 +94,10 @@ def _change(hub: HubContext, caller: Caller, name: str, asked: Asked) -> Done:
         case "undo":
             return _undone(at, name, asked)
         case "cancel" | "restore" if asked.stops:
-            which = {"restore" if asked.act == "restore" else "cancel": asked.stops}
-            change_route(at, name, Change(why=asked.why, **which), seen=asked.seen)
-            if asked.act == "restore":
+            back = asked.act == "restore"
+            named = Change(cancel=() if back else asked.stops, restore=asked.stops if back else (), why=asked.why)
+            change_route(at, name, named, seen=asked.seen)
+            if back:
                 return Done("Restored. Give the route to the device so that it is told.")
             return Done("Cancelled. Give the route to the device so that it is told.")
         case _:

@@ -201,7 +201,8 @@ def test_what_could_not_be_handed_over_is_chosen_on_the_board_and_planned_again(
         expect(page.get_by_role("status").filter(has_text="2 shipments wait for the plan of")).to_be_visible()
         expect(undone.locator("tr")).to_have_count(0)
         page = opened.go(f"/routes?day={NEXT_DAY}")
-        expect(page.locator("[data-refresh=board]")).to_contain_text("not planned yet")
+        expect(page.locator("[data-refresh=board]")).to_contain_text("No route on this day yet; 2 shipments wait.")
+        expect(page.locator("[data-refresh=waiting]")).to_contain_text("not planned yet")
         day.ask("POST", "/routes", json={"day": NEXT_DAY, "optimise": False, "vehicles": ["van-3"]})
         stops = [one["stop"] for one in day.ask("GET", "/shipments?planned=false")["items"] if one["attempt"] == 2]
         day.ask("PATCH", f"/routes/{NEXT_DAY}-van-3", json={"stops": stops})
