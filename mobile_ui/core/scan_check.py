@@ -26,6 +26,8 @@ class Match(StrEnum):
     """Nobody planned it."""
     WRONG_STOP = "wrong_stop"
     OTHER_VAN = "other_van"
+    LATER = "later"
+    """It was planned for this stop after the proof was begun."""
     OTHER_WAY = "other_way"
     """It belongs here, but goes from the van to the recipient while others are fetched, or the other way round."""
 
@@ -61,6 +63,10 @@ def check_at_stop(
     if parcel in _fetched(stop):
         return Checked(Match.OTHER_WAY, Tone.REFUSED, say("This one is picked up. Keep what is handed over first"))
     other = day.stop_of.get(parcel)
+    if other is not None and other.stop.stop == stop.stop:
+        # What it asks for was not looked at in a proof that was begun before it came.
+        said = say("It came to this stop meanwhile. Keep this proof, then begin another")
+        return Checked(Match.LATER, Tone.REFUSED, said)
     if other is not None:
         said = say("Wrong stop: it is for stop {n}, {name}", n=other.number, name=other.stop.name)
         return Checked(Match.WRONG_STOP, Tone.REFUSED, said)

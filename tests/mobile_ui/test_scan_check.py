@@ -1,5 +1,6 @@
 """What a scan means at a stop and while loading: right, again, extra, another stop's, another van's."""
 
+import msgspec
 import pytest
 
 from contract.event import Verdict
@@ -56,6 +57,16 @@ def test_what_is_fetched_is_never_said_to_be_handed_over_nor_the_other_way_round
     checked = check_at_stop(DAY, DAY.stops[2].stop, key, frozenset(), collects=collects)
 
     assert checked == Checked(Match.OTHER_WAY, Tone.REFUSED, say(said))
+
+
+def test_a_parcel_that_came_to_the_stop_after_the_proof_was_begun_is_not_said_to_be_another_stops() -> None:
+    begun = msgspec.structs.replace(FIRST, parcels=FIRST.parcels[:1])
+
+    checked = check_at_stop(DAY, begun, parcel(1, 1), frozenset())
+
+    assert checked == Checked(
+        Match.LATER, Tone.REFUSED, say("It came to this stop meanwhile. Keep this proof, then begin another")
+    )
 
 
 def test_a_sample_is_handed_out() -> None:
