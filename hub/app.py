@@ -48,6 +48,7 @@ from hub.reports.api import reports_router
 from hub.routes import again_api, route_api
 from hub.routes import api as vehicle_api
 from hub.shipments import api as shipments_api
+from hub.shipments.reading import MAX_FILE_BYTES
 from hub.tracking import api as tracking_api
 from hub.trips import api as trips_api
 from hub.trips.report_input import parcel_report, trip_report
@@ -76,6 +77,10 @@ class _StaticFiles(StaticFiles):
         return response
 
 
+MAX_BODY_BYTES: Final = MAX_FILE_BYTES + 1024 * 1024
+"""Of any request: a file of orders in a form is the largest."""
+
+
 def create_app(context: HubContext) -> FastAPI:
     """The app of one hub. `context.live.close()` must be called before the server is asked to stop."""
 
@@ -93,6 +98,8 @@ def create_app(context: HubContext) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        # Bodies are read before anybody asks who sends them.
+        max_body_size=MAX_BODY_BYTES,
     )
     app.state.hub = context
     app.state.throttle = LoginThrottle()

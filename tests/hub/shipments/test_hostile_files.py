@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -198,3 +199,20 @@ def test_good_and_absurd_lines_of_one_file_over_the_interface(desk: Dispatch) ->
     assert (answer.status_code, answer.json()["title"]) == (422, "File unusable")
     assert len(desk.ask("GET", "/shipments")["items"]) == 1
     assert MAX_ORDERS == 50_000
+
+
+@pytest.mark.parametrize("path", ["/shipments", "/api/v1/routes", "/login"])
+def test_nobody_fills_memory_or_disk_before_being_known(desk: Dispatch, path: str) -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        for _ in range(40):
+            sent += 1
+            yield bytes(1024 * 1024)
+
+    kind = "application/json" if path.startswith("/api") else "multipart/form-data; boundary=b"
+    answer = desk.hub.client().post(path, content=body(), headers={"content-type": kind})
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
