@@ -335,7 +335,7 @@ def _state(conn: Connection, planned: Planned) -> object:
     stops = find_stops(conn, (stop.stop for stop in planned.stops))
     return (
         [(one.route.changed_ms, [(at.stop.stop, at.open, at.aboard) for at in one.stops]) for one in routes],
-        {name: stop.route for name, stop in stops.items()},
+        stops,
     )
 
 

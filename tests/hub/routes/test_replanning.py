@@ -2,7 +2,11 @@
 
 from datetime import datetime
 
+import pytest
+
 from contract.event import Outcome
+from hub.routes.plan import Plan, Problem
+from hub.routes.solver import solve
 from tests.hub.routes.dispatching import DAY, HOUR_MS, NOW_MS, Dispatch, order
 
 R1, R2 = f"{DAY}-van-1", f"{DAY}-van-2"
@@ -154,3 +158,21 @@ def test_expected_times_are_ranges_that_widen_and_follow_the_day(desk: Dispatch)
 def _span(expected: dict[str, str]) -> float:
     ends = [datetime.fromisoformat(expected[name]) for name in ("earliest", "latest")]
     return (ends[1] - ends[0]).total_seconds()
+
+
+def test_a_plan_of_what_changed_meanwhile_is_not_kept(desk: Dispatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.van("van-1")
+    desk.ships(order(1), order(2))
+    desk.ask("POST", "/routes", json={"day": DAY, "optimise": False})
+    [_, number] = [one["id"] for one in desk.ask("GET", "/shipments")["items"]]
+
+    def slow(problem: Problem, seconds: float) -> Plan:
+        # Still on no route, so that no route tells of it.
+        desk.ask("POST", f"/shipments/{number}/cancel", json={})
+        return solve(problem, seconds)
+
+    monkeypatch.setattr("hub.routes.keeping.solve", slow)
+    asked = {"waiting": True, "seconds": 0.1}
+    refused = desk.ask("POST", f"/routes/{R1}/optimise", 409, json=asked)
+    assert refused["detail"].startswith("the routes changed while the plan was computed")
+    assert desk.stops() == []
