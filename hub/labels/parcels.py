@@ -11,7 +11,7 @@ from hub.labels.printing import MARGIN_MM, Label, Sheet
 from hub.pages.route_words import CHECKS
 from hub.routes.queries import find_route, stops_of
 from hub.shipments.order import Item
-from hub.shipments.queries import ShipmentFilters, ShipmentView, list_shipments
+from hub.shipments.queries import ShipmentView, find_shipments, shipment_numbers
 from hub.web.i18n import Words
 
 MAX_LABELS: Final = 5_000
@@ -56,7 +56,7 @@ def shipment_labels(conn: Connection, references: Sequence[str], words: Words) -
     """
     made: list[Label] = []
     for reference in references:
-        found = [one for one in list_shipments(conn, ShipmentFilters(q=reference)) if one.order.reference == reference]
+        found = find_shipments(conn, shipment_numbers(conn, [reference])).values()
         if not found:
             raise Refused(f"there is no shipment {reference!r}")
         made += [_label(item, one, words, one.order.day) for one in found for item in one.order.items]

@@ -163,7 +163,8 @@ def test_labels_of_a_route_come_in_the_order_of_its_stops(desk: Dispatch) -> Non
 
 
 def test_the_commands_write_files_while_the_hub_runs_or_not(desk: Dispatch, tmp_path: Path) -> None:
-    desk.ships(order(7))
+    # Many have this reference as a part of theirs.
+    desk.ships(order(7), *(order(n, reference=f"R00007-{n}") for n in range(10, 120)))
     out = tmp_path / "labels.pdf"
     runner = CliRunner()
     done = runner.invoke(
