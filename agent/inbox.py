@@ -94,7 +94,9 @@ class Inbox:
 
     def get(self, kind: str) -> StoredDocument | None:
         """The document in force; None where none came, or the stored one was damaged (it is then asked for again)."""
-        return self._stored(IN_FORCE if kind in self._older else SHELF, kind)
+        # Whoever asks while a readable one is being taken finds the older one gone already.
+        older = self._stored(IN_FORCE, kind) if kind in self._older else None
+        return older or self._stored(SHELF, kind)
 
     def _stored(self, place: str, kind: str) -> StoredDocument | None:
         body = self._shelf().get(place, kind)

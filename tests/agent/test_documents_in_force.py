@@ -1,5 +1,7 @@
 """A document that cannot be read never comes into force, also after a restart, and the hub does not send it again."""
 
+from collections.abc import Callable
+
 import pytest
 
 from agent.inbox import IN_FORCE, Inbox, StoredDocument
@@ -95,3 +97,19 @@ def test_a_bad_one_that_could_not_be_kept_changes_nothing(shelf: MemoryShelf) ->
         inbox.take(Document(ROUTE_DOCUMENT, 2, 0, 1, BAD), full)
     assert inbox.get(ROUTE_DOCUMENT) == StoredDocument(1, GOOD[ROUTE_DOCUMENT])
     assert inbox.versions() == (DocumentVersion(ROUTE_DOCUMENT, 1),)
+
+
+def test_there_is_always_one_while_a_readable_one_takes_the_place_of_the_one_in_force(shelf: MemoryShelf) -> None:
+    inbox = open_inbox(lambda: shelf)
+    come(inbox, ROUTE_DOCUMENT, 1, GOOD[ROUTE_DOCUMENT])
+    come(inbox, ROUTE_DOCUMENT, 2, BAD)
+    seen: list[StoredDocument | None] = []
+
+    def store(_done: DocumentVersion, put: Callable[[], None]) -> None:
+        seen.append(inbox.get(ROUTE_DOCUMENT))
+        put()
+        seen.append(inbox.get(ROUTE_DOCUMENT))
+
+    inbox.take(Document(ROUTE_DOCUMENT, 3, 0, 1, GOOD[ROUTE_DOCUMENT]), store)
+
+    assert seen == [StoredDocument(version, GOOD[ROUTE_DOCUMENT]) for version in (1, 3)]
