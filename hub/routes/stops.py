@@ -22,6 +22,8 @@ NEXT_PARCEL_S: Final = 20
 TASK_S: Final = 60
 MAX_SERVICE_S: Final = 4 * 3600
 KEY_BYTES: Final = 6
+MAX_TRIED: Final = 50
+"""Stops of one address, the latest, that a shipment may join."""
 
 _st, _rs = route_stop.c, route_shipment.c
 _keys = msgspec.json.Decoder(tuple[str, ...])
@@ -58,7 +60,9 @@ def merge(shipments: Iterable[ShipmentView]) -> list[Merged]:
     found: dict[tuple[str, ...], list[Merged]] = {}
     for one in shipments:
         several = found.setdefault(same_address(one.order), [])
-        for i, stop in enumerate(several):
+        # Where one address has hundreds, tried with all of them, a large file would hold the writer for hours.
+        for i in range(max(0, len(several) - MAX_TRIED), len(several)):
+            stop = several[i]
             if (both := _with(stop, one)) is not None:
                 several[i] = both
                 break
@@ -69,7 +73,8 @@ def merge(shipments: Iterable[ShipmentView]) -> list[Merged]:
 
 def _with(stop: Merged, one: ShipmentView) -> Merged | None:
     parcels = sum(len(other.order.items) for other in stop.shipments) + len(one.order.items)
-    if parcels > MAX_PARCELS_PER_STOP:
+    # Some bring no parcels at all.
+    if max(parcels, len(stop.shipments) + 1) > MAX_PARCELS_PER_STOP:
         return None
     starts = [at for at in (stop.window_from_ms, one.order.window_from_ms) if at is not None]
     ends = [at for at in (stop.window_to_ms, one.order.window_to_ms) if at is not None]

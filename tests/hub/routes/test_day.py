@@ -1,8 +1,15 @@
 """A day from the shippers' file to the proof, through the interface."""
 
+from typing import Any
+
+import pytest
+
 from contract.event import Outcome, Step, Verdict
-from contract.route import check_scan, vehicles_by_parcel
+from contract.route import MAX_PARCELS_PER_STOP, check_scan, vehicles_by_parcel
+from hub.routes import stops
 from hub.routes.assigning import ASSIGN_ROUTE
+from hub.shipments.order import Order
+from hub.shipments.queries import ShipmentView
 from tests.hub.routes.dispatching import NOW_MS, Dispatch, order
 
 
@@ -40,3 +47,25 @@ def test_orders_become_a_route_on_the_device_and_proofs_its_progress(desk: Dispa
     assert after["items"][0]["status"] == "delivered"
     assert after["items"][0]["delivery"] == identity
     assert (after["stops"], after["visited"], after["done"]) == (6, 1, 1)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_thousands_of_orders_of_one_address_are_put_together_in_steps_that_grow_with_their_number(
+    apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+    join = stops._with
+
+    def counted(stop: stops.Merged, one: ShipmentView) -> stops.Merged | None:
+        nonlocal tried
+        tried += len(stop.shipments)
+        return join(stop, one)
+
+    monkeypatch.setattr(stops, "_with", counted)
+    windows: list[dict[str, Any]] = [
+        {"window_from_ms": n * 10, "window_to_ms": n * 10 + 5} if apart else {} for n in range(1_000)
+    ]
+    orders = [Order(str(n), "Apotheke", "Nanjing W. Rd 8", **window) for n, window in enumerate(windows)]
+    made = stops.merge(ShipmentView(n, order, 0, 0, None, "", "") for n, order in enumerate(orders))
+    assert len(made) == (1_000 if apart else 5)
+    assert tried < 1_000 * (MAX_PARCELS_PER_STOP + 1) * (1 if apart else 5)
