@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, 
 
 from contract.route import MAX_PARCELS_PER_STOP
 from hub.deliveries.figures import work_out
+from hub.deliveries.queries import outcomes_of
 from hub.routes.tables import route, route_shipment, route_stop
 from hub.shipments.order import Order
 from hub.shipments.queries import ShipmentView, find_shipments
@@ -148,6 +149,7 @@ def follow_shipments(tx: Connection, numbers: Iterable[int], now_ms: int) -> lis
     once: one stop after the other, a large file would hold up what devices say for minutes.
     """
     rows, made_for = _stops_of(tx, numbers)
+    outcomes = outcomes_of(tx, rows)
     views = find_shipments(tx, (number for mine in made_for.values() for number in mine))
     free: list[int] = []
     over: list[str] = []
@@ -160,7 +162,7 @@ def follow_shipments(tx: Connection, numbers: Iterable[int], now_ms: int) -> lis
             free += [view.id for view in wanted]
         elif not wanted:
             over.append(stop)
-        else:
+        elif not outcomes[stop].visited:  # else it stays where somebody was, and when they were awaited
             first, *others = merge(wanted)
             changed.append({"key": stop, **{f"new_{name}": value for name, value in _same_place(row, first).items()}})
             apart += [(row, other) for other in others]

@@ -79,3 +79,11 @@ def test_a_correction_changes_figures_and_the_change_is_logged(desk: Dispatch) -
     desk.say(HUB_DEVICE, Decision("correct", (bytes.fromhex(proof),), "li", "another door"))
     day = next(one for one in desk.ask("GET", f"/figures?day={DAY}")["changes"] if one["scope"] == "day")
     assert (day["cause"], day["before"]["done"], day["after"]["done"]) == (proof, 1, 0)
+
+
+def test_what_a_shipper_says_anew_moves_no_door_where_somebody_was(desk: Dispatch) -> None:
+    stops = planned(desk)
+    proof = desk.prove("van-1", stops["R00001"], at_ms=DAWN_MS + 9 * HOUR_MS)
+    desk.ships(order(1, address="Huaihai Rd 9, 200020", window_from="05:00", window_to="06:00"))
+    assert desk.ask("GET", f"/deliveries/{proof}")["address"] == "Nanjing W. Rd 2, 200041"
+    assert figures(desk)["on_time"] == 1
