@@ -11,8 +11,8 @@ export PYTHON
 # Tests start hundreds of processes, which should not compile everything anew each.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Journeys mostly wait, so one worker more than cores; above four the brokers and browsers get in each other's way.
-WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# Journeys mostly wait, so two workers more than cores; above four the brokers and browsers get in each other's way.
+WORKERS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 PYTEST := .venv/bin/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo courier test test-fast bench soak setup lint format lock clean setup-run setup-test setup-courier
