@@ -199,7 +199,7 @@ def _board(
         waits, shipments = shipment_counts(reader, shown)
         whole = next((view for view in figures_of(reader, shown) if view.scope == "day"), None)
         heard = heard_of(reader, hub, (view.device for view in views))
-        tried = undone(reader, shown)
+        tried = undone(reader, shown, now_ms)
     return page(
         request,
         "routes.html",

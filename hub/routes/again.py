@@ -1,6 +1,7 @@
-"""Another day for what could not be handed over.
+"""Another day for what could not be handed over, and for what nobody came to.
 
-Each attempt has a stop of its own; the one before stays what it was, with its proofs, on its route.
+Each attempt has a stop of its own; the one before stays what it was, with its proofs, on its route. Where nobody was, it was
+no attempt: that stop is nobody's any more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +20,9 @@ from hub.deliveries.state import DONE, TO_DECIDE, StopOutcome, StopStatus, hande
 from hub.deliveries.tables import delivery
 from hub.errors import Refused
 from hub.routes.queries import StopView, cancelled_of, find_stops, vehicles
-from hub.routes.stops import add_stops, given_before, merge
+from hub.routes.stops import add_stops, given_before, leave, merge
 from hub.routes.tables import route, route_shipment, route_stop
-from hub.routes.vehicles import read_day, zone_of
+from hub.routes.vehicles import read_day, today, zone_of
 from hub.said import Said
 from hub.shipments.order import Item
 from hub.shipments.queries import ShipmentView, find_shipments
@@ -35,12 +36,12 @@ _s, _p, _st, _rs, _r = shipment.c, shipment_parcel.c, route_stop.c, route_shipme
 
 
 class Undone(Struct, frozen=True):
-    """A shipment of which something could not be handed over at its latest stop, and nobody decided yet what is next.
+    """A shipment of which something was not handed over at its latest stop, and nobody decided yet what is next.
 
     Attributes:
         shipment: as it stands.
-        stop: where it was tried last.
-        outcome: what came of that.
+        stop: where it was tried last, or was to be.
+        outcome: what came of that; open where nobody was on that day, as far as is known.
         left: the parcels that were not handed over.
     """
 
@@ -50,8 +51,8 @@ class Undone(Struct, frozen=True):
     left: tuple[Item, ...]
 
 
-def undone(conn: Connection, day: str, *, limit: int = MAX_OFFERED) -> list[Undone]:
-    """What waits for a decision on this day, the latest attempts first: of routes of this day and the month before.
+def undone(conn: Connection, day: str, now_ms: int, *, limit: int = MAX_OFFERED) -> list[Undone]:
+    """What waits for a decision on this day, the latest first: tried on it or in the month before, or left from that month.
 
     Raises:
         Refused: it is no day.
@@ -59,27 +60,29 @@ def undone(conn: Connection, day: str, *, limit: int = MAX_OFFERED) -> list[Undo
     until = read_day(day)
     since = date.fromordinal(max(1, until.toordinal() - OFFERED_DAYS)).isoformat()
     failed = (delivery.c.outcome.in_(_FAILED)) | (delivery.c.refused != "[]")
+    proved = select(delivery.c.stop).where(delivery.c.stop == _rs.stop)
+    left = (_st.day < day) & _st.cancelled_ms.is_(None) & ~proved.exists()
     query = (
         select(_s.id)
         .join(route_shipment, (_rs.shipment == _s.id) & _rs.latest.is_(True))
         .join(route_stop, _st.stop == _rs.stop)
-        .join(route, _r.id == _st.route)
-        .where(_r.day.between(since, day), _s.cancelled_ms.is_(None), _s.withheld == "")
-        .where(select(delivery.c.stop).where(delivery.c.stop == _rs.stop, failed).exists())
-        .order_by(_r.day.desc(), _s.id)
+        .where(_st.day.between(since, day), _s.cancelled_ms.is_(None), _s.withheld == "")
+        .where(proved.where(failed).exists() | left)
+        .order_by(_st.day.desc(), _s.id)
     )
     views = find_shipments(conn, conn.scalars(query.limit(limit)))
-    found = _undone(conn, views.values())
+    found = _undone(conn, views.values(), now_ms)
     return sorted(found, key=lambda one: (one.stop.day, -one.shipment.id), reverse=True)
 
 
 _FAILED: Final = ("attempted", "refused", "returned")
 
 
-def _undone(conn: Connection, views: Iterable[ShipmentView]) -> list[Undone]:
+def _undone(conn: Connection, views: Iterable[ShipmentView], now_ms: int) -> list[Undone]:
     views = [view for view in views if view.stop]
     stops = find_stops(conn, (view.stop for view in views))
     outcomes = outcomes_of(conn, stops)
+    here = _today(conn, now_ms)
     found = []
     for view in views:
         stop, outcome = stops[view.stop], outcomes[view.stop]
@@ -88,9 +91,21 @@ def _undone(conn: Connection, views: Iterable[ShipmentView]) -> list[Undone]:
         left = tuple(item for item in mine.order.items if item.parcel not in given)
         # What has no parcels is done with its stop.
         is_left = bool(left) if mine.order.items else outcome.status not in DONE
-        if outcome.status in TO_DECIDE and is_left:
+        if _is_to_decide(stop, outcome, here) and is_left:
             found.append(Undone(view, stop, outcome, left))
     return found
+
+
+def _is_to_decide(stop: StopView, outcome: StopOutcome, today: str) -> bool:
+    """Somebody was there in vain, or nobody at all while it was the day; what is open today is its route's."""
+    if outcome.status is StopStatus.OPEN:
+        return stop.cancelled_ms is None and stop.day < today
+    return outcome.status in TO_DECIDE
+
+
+def _today(conn: Connection, now_ms: int) -> str:
+    """Where the vans are; the earliest day where they are far apart."""
+    return min((today(van, now_ms) for van in vehicles(conn)), default=today(None, now_ms))
 
 
 def plan_again(
@@ -102,7 +117,8 @@ def plan_again(
 
     Args:
         database: the hub's.
-        numbers: of shipments that were tried in vain, or whose stop was cancelled before anybody was there.
+        numbers: of shipments that were tried in vain, whose stop was cancelled before anybody was there, or was left over on an
+            earlier day.
         day: ISO 8601 date.
         who: decides.
         now_ms: the hub's clock.
@@ -116,7 +132,7 @@ def plan_again(
         views = find_shipments(tx, numbers)
         if missing := [number for number in numbers if number not in views]:
             raise Refused(Said("there is no shipment {n}", n=missing[0]))
-        found = {one.shipment.id: one for one in _undone(tx, views.values())}
+        found = {one.shipment.id: one for one in _undone(tx, views.values(), now_ms)}
         stops = find_stops(tx, (view.stop for view in views.values() if view.stop))
         never_met = {
             view.id: stops[view.stop]
@@ -133,11 +149,13 @@ def plan_again(
             for one in views.values()
         ]
         given = {number: _given_by_now(tx, number, one) for number, one in found.items()}
+        left_over = {number: one.stop for number, one in found.items() if one.outcome.status is StopStatus.OPEN}
         for some in chunks(sorted(views)):
             mine = (_rs.shipment.in_(some), _rs.latest.is_(True))
             # Nobody was there, so it was no attempt.
-            tx.execute(delete(route_shipment).where(*mine, _rs.shipment.in_(sorted(never_met))))
+            tx.execute(delete(route_shipment).where(*mine, _rs.shipment.in_(sorted({*never_met, *left_over}))))
             tx.execute(update(route_shipment).where(*mine).values(latest=False))
+        leave(tx, {stop.stop for stop in left_over.values()}, now_ms)
         merged = merge(due)
         made = dict(zip(add_stops(tx, merged, day, given), merged, strict=True))
         for view in views.values():

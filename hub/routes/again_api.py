@@ -136,7 +136,8 @@ def get_undone(
     day: Annotated[str, Query(max_length=10, description="And the month before it; left out: today.")] = "",
 ) -> UndoneList:
     """Shipments that were tried and not all handed over: they are planned again, or cancelled and go back."""
-    found = undone(reader, day or today(None, hub.now_ms()))
+    now_ms = hub.now_ms()
+    found = undone(reader, day or today(None, now_ms), now_ms)
     seen = seen_parcels(reader, (item.parcel for one in found for item in one.left))
     return UndoneList(items=[UndoneItem.of(one, seen) for one in found])
 

@@ -173,13 +173,26 @@ def follow_shipments(tx: Connection, numbers: Iterable[int], now_ms: int) -> lis
         values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed[0] if name != "key"}
         tx.execute(update(route_stop).where(_st.stop == bindparam("key")).values(values), changed)
     _set_apart(tx, apart)
-    routes = sorted({row.route for row in rows.values() if row.cancelled_ms is None and row.route})
-    for some in chunks(routes):
+    days = {row.route: row.day for row in rows.values() if row.cancelled_ms is None and row.route}
+    _tell_changed(tx, days, now_ms)
+    return sorted(days)
+
+
+def leave(tx: Connection, stops: Iterable[str], now_ms: int) -> None:
+    """Go there no more for shipments that were taken off: what has none left is cancelled, and its route has changed."""
+    rows = [row for some in chunks(sorted(stops)) for row in tx.execute(select(route_stop).where(_st.stop.in_(some)))]
+    for some in chunks([row.stop for row in rows]):
+        nobody_s = ~select(_rs.stop).where(_rs.stop == _st.stop).exists()
+        tx.execute(update(route_stop).where(_st.stop.in_(some), nobody_s).values(cancelled_ms=now_ms))
+    _tell_changed(tx, {row.route: row.day for row in rows if row.route}, now_ms)
+
+
+def _tell_changed(tx: Connection, days: Mapping[str, str], now_ms: int) -> None:
+    """Routes have changed, by name with their days."""
+    for some in chunks(sorted(days)):
         tx.execute(update(route).where(route.c.id.in_(some)).values(changed_ms=changed_at(now_ms)))
-    days = {row.route: row.day for row in rows.values()}
-    for name in routes:
-        work_out(tx, days[name], name, now_ms)
-    return routes
+    for name, day in sorted(days.items()):
+        work_out(tx, day, name, now_ms)
 
 
 def _stops_of(tx: Connection, numbers: Iterable[int]) -> tuple[dict[str, Row[Any]], dict[str, list[int]]]:

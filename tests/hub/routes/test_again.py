@@ -142,6 +142,40 @@ def test_a_stop_that_was_cancelled_before_anybody_came_is_no_attempt(day: Dispat
     assert (shipment(day, "R00001")["attempt"], shipment(day, "R00001")["stop_day"]) == (1, NEXT_DAY)
 
 
+def test_what_nobody_came_to_is_offered_the_day_after_and_is_no_attempt(day: Dispatch) -> None:
+    stops = {reference: shipment(day, reference)["stop"] for reference in ("R00001", "R00002")}
+    day.prove("van-1", stops["R00002"], Outcome.DELIVERED, "A", "B")
+    assert day.ask("GET", f"/shipments/undone?day={NEXT_DAY}")["items"] == []
+    day.clock.ms += 11 * HOUR_MS  # past midnight in Shanghai
+    assert day.ask("GET", f"/shipments/undone?day={DAY}")["items"] == []
+    [offered] = day.ask("GET", f"/shipments/undone?day={NEXT_DAY}")["items"]
+    assert (offered["shipment"]["reference"], offered["status"], offered["delivery"]) == ("R00001", "open", "")
+    before = day.ask("GET", f"/routes?day={DAY}")["items"][0]["revision"]
+    again(day, "R00001")
+    assert day.ask("GET", f"/shipments/undone?day={NEXT_DAY}")["items"] == []
+    plan(day, NEXT_DAY)
+    [new] = day.ask("GET", f"/routes/{R2}")["items"]
+    assert (new["attempt"], new["parcels"], new["window_from"]) == (1, ["HOLDFAST-00001"], f"{NEXT_DAY}T06:00:00Z")
+    left = next(one for one in day.route()["items"] if one["stop"] == stops["R00001"])
+    assert (left["status"], left["cancelled"]) == ("cancelled", True)
+    assert day.ask("GET", f"/routes?day={DAY}")["items"][0]["revision"] > before
+    # Somebody was there after all, and says so late: it counts, and is shown beside what was planned since.
+    day.prove("van-1", stops["R00001"], Outcome.DELIVERED, "HOLDFAST-00001")
+    assert next(one for one in day.route()["items"] if one["stop"] == stops["R00001"])["status"] == "delivered"
+
+
+def test_of_a_stop_that_nobody_came_to_what_is_not_chosen_stays(day: Dispatch) -> None:
+    day.ships(*(order(number, address="Xizang Rd 8, 200001") for number in (3, 4)))
+    plan(day, DAY)
+    stop = shipment(day, "R00003")["stop"]
+    assert shipment(day, "R00004")["stop"] == stop
+    day.clock.ms += 11 * HOUR_MS
+    again(day, "R00003")
+    assert shipment(day, "R00003")["stop"] != stop
+    stays = next(one for one in day.route()["items"] if one["stop"] == stop)
+    assert (stays["status"], stays["parcels"]) == ("open", ["HOLDFAST-00004"])
+
+
 def test_the_shippers_file_sent_again_leaves_the_new_day(day: Dispatch) -> None:
     day.prove("van-1", shipment(day, "R00001")["stop"], Outcome.ATTEMPTED, "HOLDFAST-00001")
     again(day, "R00001")
