@@ -35,6 +35,7 @@ STATES = {
     "returned": "returned",
 }
 """As the dispatcher's pages say it."""
+TOLD_TO_SCAN_AGAIN = "x Only a part of a code came. Scan it again"
 
 
 @pytest.fixture

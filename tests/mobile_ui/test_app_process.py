@@ -18,6 +18,11 @@ pytestmark = pytest.mark.slow
 PATIENCE_S = 30.0
 
 
+def inherited() -> dict[str, str]:
+    """The environment without what tests of the app in this process have set in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KIVY_", "SDL_"))}
+
+
 def until(done: Callable[[], bool]) -> None:
     end_s = time.monotonic() + PATIENCE_S
     while not done():
@@ -40,7 +45,7 @@ def start(config: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pop
         with (tmp_path / "app.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mobile_ui.app", "--config", str(config), *more],
-                env={**os.environ, **ENVIRONMENT, "KIVY_HOME": str(tmp_path / "kivy"), "PATH": str(tmp_path)},
+                env={**inherited(), **ENVIRONMENT, "KIVY_HOME": str(tmp_path / "kivy"), "PATH": str(tmp_path)},
                 stdout=log,
                 stderr=log,
             )
@@ -110,12 +115,10 @@ def test_an_agent_that_runs_already_is_used_and_stays(
 
 def said(config: Path, tmp_path: Path, **environment: str) -> tuple[int, str]:
     """What the app says before it gives up."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KIVY_", "SDL_"))}
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        inherited.pop(name, None)
+    offered = {name: value for name, value in inherited().items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
     done = subprocess.run(
         [sys.executable, "-m", "mobile_ui.app", "--config", str(config)],
-        env={**inherited, "KIVY_HOME": str(tmp_path / "kivy"), **environment},
+        env={**offered, "KIVY_HOME": str(tmp_path / "kivy"), **environment},
         capture_output=True,
         text=True,
         timeout=60,
