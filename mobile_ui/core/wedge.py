@@ -63,14 +63,18 @@ class Held:
 
     def __init__(self) -> None:
         self._since_s: dict[int, tuple[float, float]] = {}
+        self._latest: int | None = None
 
     def down(self, number: int, heard_s: float, earliest_s: float) -> Press:
         """A key went down.
 
         Windows swallow the release of a key that is pressed again at once, as in "00" of a quick scanner. So a key that
-        was not released is a repeat only when it was down for longer than that.
+        was not released is a repeat only when it was down for longer than that, and no other was pressed since: of several
+        that are held only the latest repeats itself, Shift and its like aside.
         """
-        before = self._since_s.get(number)
+        before = self._since_s.get(number) if number == self._latest or number in FUNCTION_KEYS else None
+        if number not in FUNCTION_KEYS:
+            self._latest = number
         if before is not None:
             since_s, pressed_s = before
             if earliest_s - since_s >= REPEAT_S:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_ui.core.wedge import (
+    FUNCTION_KEYS,
     LEAST_CHARS,
     MAX_CHARS,
     PAUSE_S,
@@ -242,6 +243,15 @@ def test_a_key_heard_again_after_a_slow_frame_may_be_either() -> None:
     assert held.down(48, 1.0 + 2 * REPEAT_S, 1.0) is Press.UNSURE
     held.forget()
     assert held.down(48, 3.0, 2.0) is Press.FRESH
+
+
+def test_a_key_behind_another_is_no_repeat_however_slow_the_frame() -> None:
+    held = Held()
+    shift = FUNCTION_KEYS.start
+    assert [held.down(number, 1.4, 1.0) for number in (45, 52, 45)] == [Press.FRESH] * 3
+    held.down(shift, 1.4, 1.0)
+    # Shift does not end what is held.
+    assert held.down(45, 1.4, 1.0) is Press.UNSURE
 
 
 def test_a_code_with_a_doubtful_key_is_told() -> None:
