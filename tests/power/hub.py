@@ -32,6 +32,7 @@ from tests.power.shim import Failure, Operation, Power, installed
 
 FOLDER: Final = "hub"
 BACKUPS: Final = "backups"
+GENERATION_MS: Final = 1_000_000
 DEVICES: Final = ("van-1", "van-2", "dock-3")
 LATER_MS: Final = 10**9
 RARE: Final = frozenset({"opening", "attachment", "backup", "enrolment", "closing"})
@@ -102,6 +103,7 @@ class HubLife:
         self.name = ""
         self.cuts: list[HubCut] = []
         self._made = 0
+        self.from_ms = NOW_MS
 
     # -- the power -----------------------------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class HubLife:
     def backup(self) -> None:
         self.doing = "backup"
         self._made += 1
-        target = self._base / BACKUPS / scheduled_name(NOW_MS + self._made)
+        target = self._base / BACKUPS / scheduled_name(self.from_ms + self._made)
         made = make_backup(self._desk.centre.db, self._desk.centre.blobs, target, NOW_MS)
         self.told.backups[target.name] = made.facts
 
@@ -243,6 +245,8 @@ def live(seed: int, tally: HubTally, plan: HubPlan = HubPlan(), *, first_start: 
             power = Power(Disk(base))
             life = HubLife(base, power, random.Random(rng.random()), tally, devices)
             life.told, life.share, life.name = told, plan.share, f"seed {seed}.{generation}"
+            # Backups of the life before are there still, and so are their names.
+            life.from_ms = NOW_MS + generation * GENERATION_MS
             power.gate = life.gate
             with installed(power):
                 life.run(plan.deeds)
