@@ -27,6 +27,7 @@ from firmware_sim.processes import AgentProcess, free_port
 from firmware_sim.pty_line import PtyLine
 from mobile_ui.core import proof_draft
 from mobile_ui.core.proof_draft import DraftStep
+from mobile_ui.core.wedge import PAUSE_S
 from tests.agent.agent_process import running, write_config
 from tests.bench import field
 from tests.bench.app_window import LiveApp, frames_of_scrolling, give_route, live
@@ -176,6 +177,9 @@ def _live(folder: Path) -> Iterator[Figure]:
 def _tones(app: LiveApp, line: PtyLine) -> Iterator[Figure]:
     app.app.go("load")
     app.until(line.is_open, "the agent reads its scanner")
+    # What began before the window heard keys is told as a part of a code.
+    hears_s = time.monotonic() + 2 * PAUSE_S
+    app.until(lambda: time.monotonic() > hears_s, "the window hears scanners")
     planned = iter([p.parcel for one in route(STOPS).stops for p in one.parcels])
     codes = (next(planned, None) or parcel(99_999 - n) for n in count())
     keys: list[float] = []
