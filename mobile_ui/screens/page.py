@@ -85,6 +85,7 @@ class Page(Screen):  # type: ignore[misc] # kivy ships without types
 
     def draw(self) -> Widget:
         """The whole screen."""
+        # Kivy's metaclass leaves no room for that of abstract methods.
         raise NotImplementedError
 
     def page(

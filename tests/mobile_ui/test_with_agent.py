@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.event import Outcome, Proof, Step
+from contract.event import Event, Outcome, Proof, Scan, Step
 from contract.local import Answer, DraftPut, GetOutbox, GetStatus, Kept, OutboxPage, RecordScan, Refused, SignOn
 from mobile_ui.core import proof_draft
 from mobile_ui.core.agent_link import AgentLink, answers
@@ -51,13 +51,18 @@ def app(folder: Path) -> Iterator[tuple[Courier, Loop, AgentLink]]:
         link.stop()
 
 
-def proofs(link: AgentLink, loop: Loop) -> list[Proof]:
+def events(link: AgentLink, loop: Loop) -> list[Event]:
+    """All that the agent keeps."""
     pages: list[Answer] = []
     link.ask(GetOutbox(100), pages.append)
     loop.until(lambda: bool(pages))
     (page,) = pages
     assert isinstance(page, OutboxPage)
-    return [item.fact.event for item in page.items if item.fact is not None and isinstance(item.fact.event, Proof)]
+    return [item.fact.event for item in page.items if item.fact is not None]
+
+
+def proofs(link: AgentLink, loop: Loop) -> list[Proof]:
+    return [event for event in events(link, loop) if isinstance(event, Proof)]
 
 
 def settle(link: AgentLink, loop: Loop) -> None:
@@ -106,14 +111,18 @@ def test_a_request_whose_agent_is_killed_is_asked_again_and_kept_once(tmp_path: 
         kept: list[Answer] = []
         with running(config) as agent:
             loop.until(lambda: courier.connected)
-            agent.kill()
             for n in range(20):
                 link.ask(RecordScan(os.urandom(16), b"box %d" % n, Step.LOADED), kept.append)
+            loop.until(lambda: bool(kept))
+            agent.kill()
         with running(config):
             loop.until(lambda: len(kept) == 20)
             loop.until(lambda: courier.connected)
             courier._keeper.refresh()
             loop.until(lambda: len(courier.day.loaded) == 20)
+            scans = [event.parcel for event in events(link, loop) if isinstance(event, Scan)]
+    assert all(isinstance(answer, Kept) for answer in kept)
+    assert sorted(scans) == sorted(courier.day.loaded)
 
 
 @pytest.mark.parametrize("point", ["committed", "sending"])
