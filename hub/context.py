@@ -2,7 +2,9 @@
 
 from asyncio import Semaphore
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -65,6 +67,8 @@ class HubContext:
         send_documents: sends these devices the documents that changed, at once; those out of contact get them later.
         map: what lies under the vehicles on the map.
         readers: places for requests that read.
+        correcting: held from looking whether a fact may be corrected until that is decided and folded, so that of two people
+            at once the second sees what the first did.
     """
 
     database: Database
@@ -82,6 +86,7 @@ class HubContext:
     roads: Roads = field(default_factory=Estimate)
     send_documents: Callable[[Collection[str]], None] = no_sending
     readers: Semaphore = field(default_factory=lambda: Semaphore(READERS_AT_ONCE), compare=False)
+    correcting: AbstractContextManager[object] = field(default_factory=Lock, compare=False)
 
     def tell_routes(self, names: Iterable[str]) -> None:
         """Tell open pages that these routes are planned, given or served otherwise than they show; after the commit."""

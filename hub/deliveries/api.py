@@ -309,10 +309,8 @@ def _decide(
     caller: Caller,
     decision: Callable[..., Decision],
 ) -> DeliveryDetail:
-    with hub.database.read() as conn:
-        proof = proof_of(conn, delivery_id)
     try:
-        hub.decide(decision(proof, who=caller.name, why=body.reason))
+        correct_proof(hub, delivery_id, decision, who=caller.name, why=body.reason)
     except CorrectionUnusable as error:
         raise Problem(409, "Cannot be corrected", str(error)) from error
     with hub.database.read() as conn:
@@ -377,6 +375,20 @@ def proof_of(reader: Connection, delivery_id: str) -> ProofView:
     if proof is None:
         raise NotFound("delivery", delivery_id)
     return proof
+
+
+def correct_proof(hub: HubContext, delivery_id: str, decision: Callable[..., Decision], *, who: str, why: str) -> None:
+    """Decide about a proof as it is now: `take_back` it, or `count_again`; one person after the other.
+
+    Raises:
+        NotFound: there is no such proof.
+        CorrectionUnusable: no reason, or it is so already.
+    """
+    with hub.correcting:
+        with hub.database.read() as conn:
+            proof = proof_of(conn, delivery_id)
+            known = corrections_of(conn, proof)
+        hub.decide(decision(proof, known, who=who, why=why))
 
 
 def _digest(what: str, text: str) -> bytes:

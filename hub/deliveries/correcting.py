@@ -4,6 +4,7 @@ What a proof says of its parcels no longer holds either, with the same decision.
 or for single parcels by a correction with a step (`hub.tracking.correcting`).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -40,20 +41,27 @@ class CorrectionView(Struct, frozen=True):
     stands: bool
 
 
-def take_back(proof: ProofView, *, who: str, why: str) -> Decision:
+def take_back(proof: ProofView, known: Sequence[CorrectionView], *, who: str, why: str) -> Decision:
     """The decision that a proof does not count.
+
+    Args:
+        proof: as it is now.
+        known: all that was decided about it.
+        who: the person.
+        why: the reason.
 
     Raises:
         CorrectionUnusable: no reason, or it does not count already.
     """
     reason = _reason(why)
     if proof.corrected_by is not None:
-        raise CorrectionUnusable("This proof was taken back before. Load the page again.")
+        before = next((one.who for one in known if one.fact_id == proof.corrected_by), "")
+        raise CorrectionUnusable("This proof was taken back before, by {who}. Load the page again.", who=before or "?")
     return Decision(CORRECT, (proof.fact_id,), who, reason)
 
 
-def count_again(proof: ProofView, *, who: str, why: str) -> Decision:
-    """The decision that a proof counts after all.
+def count_again(proof: ProofView, _known: Sequence[CorrectionView], *, who: str, why: str) -> Decision:
+    """The decision that a proof counts after all; as `take_back`.
 
     Raises:
         CorrectionUnusable: no reason, or nobody took it back.

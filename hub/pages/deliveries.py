@@ -12,7 +12,7 @@ from contract.limits import MAX_NOTE_CHARS
 from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.context import Hub, HubContext, Reader
-from hub.deliveries.api import delivery_cursor, proof_of
+from hub.deliveries.api import correct_proof, delivery_cursor, proof_of
 from hub.deliveries.correcting import corrections_of, count_again, take_back
 from hub.deliveries.evidence import pictures_of, verify_proof
 from hub.deliveries.queries import list_proofs, outcomes_of
@@ -102,10 +102,8 @@ def _decide(  # noqa: PLR0917 - what is decided, and the page that tells of it
     done: str,
 ) -> Response:
     problem = ""
-    with hub.database.read() as reader:
-        proof = proof_of(reader, delivery_id)
     try:
-        hub.decide(decision(proof, who=caller.name, why=reason))
+        correct_proof(hub, delivery_id, decision, who=caller.name, why=reason)
     except CorrectionUnusable as error:
         done, problem = "", Said(error.sentence, **error.values)
     with hub.database.read() as reader:

@@ -25,7 +25,8 @@ from hub.routes.again import visits_of
 from hub.routes.queries import RouteView, find_route, list_routes, vehicles
 from hub.routes.vehicles import today
 from hub.tables import device
-from hub.tracking.correcting import CorrectionUnusable, correction_of
+from hub.tracking.api import correct_parcel
+from hub.tracking.correcting import CorrectionUnusable
 from hub.tracking.custody import Deed, ParcelStatus
 from hub.tracking.queries import (
     BadCursor,
@@ -162,7 +163,6 @@ def parcel_chart(reader: Reader, hub: Hub, segment: str) -> Response:
 def correct(
     request: Request,
     *,
-    reader: Reader,
     hub: Hub,
     caller: Annotated[Caller, Depends(require(Role.DISPATCHER))],
     segment: str,
@@ -172,19 +172,16 @@ def correct(
 ) -> Response:
     """Take a fact back; it stays in the chain beside its correction. Answers with the page anew, or with what is wrong."""
     key = parcel_key(segment)
-    events = parcel_events(reader, key)
-    if not events:
-        raise NotFound("parcel", key)
     try:
         target = bytes.fromhex(fact) if len(fact) == FACT_HEX else b""
-        decision = correction_of(key, events, (target,), _one_of(Deed, "step", step), who=caller.name, why=reason)
+        correct_parcel(hub, key, (target,), _one_of(Deed, "step", step), who=caller.name, why=reason)
     except CorrectionUnusable as problem:
         typed = {"fact": fact, "step": step, "reason": reason}
-        return _page(request, reader, hub, key, HTTPStatus.UNPROCESSABLE_ENTITY, problem=problem, typed=typed)
+        with hub.database.read() as reader:
+            return _page(request, reader, hub, key, HTTPStatus.UNPROCESSABLE_ENTITY, problem=problem, typed=typed)
     except ValueError as error:
         said = "Expected the identity of a fact, 64 hexadecimal digits, got {fact}."
         raise BadRequest(said, fact=fact[:80]) from error
-    hub.decide(decision)
     return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Refresh": "true"})
 
 
@@ -233,6 +230,7 @@ def _page(
         said=said,
         may_correct=bool(caller and caller.secret and caller.may(Role.DISPATCHER)),
         correctable=[e for e in events if not e.targets and e.corrected_by is None],
+        undoable=[e for e in events if e.targets and e.corrected_by is None],
         steps=list(Deed),
         problem=problem,
         typed=typed or {"fact": "", "step": "", "reason": ""},

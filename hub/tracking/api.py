@@ -1,5 +1,6 @@
 """Parcels and their chain of custody, for programs."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -13,7 +14,7 @@ from hub.accounts.deps import Caller, require
 from hub.accounts.roles import Role
 from hub.ahead import Ahead
 from hub.archive.redaction import Personal
-from hub.context import Hub, Reader
+from hub.context import Hub, HubContext, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.routes.again import visits_of
 from hub.routes.again_api import AttemptItem
@@ -351,7 +352,6 @@ class Corrected(BaseModel):
 )
 def correct(
     *,
-    reader: Reader,
     hub: Hub,
     parcel_id: str,
     body: CorrectionBody,
@@ -359,13 +359,26 @@ def correct(
 ) -> Corrected:
     """The facts stay in the chain, marked; who and when are the caller's. A wrong correction is met by another one."""
     key = parcel_key(parcel_id)
-    events = parcel_events(reader, key)
-    if not events:
-        raise NotFound("parcel", key)
     targets = tuple(bytes.fromhex(fact) for fact in body.facts)
     try:
-        decision = correction_of(key, events, targets, body.step, who=caller.name, why=body.reason)
+        identity = correct_parcel(hub, key, targets, body.step, who=caller.name, why=body.reason)
     except CorrectionUnusable as error:
         raise Problem(409, "Cannot be corrected", str(error)) from error
-    identity = hub.decide(decision)
     return Corrected(fact_id=identity.hex(), corrected_by=caller.name)
+
+
+def correct_parcel(
+    hub: HubContext, key: str, targets: Collection[bytes], step: Deed | None, *, who: str, why: str
+) -> bytes:
+    """Decide about facts of a parcel as they are now (`correction_of`), one person after the other; the correction's identity.
+
+    Raises:
+        NotFound: there is no such parcel.
+        CorrectionUnusable: see there.
+    """
+    with hub.correcting:
+        with hub.database.read() as conn:
+            events = parcel_events(conn, key)
+        if not events:
+            raise NotFound("parcel", key)
+        return hub.decide(correction_of(key, events, targets, step, who=who, why=why))

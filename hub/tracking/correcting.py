@@ -51,7 +51,12 @@ def correction_of(
         if target not in known:
             raise CorrectionUnusable("The fact {id} is no scan and no proof of this parcel.", id=target.hex()[:16])
         if known[target].corrected_by is not None:
-            raise CorrectionUnusable("The fact {id} was corrected before. Load the page again.", id=target.hex()[:16])
+            by = known.get(known[target].corrected_by or b"")
+            raise CorrectionUnusable(
+                "The fact {id} was corrected before, by {who}. Load the page again.",
+                id=target.hex()[:16],
+                who=by.actor if by and by.actor else "?",
+            )
     undoes = [known[target].kind == EventKind.CORRECTION for target in targets]
     if any(undoes) and (not all(undoes) or step is not None):
         raise CorrectionUnusable(

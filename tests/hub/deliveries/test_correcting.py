@@ -1,10 +1,16 @@
 """A wrong proof is taken back by a person, and counts again when that was wrong; both stay, with who and why."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from contract.event import Correction, Outcome
+from hub.accounts.roles import Role
+from hub.app import create_app
 from tests.hub.folding import dump, folded
 from tests.hub.routes.dispatching import DAY, NOW_MS, Dispatch, order
 
@@ -91,8 +97,60 @@ def test_what_is_so_already_is_refused_and_a_reason_is_needed(day: Dispatch) -> 
     day.ask("POST", f"/deliveries/{wrong}/corrections", 422, json={"reason": "  "})
     day.ask("POST", f"/deliveries/{wrong}/corrections", json={"reason": "x"})
     refused = day.ask("POST", f"/deliveries/{wrong}/corrections", 409, json={"reason": "x"})
-    assert refused["detail"] == "This proof was taken back before. Load the page again."
+    assert (
+        refused["detail"] == f"This proof was taken back before, by {day.hub.decisions[-1].who}. Load the page again."
+    )
     day.ask("POST", f"/deliveries/{'0' * 64}/corrections", 404, json={"reason": "x"})
+
+
+class SeenAtTheDoor:
+    """A lock that tells when a second person stands before it."""
+
+    def __init__(self) -> None:
+        self.second = Event()
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.second.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("of_parcel", [False, True], ids=["delivery", "parcel"])
+def test_of_two_who_take_a_proof_back_at_once_the_second_is_told_who_was_first(day: Dispatch, of_parcel: bool) -> None:
+    wrong, _ = contradicted(day)
+    door = SeenAtTheDoor()
+    client = TestClient(create_app(replace(day.hub.context(), correcting=door)))
+    path = "/api/v1/" + ("parcels/HOLDFAST-00001" if of_parcel else f"deliveries/{wrong}") + "/corrections"
+    answers: dict[str, Any] = {}
+
+    def ask(name: str) -> None:
+        body = {"reason": name} | ({"facts": [wrong]} if of_parcel else {})
+        headers = {"authorization": f"Bearer {tokens[name]}"}
+        try:
+            answers[name] = client.post(path, json=body, headers=headers)
+        finally:
+            door.second.set()
+
+    tokens = {name: day.hub.token(Role.DISPATCHER) for name in ("first", "second")}
+    second = Thread(target=ask, args=["second"])
+
+    def decided(decision: Any, fold: Callable[[Any], None] = day.hub.on_decide) -> None:
+        # The second one asks after the first one was found to be right, and before the pages show it.
+        if decision.why == "first":
+            second.start()
+            door.second.wait()
+        fold(decision)
+
+    day.hub.on_decide = decided
+    ask("first")
+    second.join()
+    assert [one.why for one in day.hub.decisions] == ["first"]
+    assert (answers["first"].is_success, answers["second"].status_code) == (True, 409)
+    assert f"before, by {day.hub.decisions[0].who}. Load the page again." in answers["second"].json()["detail"]
 
 
 def test_no_device_takes_back_what_another_one_proved(day: Dispatch) -> None:
@@ -112,6 +170,19 @@ def test_a_correction_is_undone_from_the_parcels_chain_too(day: Dispatch) -> Non
     assert refused["detail"].startswith("A correction is undone by itself")
     day.ask("POST", path, 201, json={"facts": [first], "reason": "it was the right street"})
     assert state(day) == ("delivered", True, 1, "delivered")
+
+
+def test_the_parcels_page_offers_its_corrections_to_be_undone_by_themselves(day: Dispatch) -> None:
+    wrong, _ = contradicted(day)
+    first = day.ask("POST", f"/deliveries/{wrong}/corrections", json={"reason": "another street"})["corrected_by"]
+    client = day.hub.signed_in(Role.DISPATCHER)
+    form = client.get("/tracking/HOLDFAST-00001", headers=HTML).text.partition('<details id="correct"')[2]
+    assert f'<option value="{first}">' in form.partition('<optgroup label="Undo a correction">')[2]
+    assert f'<option value="{wrong}"' not in form
+    undone = day.ask("POST", f"/deliveries/{wrong}/restore", json={"reason": "it was right"})
+    form = client.get("/tracking/HOLDFAST-00001", headers=HTML).text.partition('<details id="correct"')[2]
+    assert f'<option value="{first}">' not in form
+    assert f'<option value="{undone["corrections"][-1]["fact_id"]}">' in form
 
 
 def test_a_parcel_leads_to_its_route_its_stop_and_its_deliveries(day: Dispatch) -> None:
