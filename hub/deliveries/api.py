@@ -23,6 +23,7 @@ from hub.deliveries.queries import MAX_PAGE, find_proof, list_proofs, outcomes_o
 from hub.deliveries.state import ProofView, StopStatus
 from hub.pictures import SIGNATURE_TYPE
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
+from hub.routes.days import asked_day
 from hub.routes.queries import StopView, cancelled_of, find_stops
 from hub.timeline import TimeSource
 from hub.tracking.correcting import CorrectionUnusable
@@ -325,8 +326,9 @@ def get_verification(reader: Reader, hub: Hub, delivery_id: str) -> Verification
 
 
 @router.get("/figures", summary="Figures of a day, its routes and areas")
-def get_figures(reader: Reader, hub: Hub, day: Annotated[str, Query(max_length=10)]) -> FigureList:
+def get_figures(reader: Reader, hub: Hub, day: Annotated[str, Query(min_length=1, max_length=10)]) -> FigureList:
     """By when things happened; worked out anew when late proofs come, and what these changed."""
+    day = asked_day(day)
     return FigureList(
         day=day,
         items=[FigureItem.of(view) for view in figures_of(reader, day)],

@@ -20,13 +20,13 @@ from hub.errors import Refused
 from hub.fleet.queries import devices_by_id
 from hub.pages.route_sheet import sheet_of
 from hub.pages.route_words import REASONS, STATUSES, WHYS, said, why_values
-from hub.problems import BadRequest
 from hub.routes.again import MAX_OFFERED, plan_again, undone
+from hub.routes.days import asked_day
 from hub.routes.keeping import make_routes, optimise
 from hub.routes.progress import read_progress
 from hub.routes.queries import Vehicle, list_routes, stops_of, vehicles, waiting_stops
 from hub.routes.route_api import desk
-from hub.routes.vehicles import keep_vehicle, read_day, today
+from hub.routes.vehicles import keep_vehicle, today
 from hub.said import Said, said_of
 from hub.shipments.queries import shipment_counts
 from hub.web.formats import duration
@@ -249,9 +249,4 @@ def day_of(day: str, vans: Sequence[Vehicle], now_ms: int) -> str:
     Raises:
         BadRequest: it is none.
     """
-    if not day:
-        return today(next(iter(vans), None), now_ms)
-    try:
-        return read_day(day).isoformat()
-    except Refused as error:
-        raise BadRequest(str(error)) from error
+    return asked_day(day) or today(next(iter(vans), None), now_ms)

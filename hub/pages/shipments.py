@@ -11,6 +11,7 @@ from hub.accounts.roles import Role
 from hub.context import Hub, HubContext
 from hub.errors import Refused
 from hub.pages.route_words import CHECKS
+from hub.routes.days import asked_day
 from hub.routes.stops import follow_shipments
 from hub.routes.vehicles import zone_of
 from hub.said import said_of
@@ -41,7 +42,7 @@ def shipments_page(
     cursor: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> Response:
     """Shipments, the latest first."""
-    return _page(request, hub, caller, ShipmentFilters(q.strip(), day, _PLANNED.get(show)), cursor)
+    return _page(request, hub, caller, ShipmentFilters(q.strip(), asked_day(day), _PLANNED.get(show)), cursor)
 
 
 _PLANNED: Final = {"waiting": False, "planned": True}

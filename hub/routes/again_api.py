@@ -13,6 +13,7 @@ from hub.context import Hub, Reader
 from hub.deliveries.state import StopStatus
 from hub.problems import PROBLEM_RESPONSES, NotFound
 from hub.routes.again import MAX_OFFERED, Attempt, Undone, attempts_of, plan_again, undone
+from hub.routes.days import asked_day
 from hub.routes.progress import seen_parcels
 from hub.routes.vehicles import today
 from hub.shipments.api import Number as InPath
@@ -137,7 +138,7 @@ def get_undone(
 ) -> UndoneList:
     """Shipments that were tried and not all handed over: they are planned again, or cancelled and go back."""
     now_ms = hub.now_ms()
-    found = undone(reader, day or today(None, now_ms), now_ms)
+    found = undone(reader, asked_day(day) or today(None, now_ms), now_ms)
     seen = seen_parcels(reader, (item.parcel for one in found for item in one.left))
     return UndoneList(items=[UndoneItem.of(one, seen) for one in found])
 

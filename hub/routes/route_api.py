@@ -13,6 +13,7 @@ from hub.context import Hub, HubContext, Reader
 from hub.problems import PROBLEM_RESPONSES, BadRequest, NotFound, Problem
 from hub.routes.api import Line, LoadingTold, Note, PlanTold, RouteDetail, RouteItem, RouteList
 from hub.routes.assigning import assign, withdraw
+from hub.routes.days import asked_day
 from hub.routes.keeping import MAX_SECONDS, Change, Desk, Overtaken, change_route, make_routes, optimise
 from hub.routes.loading import check_loading
 from hub.routes.planning import Drawn
@@ -105,7 +106,7 @@ def get_routes(
         if not name:
             raise BadRequest(f"The cursor {cursor!r} is not a `next_cursor` of this list.")
         after = last_day, name
-    views = list_routes(reader, day=day, device=device, after=after, limit=limit)
+    views = list_routes(reader, day=asked_day(day), device=device, after=after, limit=limit)
     told = read_progress(reader, views, stops_of(reader, [view.id for view in views]), hub.now_ms())
     more = f"{views[-1].day} {views[-1].id}" if len(views) == limit else None
     items = [RouteItem.model_validate(RouteItem.fields_of(one)) for one in told]

@@ -13,6 +13,7 @@ from hub.accounts.roles import Role
 from hub.context import Hub, Reader
 from hub.errors import Refused
 from hub.problems import PROBLEM_RESPONSES, NotFound, Problem
+from hub.routes.days import asked_day
 from hub.routes.stops import follow_shipments
 from hub.routes.vehicles import zone_of
 from hub.shipments.keeping import Kept, cancel_shipment, keep_orders
@@ -234,7 +235,7 @@ def get_shipments(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> ShipmentList:
     """Filters narrow each other down."""
-    found = list_shipments(reader, ShipmentFilters(q.strip(), day, planned), before=cursor, limit=limit)
+    found = list_shipments(reader, ShipmentFilters(q.strip(), asked_day(day), planned), before=cursor, limit=limit)
     more = str(found[-1].id) if len(found) == limit else None
     return ShipmentList(items=[ShipmentItem.of(view) for view in found], next_cursor=more)
 
