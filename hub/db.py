@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 from sqlmodel import SQLModel
@@ -55,7 +55,12 @@ def insert(connection: Connection, table: Table) -> Any:
 
 def upsert(dialect: str, table: Table) -> Any:
     """The same for statements that are built before there is a connection."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        # Here, because nobody who keeps SQLite should wait for it.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 see above
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 class WriterLock:
