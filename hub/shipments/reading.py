@@ -128,8 +128,16 @@ def _json_lines(data: bytes) -> Iterator[tuple[int, object]]:
             told = _list.decode(listed)
     except msgspec.ValidationError as error:
         raise Refused(wanted) from error
+    except RecursionError as error:
+        raise Refused(
+            Said(
+                "lists or objects stand about a thousand deep within each other, so none of the file can be read; {wanted}. "
+                "Correct it and send it again. Nothing was kept",
+                wanted=wanted,
+            )
+        ) from error
     except _UNREADABLE as error:
-        raise Refused(Said("not JSON: {why}; {wanted}", why=error, wanted=wanted)) from error
+        raise Refused(Said("not JSON: {why}; {wanted}. Nothing was kept", why=error, wanted=wanted)) from error
     _refuse_many(len(told), MAX_ORDERS, Said("orders"))
     return ((number, _json_order(raw)) for number, raw in enumerate(told, start=1))
 

@@ -108,6 +108,17 @@ def test_a_file_that_is_no_json_list_is_refused_whole_with_what_was_expected(dat
     assert len(str(refused.value)) < 300
 
 
+def test_a_file_that_is_nested_too_deep_to_be_read_is_refused_with_what_to_do() -> None:
+    deep = b"[" + order() + b',{"reference":"R","parcels":' + b"[" * 2_000 + b"]" * 2_000 + b"}]"
+    with pytest.raises(Refused) as refused:
+        read_file(deep, UTC, as_json=True)
+    assert str(refused.value) == (
+        "lists or objects stand about a thousand deep within each other, so none of the file can be read; "
+        "expected a list of shipments, or an object that has it as “shipments”. "
+        "Correct it and send it again. Nothing was kept"
+    )
+
+
 def test_json_of_programs_that_write_a_byte_order_mark_is_read() -> None:
     read = read_file(b"\xef\xbb\xbf " + json.dumps({"shipments": [GOOD]}).encode(), UTC, as_json=True)
 
