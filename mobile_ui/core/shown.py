@@ -8,6 +8,7 @@ from mobile_ui.core.say import Sentence, say
 MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
+YEAR_S = 366 * DAY_S
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000_000_000
 
@@ -23,14 +24,16 @@ def window_text(window: Window | None) -> str:
 
 
 def duration(seconds: int) -> Sentence:
-    """How long, in at most two units."""
+    """How long, in at most two units; beyond a year nobody plans by days."""
     if seconds < MINUTE_S:
         return say("{s} s", s=seconds)
     if seconds < HOUR_S:
         return say("{m} min", m=seconds // MINUTE_S)
     if seconds < 2 * DAY_S:
         return say("{h} h {m} min", h=seconds // HOUR_S, m=seconds % HOUR_S // MINUTE_S)
-    return say("{d} days", d=seconds // DAY_S)
+    if seconds < YEAR_S:
+        return say("{d} days", d=seconds // DAY_S)
+    return say("more than a year")
 
 
 def ago(at_ms: int | None, now_ms: int) -> Sentence:

@@ -171,6 +171,8 @@ def test_times_and_amounts_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert clock(NOON_MS) == "12:00"
     assert [english(duration(s)) for s in (5, 65, 3_700, 200_000)] == ["5 s", "1 min", "1 h 1 min", "2 days"]
+    left = say("Full in {time} at this rate", time=duration(5_693 * 86_400))
+    assert (english(left), Words("zh")(left)) == ("Full in more than a year at this rate", "按当前速度，超过一年后存满")
     assert english(ago(None, 0)) == "never"
     assert (megabytes(5_000_000), megabytes(2_500_000_000)) == ("5 MB", "2.5 GB")
 

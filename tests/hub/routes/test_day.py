@@ -1,5 +1,6 @@
 """A day from the shippers' file to the proof, through the interface."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hub.routes import stops
 from hub.routes.assigning import ASSIGN_ROUTE
 from hub.shipments.order import Order
 from hub.shipments.queries import ShipmentView
-from tests.hub.routes.dispatching import NOW_MS, Dispatch, order
+from tests.hub.routes.dispatching import DAY, NOW_MS, Dispatch, order
 
 
 def test_orders_become_a_route_on_the_device_and_proofs_its_progress(desk: Dispatch) -> None:
@@ -69,3 +70,16 @@ def test_thousands_of_orders_of_one_address_are_put_together_in_steps_that_grow_
     made = stops.merge(ShipmentView(n, order, 0, 0, None, "", "") for n, order in enumerate(orders))
     assert len(made) == (1_000 if apart else 5)
     assert tried < 1_000 * (MAX_PARCELS_PER_STOP + 1) * (1 if apart else 5)
+
+
+def test_a_shift_of_whole_days_is_shown_with_its_days(desk: Dispatch) -> None:
+    client = desk.hub.signed_in()
+    shown = []
+    for name, to_min in (("van-1", 24 * 60 - 1), ("van-2", 2 * 24 * 60)):
+        desk.van(name, shift_from_min=0, shift_to_min=to_min, zone="UTC")
+    desk.ask("POST", "/routes", json={"day": DAY, "optimise": False})
+    for name in ("van-1", "van-2"):
+        page = client.get(f"/routes/{DAY}-{name}", headers={"accept": "text/html"}).text
+        shift = page.partition("<dt>Shift</dt>")[2].partition("</dd>")[0]
+        shown.append((re.findall(r">([^<>]*\d)</time>", shift), "data-time" in shift))
+    assert shown == [(["00:00", "23:59"], True), (["06-01 00:00", "06-03 00:00"], False)]
