@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from kivy.clock import Clock
 from kivy.core.window import Window
+from kivy.metrics import dp
 
 PATIENCE_S: Final = 1.5
 """No tap takes longer; a palm or a drop of rain that rests on the glass must not keep what is new from being shown."""
+MOVES_DP: Final = 4
+"""A pen that signs goes further than this between two waits; what rests only trembles."""
 BEFORE_DRAWING: Final = -1
 """Kivy's word for: in this frame, behind the fingers that it brings, and before it is laid out and drawn."""
 
@@ -24,18 +27,18 @@ class Fingers:
 
     def __init__(self, touched: Callable[[], None]) -> None:
         self._touched = touched
-        self._down: dict[Any, float] = {}
+        self._down: dict[Any, tuple[float, float]] = {}
         self._due: dict[Hashable, Callable[[], None]] = {}
         self._soon = Clock.create_trigger(self._do_due, BEFORE_DRAWING)
         self._patience = Clock.create_trigger(self._forget, PATIENCE_S)
 
     def start(self) -> None:
         """The window is there."""
-        Window.bind(on_touch_down=self._comes, on_touch_up=self._goes)
+        Window.bind(on_touch_down=self._comes, on_touch_move=self._moves, on_touch_up=self._goes)
 
     def stop(self) -> None:
         """It goes."""
-        Window.unbind(on_touch_down=self._comes, on_touch_up=self._goes)
+        Window.unbind(on_touch_down=self._comes, on_touch_move=self._moves, on_touch_up=self._goes)
         self._soon.cancel()
         self._patience.cancel()
 
@@ -47,10 +50,17 @@ class Fingers:
 
     def _comes(self, _window: Any, touch: Any) -> None:
         if not touch.is_mouse_scrolling:
-            self._down[touch.uid] = Clock.get_time()
-            self._patience.cancel()
-            self._patience()
+            self._wait(touch)
             self._touched()
+
+    def _moves(self, _window: Any, touch: Any) -> None:
+        if (last := self._down.get(touch.uid)) and max(abs(touch.x - last[0]), abs(touch.y - last[1])) >= dp(MOVES_DP):
+            self._wait(touch)
+
+    def _wait(self, touch: Any) -> None:
+        self._down[touch.uid] = touch.pos
+        self._patience.cancel()
+        self._patience()
 
     def _goes(self, _window: Any, touch: Any) -> None:
         # What it touched hears of it behind this.

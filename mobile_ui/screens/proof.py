@@ -64,6 +64,13 @@ class ProofPage(Page):
         elif topic is Topic.SETTINGS or (topic in self.topics and self._looks() != self._shown):
             self.redraw()
 
+    def redraw(self) -> None:
+        """Draw it as it is now, with what a pen that rests has drawn so far."""
+        for widget in self.walk():
+            if isinstance(widget, SignaturePad):
+                widget.end_stroke()
+        super().redraw()
+
     def _looks(self) -> object:
         draft = self.courier.draft
         if draft is None:

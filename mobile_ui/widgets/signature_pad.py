@@ -113,9 +113,13 @@ class SignaturePad(Widget):  # type: ignore[misc] # kivy ships without types
         if touch.grab_current is not self:
             return False
         touch.ungrab(self)
+        self.end_stroke()
+        return True
+
+    def end_stroke(self) -> None:
+        """Keep the stroke that is being drawn, because the pen is up or this pad is about to be replaced."""
         if self._drawing:
             self._strokes.append(tuple(self._drawing))
             self._drawing = []
             self._draw()
             self._signed(self.signature)
-        return True

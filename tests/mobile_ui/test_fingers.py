@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.signature import Stroke
 from tests.mobile_ui.kit import parcel, route
 from tests.mobile_ui.stage import Stage, on_stage, prepare
 
@@ -107,3 +108,58 @@ def test_a_finger_that_rests_is_forgotten_and_the_next_one_is_not(stage: Stage) 
 
     assert (stage.app.shown, stage.says("Already scanned")) == ("sync", True)
     palm.touch_up()
+
+
+def signing(stage: Stage) -> tuple[Any, Any]:
+    """A pen on the pad, and the pad."""
+    from kivy.tests.common import UnitTestTouch
+
+    from mobile_ui.widgets.signature_pad import SignaturePad
+
+    stage.app.open_stop("s1")
+    stage.frames()
+    stage.tap("HAND OVER")
+    for k in (0, 1):
+        stage.key_in(parcel(1, k))
+    stage.tap("Next")
+    stage.tap("I showed the recipient the temperature")
+    stage.tap("Next")
+    stage.tap("Next")
+    stage.type("Wang Xiaoming")
+    stage.tap("In person")
+    stage.tap("Next")
+    (pad,) = stage.widgets(SignaturePad)
+    pen = UnitTestTouch(*pad.to_window(pad.x + 40, pad.y + 60))
+    pen.touch_down()
+    return pen, pad
+
+
+def strokes_of(stage: Stage) -> tuple[Stroke, ...]:
+    """What the draft has of the signature."""
+    draft = stage.app.courier.draft
+    assert draft is not None
+    return () if draft.signature is None else draft.signature.strokes
+
+
+def test_a_signature_that_takes_long_is_whole_although_news_come(stage: Stage) -> None:
+    pen, pad = signing(stage)
+    for n in range(1, 9):
+        pen.touch_move(pen.x + 20, pen.y + (15 if n % 2 else -15))
+        news(stage)
+        stage.wait(0.5)
+    pen.touch_up()
+    stage.frames()
+
+    assert [len(stroke) for stroke in strokes_of(stage)] == [9]
+    assert pad.get_parent_window() is None, "the news were drawn once the pen was up"
+
+
+def test_what_a_resting_pen_has_drawn_is_kept_when_the_screen_is_drawn_anew(stage: Stage) -> None:
+    pen, pad = signing(stage)
+    pen.touch_move(pen.x + 20, pen.y + 15)
+    news(stage)
+    stage.wait(2.0)
+    assert pad.get_parent_window() is None
+
+    assert [len(stroke) for stroke in strokes_of(stage)] == [2]
+    pen.touch_up()
