@@ -186,6 +186,7 @@ def on_stage(
     from kivy.base import EventLoop, stopTouchApp
     from kivy.clock import Clock
     from kivy.core.window import Window
+    from kivy.uix.recycleview import views
 
     from mobile_ui.camera import TestCard
     from mobile_ui.core.wedge import Wedge
@@ -195,6 +196,8 @@ def on_stage(
     # Ahead of all that the window has begun already.
     Time.now_s = max(Time.now_s, Clock.get_time())
     Clock.time = lambda: Time.now_s
+    # Rows of a list wait here for the next one, measured in pixels of another density.
+    views._cached_views.clear()
     links: list[FakeLink] = []
     tones: list[Tone] = []
     (folder / "incoming").mkdir(parents=True, exist_ok=True)
