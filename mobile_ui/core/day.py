@@ -137,6 +137,7 @@ def fold_day(
     facts: Iterable[KeptFact],
     changes: Mapping[str, StopChange] | None = None,
     known: Mapping[str, Stop] | None = None,
+    today: str = "",
 ) -> Day:
     """Fold what is kept into the day.
 
@@ -145,6 +146,7 @@ def fold_day(
         facts: what this device kept, in any order; proofs of other days' stops do no harm.
         changes: what the document changed since the courier looked (`contract.route.route_changes`).
         known: stops that the route had before, as far as anybody remembers.
+        today: the day whose proofs are listed where there is no route; empty: none.
     """
     changes, known = changes or {}, known or {}
     ordered = _in_order(facts)
@@ -168,13 +170,14 @@ def fold_day(
         for n, stop in enumerate(() if route is None else route.stops, 1)
     )
     here = {one.stop.stop for one in stops}
+    since = today if route is None else route.day
     return Day(
         route=route,
         stops=stops,
         left=tuple(
             _left(name, kept, known)
             for name, kept in proofs.items()
-            if kept and route is not None and name not in here and _date(kept[-1]) >= route.day
+            if kept and since and name not in here and date_of(kept[-1].fact.at_ms) >= since
         ),
         removed=tuple(name for name, change in changes.items() if name not in here and change is StopChange.REMOVED),
         scans=tuple(reversed(scans)),
@@ -192,9 +195,9 @@ def _in_order(facts: Iterable[KeptFact]) -> list[KeptFact]:
     return [one for some in incarnations for one in sorted(some, key=lambda one: one.fact.ord)]
 
 
-def _date(one: KeptFact) -> str:
+def date_of(at_ms: int) -> str:
     """In the handheld's zone, which is that of the route."""
-    return time.strftime("%Y-%m-%d", time.localtime(one.fact.at_ms / 1000))
+    return time.strftime("%Y-%m-%d", time.localtime(at_ms / 1000))
 
 
 def _left(name: str, proofs: list[KeptFact], known: Mapping[str, Stop]) -> StopDay:

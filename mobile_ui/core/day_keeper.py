@@ -14,7 +14,7 @@ from contract.event import Correction, Proof, Scan
 from contract.fact import Clock
 from contract.local import Answer, Draft, DraftGet, DraftPut, GetOutbox, OutboxPage
 from contract.route import ROUTE_DOCUMENT, Route, Stop, StopChange, decode_route, encode_route, route_changes
-from mobile_ui.core.day import Day, KeptFact, fold_day
+from mobile_ui.core.day import Day, KeptFact, date_of, fold_day
 from mobile_ui.core.documents import Asks, fetch
 
 SEEN_DRAFT: Final = "seen-route"
@@ -48,7 +48,8 @@ class DayKeeper:
         """By identity; none where it tells nothing of the day, as the thousands of readings of a shift."""
         self._route: Route | None = None
         self._known: dict[str, Stop] = {}
-        """Stops that this route has or had, since the app was opened."""
+        """Stops that this route, or the one that was withdrawn, has or had, since the app was opened."""
+        self._known_of = ""
         self._gist: Route | None = None
         self._seen: Route | None = None
         """The gist of what the courier saw."""
@@ -109,9 +110,9 @@ class DayKeeper:
         except Malformed:
             self._unreadable()
             return
-        if route is None or self._route is None or route.route != self._route.route:
-            self._known = {}
         if route is not None:
+            if route.route != self._known_of:
+                self._known, self._known_of = {}, route.route
             self._known |= {stop.stop: stop for stop in route.stops}
         self._route, self._gist = route, None if route is None else gist(route)
         if self._seen is None and self._asked_what_was_seen and self._route is not None:
@@ -139,7 +140,8 @@ class DayKeeper:
         return route_changes(self._seen, self._gist)
 
     def _fold(self) -> None:
-        self.day = fold_day(self._route, filter(None, self._facts.values()), self.changes, self._known)
+        facts, today = filter(None, self._facts.values()), date_of(self._now_ms())
+        self.day = fold_day(self._route, facts, self.changes, self._known, today)
         self._changed()
 
 

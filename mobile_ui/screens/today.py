@@ -31,7 +31,7 @@ class TodayPage(Page):
         """Head, changes, then list or map."""
         look, day = self.look, self.courier.day
         if day.route is None:
-            return self.page(say("Today"), *self._nothing())
+            return self._kept() if day.left else self.page(say("Today"), *self._nothing())
         done = say("{done} of {all} done", done=day.done, all=len(day.stops))
         head = Box(
             Text(look, day.route.name, size=LARGE),
@@ -45,12 +45,29 @@ class TodayPage(Page):
         if self.as_map:
             whole.add_widget(self._map())
         else:
-            stops = getattr(self, "_stops", None) or StopList(self.shell.open_stop)
-            self._stops = stops
-            if stops.parent is not None:
-                stops.parent.remove_widget(stops)
-            stops.show(look, day)
-            whole.add_widget(stops)
+            whole.add_widget(self._list())
+        return whole
+
+    def _list(self) -> Widget:
+        stops = getattr(self, "_stops", None) or StopList(self.shell.open_stop)
+        self._stops = stops
+        if stops.parent is not None:
+            stops.parent.remove_widget(stops)
+        stops.show(self.look, self.courier.day)
+        return stops
+
+    def _kept(self) -> Widget:
+        """What was proved today, where the hub withdrew the route or none has come yet."""
+        look = self.look
+        head = Box(
+            Text(look, say("There is no route now."), size=LARGE),
+            Text(look, say("What was kept today stays:"), size=SMALL),
+            gap=0,
+        )
+        load = Tap(look, say("Load the van"), lambda: self.shell.go("load"), size_hint_x=0.4)
+        whole = Box(Box(head, load, across=True, pad=10, fill=look.palette.panel), Rule(look), gap=0, size_hint_y=1)
+        for part in (*self._lines(), self._list()):
+            whole.add_widget(part)
         return whole
 
     def _map(self) -> Widget:

@@ -126,7 +126,15 @@ def test_proofs_of_the_day_before_are_not_listed() -> None:
 
     assert [left.stop.name for left in fold_day(route(2), [one]).left] == [parcel(3)]
     assert fold_day(tomorrow, [one]).left == ()
-    assert fold_day(None, [one]).left == ()
+    assert fold_day(None, [one], today="2026-03-03").left == fold_day(None, [one]).left == ()
+
+
+def test_what_was_proved_today_stays_listed_when_the_whole_route_is_withdrawn() -> None:
+    plan, one = route(3), kept(proof("s3", Outcome.ATTEMPTED, refused=(parcel(3),)), 1)
+
+    (left,) = fold_day(None, [one], known={one.stop: one for one in plan.stops}, today=plan.day).left
+
+    assert (left.stop, left.state, left.number) == (plan.stops[2], StopState.ATTEMPTED, 0)
 
 
 def test_a_route_of_2000_stops_is_folded() -> None:

@@ -12,7 +12,7 @@ import pytest
 from contract.event import Outcome, Step
 from contract.limits import MAX_NOTE_CHARS, MAX_TEXT_CHARS
 from contract.local import DocumentHappened
-from contract.route import Route
+from contract.route import ROUTE_DOCUMENT, Route
 from contract.signature import Signature, decode_signature, encode_signature
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.say import say
@@ -113,6 +113,22 @@ def test_a_day_is_shown_without_a_route(tmp_path: Path) -> None:
         stage.frames(8)
 
         assert stage.says("No route has come yet.")
+
+
+def test_what_was_kept_stays_to_be_seen_when_the_whole_route_is_withdrawn(stage: Stage) -> None:
+    stage.app.open_stop("s2")
+    stage.frames()
+    for text in ("Cannot deliver", "Nobody there", "Next", "Next", "KEEP"):
+        stage.tap(text)
+    stage.agent.documents[ROUTE_DOCUMENT] = (2, b"")
+    stage.agent.happened(DocumentHappened(ROUTE_DOCUMENT, 2))
+    stage.frames(8)
+
+    name = route().stops[1].name
+    assert all(map(stage.says, ("There is no route now.", name, "◆ not delivered · not on the route any more")))
+    stage.app.open_stop("s2")
+    stage.frames()
+    assert all(map(stage.says, ("This stop is no longer on the route.", name, "Not delivered, w.chen")))
 
 
 def test_tabs_lead_everywhere(stage: Stage) -> None:
