@@ -3,15 +3,25 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests.coverage_rows import Coverage
+from tests.warm.hub import warm_starts
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.chromium import Chromium
+
+SHOWN_MS = 30_000
+"""As long as a test waits for what a page is to show; a machine may be busy with other tests."""
 YOUNG = 50_000
 """Values until the garbage collector looks at them. By default it does after 700: a quarter of a simulation's time."""
 
@@ -30,11 +40,34 @@ def tmp_socket_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="module")
+def warm_hub() -> Iterator[None]:
+    """For modules that start many hubs and do not ask how long that takes."""
+    with warm_starts():
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser_path() -> str | None:
     """The machine's own Chromium for Playwright's `executable_path`; None lets Playwright use the one it brought."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium(browser_path: str | None) -> Iterator["Chromium"]:
+    from tests.chromium import Chromium  # noqa: PLC0415 - only where a browser is needed
+
+    shared = Chromium(browser_path)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(chromium: "Chromium") -> Iterator["Browser"]:
+    """A browser without a graphics card, shared by all tests; each closes the contexts that it opens."""
+    with chromium.lent("--disable-gpu") as lent:
+        yield lent
 
 
 class RowReport:
@@ -68,7 +101,9 @@ class RowReport:
 
 
 def pytest_collection_finish() -> None:
-    """Never walk over what the collected tests have loaded."""
+    """Never walk over what the collected tests have loaded, and let those that look at pages wait long enough."""
+    if playwright := sys.modules.get("playwright.sync_api"):
+        playwright.expect.set_options(timeout=SHOWN_MS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])

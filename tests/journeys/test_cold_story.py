@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from agent.blocks import SensorReading
 from agent.clock import DeviceClock, SystemTime, read_boot_id
@@ -140,14 +140,6 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     running = Demo(tmp_path / "data")
     yield running
     running.end()
-
-
-@pytest.fixture
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 class Office:

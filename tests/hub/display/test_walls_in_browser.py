@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import insert
 
 from hub.coldchain.tables import excursion
@@ -18,14 +18,6 @@ pytestmark = pytest.mark.slow
 
 ASK_S = 5
 """As often a wall asks the hub."""
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 def seed(hub: StaffedHub, sensors: int = 120) -> str:

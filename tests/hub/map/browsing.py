@@ -5,21 +5,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
 from hub.accounts.deps import SESSION_COOKIE
 from tests.hub.web.seeded import SeededHub
 
-SOFTWARE_GL: Final = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 DRAWN_WITHIN_MS: Final = 60_000
 """Software draws slowly, and slower beside other tests."""
-
-
-@contextmanager
-def chromium(playwright: Playwright, browser_path: str | None, *arguments: str) -> Iterator[Browser]:
-    opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", *arguments])
-    yield opened
-    opened.close()
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser
 
 from hub.fleet.freshness import SILENT_AFTER_MS
-from tests.hub.map.browsing import SOFTWARE_GL, chromium
+from tests.chromium import SOFTWARE_GL, Chromium
 from tests.hub.map.roads import drive
 from tests.hub.web.conftest import hub
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub, Story, add_device
@@ -14,16 +14,11 @@ from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub, Story, add_device
 __all__ = ["hub"]
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, browser_path: str | None) -> Iterator[Browser]:
-    with chromium(playwright, browser_path, *SOFTWARE_GL) as opened:
-        yield opened
+@pytest.fixture
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """One that can draw maps."""
+    with chromium.lent(*SOFTWARE_GL) as lent:
+        yield lent
 
 
 @pytest.fixture

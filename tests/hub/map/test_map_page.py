@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect
+from playwright.sync_api import Browser, expect
 from sqlalchemy import insert
 
 from hub.coldchain.tables import excursion
 from hub.fleet.freshness import SILENT_AFTER_MS
-from tests.hub.map.browsing import DRAWN_WITHIN_MS, chromium, open_map, visit
+from tests.chromium import Chromium
+from tests.hub.map.browsing import DRAWN_WITHIN_MS, open_map, visit
 from tests.hub.map.roads import drive
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub, Story, add_device
 from tests.hub.web.serving import served
@@ -95,11 +96,9 @@ def test_a_place_is_marked(browser: Browser, fleet: SeededHub) -> None:
         expect(page.get_by_role("img", name="marked place")).to_be_visible()
 
 
-def test_without_webgl_the_list_has_all_vehicles(
-    playwright: Playwright, browser_path: str | None, fleet: SeededHub
-) -> None:
+def test_without_webgl_the_list_has_all_vehicles(chromium: Chromium, fleet: SeededHub) -> None:
     with (
-        chromium(playwright, browser_path, "--disable-gpu", "--disable-3d-apis") as blind,
+        chromium.lent("--disable-gpu", "--disable-3d-apis") as blind,
         served(fleet) as address,
         visit(blind, fleet, address, quiet=False) as page,
     ):

@@ -1,13 +1,12 @@
 """The page of notices: who may see it, what it hides, and the button that sends a test."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from sqlalchemy import select
 
 from hub.accounts.deps import SESSION_COOKIE
@@ -76,14 +75,6 @@ def test_only_an_administrator_sends_a_test_with_a_reason_and_the_trail_has_it(t
         trail = reader.execute(select(audit_trail).where(audit_trail.c.action == "notices.test")).all()
     assert [one.target for one in waiting] == ["duty"]
     assert [(row.subject, row.why) for row in trail] == [("duty", "new phone")]
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.slow

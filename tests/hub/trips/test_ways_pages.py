@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from contract.escape import escape_id
@@ -12,20 +12,13 @@ from hub.accounts.deps import SESSION_COOKIE
 from hub.accounts.roles import Role
 from hub.trips.tables import trip
 from tests.hub.trips.way_story import GTIN, SSCC, tell_ways
+from tests.hub.web.keyboard import Keyboard
 from tests.hub.web.seeded import SeededHub
 from tests.hub.web.serving import served
 
 pytestmark = pytest.mark.slow
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -99,12 +92,12 @@ def test_scanner_that_types_the_separator_opens_the_parcel_from_anywhere_and_fro
     for focus in ("anywhere", "field"):
         page.goto(address + "/trips")
         expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        keys = Keyboard(page)
         if focus == "field":
-            page.keyboard.press("/")
-        page.keyboard.type("010952123454321310L1", delay=1)
-        page.keyboard.press("Control+]")
-        page.keyboard.type("21ABC-7", delay=1)
-        page.keyboard.press("Enter")
+            keys.press("/")
+            expect(page.locator("#search")).to_be_focused()
+            keys.wait(1_000)
+        keys.scan("010952123454321310L1\x1d21ABC-7")
         expect(page.locator("h1")).to_have_text(GTIN)
     page.context.close()
 

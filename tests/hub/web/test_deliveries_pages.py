@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from contract.delivery.device_states import Appended
 from contract.event import Fix, Outcome, Proof
@@ -38,14 +38,6 @@ TODAY: Final = "2026-05-29"
 NOTE: Final = "Behind the blue door <b>left</b>\nrang twice"
 TYPED: Final = ("another street", "the right one after all", "token test")
 KEY = re.compile("[0-9a-f]{64}")
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 def large_photo() -> bytes:

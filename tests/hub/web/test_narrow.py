@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from contract.event import Step
 from hub.accounts.roles import Role
@@ -27,14 +27,6 @@ TOO_LOW: Final = """least => [...document.querySelectorAll("a, button, summary, 
   .filter((e) => e.checkVisibility() && !e.matches(".skip, .maplibregl-map *, svg a") && e.getBoundingClientRect().width > 0)
   .filter((e) => e.getBoundingClientRect().height < least - 0.5)
   .map((e) => `${Math.round(e.getBoundingClientRect().height)} px: ${e.outerHTML.slice(0, 100)}`)"""
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

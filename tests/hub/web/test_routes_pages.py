@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from contract.event import Outcome
 from hub.projector import Change
@@ -30,14 +30,6 @@ APART: Final = """row => {
   const [ago, act] = [".ago", ".act"].map((q) => row.querySelector(q).getBoundingClientRect());
   return ago.right <= act.left || ago.bottom <= act.top;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

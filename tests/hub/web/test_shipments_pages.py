@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from hub.accounts.roles import Role
 from tests.hub.routes.dispatching import DAY, Dispatch, dispatch, order
@@ -27,14 +27,6 @@ N3;Li Na;Nanjing W. Rd 277, 200041;HF-N3;131.23;121.47;2026-06-01;16:00;14:00;pa
 N4;Li Na;Nanjing W. Rd 278, 200041;HF-N1;31.23;121.47;2026-06-01;;;
 N5;买买提;Nanjing W. Rd 279, 200041;HF-N5;31.24;121.48;2026-06-01;;;photo|cold
 """
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
