@@ -13,10 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 from firmware_sim.errors import SimulatorError
 
@@ -39,6 +40,57 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 class ProcessFailed(SimulatorError):
     """A program under test did not start, did not answer, or ended by itself."""
+
+
+class Running(Protocol):
+    """A process that was started; what `subprocess.Popen` has."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """How it ended, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it without asking."""
+
+
+class Launch(Protocol):
+    """How processes are started."""
+
+    def __call__(self, command: Sequence[str], *, out: IO[bytes], err: IO[bytes], env: Mapping[str, str]) -> Running:
+        """Start a command in a session of its own, so that the kernel kills it when whoever started it ends."""
+
+
+def launch_cold(command: Sequence[str], *, out: IO[bytes], err: IO[bytes], env: Mapping[str, str]) -> Running:
+    """Start a command as anybody would."""
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        env=env,
+        start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 calls nothing but the kernel
+    )
+
+
+launch: Launch = launch_cold
+"""The one in use; tests that start many hubs have a quicker one."""
 
 
 def find_command(name: str) -> str:
@@ -86,23 +138,23 @@ def run_command(name: str, *args: str, env: Mapping[str, str] | None = None) -> 
     Raises:
         ProcessFailed: It failed or took too long; the message holds its last words.
     """
-    command = [find_command(name), *args]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ProcessFailed(f"`{' '.join([name, *args])}` did not end within {COMMAND_TIMEOUT_S:.0f} s") from error
-    if done.returncode != 0:
-        words = done.stderr.strip()[-LAST_WORDS_CHARS:]
-        raise ProcessFailed(f"`{' '.join([name, *args])}` failed with {done.returncode}: {words}")
-    return done.stdout
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        running = launch([find_command(name), *args], out=out, err=err, env={**os.environ, **(env or {})})
+        try:
+            status = running.wait(COMMAND_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            running.kill()
+            running.wait()
+            raise ProcessFailed(f"`{' '.join([name, *args])}` did not end within {COMMAND_TIMEOUT_S:.0f} s") from error
+        if status != 0:
+            words = _text_of(err).strip()[-LAST_WORDS_CHARS:]
+            raise ProcessFailed(f"`{' '.join([name, *args])}` failed with {status}: {words}")
+        return _text_of(out)
+
+
+def _text_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 class Program:
@@ -130,7 +182,7 @@ class Program:
         self.stderr_path = logs / f"{name}.err"
         self.ready: dict[str, Any] = {}
         """What the program said when it was ready."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -163,23 +215,8 @@ class Program:
             raise ProcessFailed(f"{self.name} is running already")
         command = [find_command(self.command[0]), *self.command[1:]]
         self.ready = {}
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
         with self.stdout_path.open("wb") as out, self.stderr_path.open("ab") as err:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, **self.env},
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 calls nothing but the kernel
-            )
+            self._process = launch(command, out=out, err=err, env={**os.environ, **self.env})
         return self
 
     def poll_ready(self) -> bool:

@@ -17,7 +17,7 @@ from firmware_sim.fleet.run import Compared, compare, drain
 from firmware_sim.processes import run_command
 from tests.journeys.world import Site, tell
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 PATIENCE_S = 90.0
 STORM_DEVICES = 300

@@ -21,20 +21,24 @@ from contract.topics import down_topic, up_topic
 from hub.broker.address import parse_broker
 from tests.contract.delivery.memory import KEY, Device
 from tests.hub.broker.visitor import Visitor
+from tests.warm.hub import launch, run
 
 HUB = Path(sys.executable).with_name("holdfast-hub")
 
 
-def run_hub(*words: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """One administration command."""
-    return subprocess.run(
-        [HUB, *map(str, words)], capture_output=True, text=True, check=False, env=os.environ | environment, timeout=120
-    )
+def run_hub(*words: object, said: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """One administration command, to which `said` is typed."""
+    return run([str(HUB), *map(str, words)], said, **environment)
+
+
+def run_hub_cold(*words: object) -> "subprocess.CompletedProcess[str]":
+    """One as a person's shell starts it, which takes seconds: what it loads, it loads by itself."""
+    return subprocess.run([HUB, *map(str, words)], capture_output=True, text=True, check=False, timeout=120)
 
 
 @functools.cache
 def initialised_hub() -> Path:
-    """A hub's folder after `init`: made once, because it takes seconds. Copy it."""
+    """A hub's folder after `init`: made once. Copy it."""
     folder = Path(tempfile.mkdtemp(prefix="hf-hub-"))
     atexit.register(shutil.rmtree, folder)
     done = run_hub("init", "--data", folder / "hub")
@@ -47,14 +51,14 @@ class ServedHub:
 
     def __init__(self, data: Path, *options: str, mqtt: str = "127.0.0.1:0", faultpoint: str = "") -> None:
         environment = os.environ | ({"HOLDFAST_FAULTPOINT": faultpoint} if faultpoint else {})
-        command: list[str | Path] = [
-            HUB, "serve", "--data", data, "--http", "127.0.0.1:0", "--mqtt", mqtt, *options
-        ]  # fmt: skip
+        command = [str(HUB), "serve", "--data", str(data), "--http", "127.0.0.1:0", "--mqtt", mqtt, *options]
         self.data = data
         self.log = (data.parent / f"{data.name}.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        said, saying = os.pipe()
+        with os.fdopen(saying, "wb") as out:
+            self.process = launch(command, out=out, err=self.log, env=environment)
+        with os.fdopen(said) as words:
+            line = words.readline()
         assert line, Path(self.log.name).read_text()
         self.ready: dict[str, str] = json.loads(line)
         self.mqtt = parse_broker(self.ready["mqtt"])
@@ -71,9 +75,7 @@ class ServedHub:
         return self.wait()
 
     def wait(self) -> int:
-        code = self.process.wait(timeout=30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        code = self.process.wait(timeout=60)
         self.log.close()
         return code
 

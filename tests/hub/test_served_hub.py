@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.served import ServedHub, WiredDevice, initialised_hub, run_hub
+from tests.hub.served import ServedHub, WiredDevice, initialised_hub, run_hub, run_hub_cold
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_the_hub_says_that_it_is_ready_only_when_it_is(hub: ServedHub) -> None:
 
 
 def test_f043_a_second_hub_on_the_same_folder_is_refused_in_one_sentence(hub: ServedHub) -> None:
-    second = run_hub("serve", "--data", hub.data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")
+    second = run_hub_cold("serve", "--data", hub.data, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")
 
     assert (second.returncode, second.stdout) == (1, "")
     assert second.stderr == f"{hub.data} is in use by another hub process; stop it first\n"

@@ -24,7 +24,7 @@ from tests.journeys.rogue import Rogue
 from tests.journeys.visitors import publish
 from tests.journeys.world import PATIENCE_S, Site, is_drained, scan, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 MIB = 1024 * 1024
 MOST_GROWTH_BYTES = 32 * MIB

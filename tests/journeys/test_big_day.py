@@ -19,7 +19,7 @@ from firmware_sim.relay import Relay
 from tests.journeys.world import Site, ask, is_drained, is_in_contact, keep, status_of, wait_until
 from tests.mobile_ui.test_with_agent import app
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 DAY = "2030-01-01"
 ROUTE = f"{DAY}-van-1"

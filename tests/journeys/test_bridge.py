@@ -13,7 +13,7 @@ from tests.journeys.bridge import Bridge, Message, Opener, PlayBack, Repeat, Shu
 from tests.journeys.brokers import BROKERS
 from tests.journeys.world import Site, copy_folder, custody_of, is_drained, is_in_contact, keep, key_of, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 OUT_OF_ORDER = 12
 HARMLESS = {"stale_hello"}

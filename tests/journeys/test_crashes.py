@@ -27,7 +27,7 @@ from tests.journeys.hands import Bench, Outside
 from tests.journeys.storm import BrokerVictim, Deaths, Trap, Victim
 from tests.journeys.world import Site, ask, copy_folder, is_drained, keep, kill_at, scan, tell, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 SEED = 20
 KILLS = {EMBEDDED: 100, MOSQUITTO: 40}

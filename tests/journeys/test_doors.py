@@ -18,7 +18,7 @@ from tests.journeys.brokers import BROKERS
 from tests.journeys.visitors import forget_retained, listening, publish
 from tests.journeys.world import Credential, Site, credential_of, key_of, scan, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 WRONG_KEY = b"?" * 32
 FALSE_PARTITION = "hf1/up/00/van-2"

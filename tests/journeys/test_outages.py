@@ -34,7 +34,7 @@ from tests.journeys.world import (
     wait_until,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 BROKER_BACK_S = 2.0
 FLAPS = 4

@@ -13,7 +13,7 @@ from firmware_sim.processes import AgentProcess, run_command
 from tests.journeys.visitors import listening, publish
 from tests.journeys.world import Site, copy_folder, credential_of, is_drained, scan, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 SECOND_SELF = {"fork", "device_regressed"}
 """How it shows that a device met its own past or its clone; whoever comes second and shorter cannot tell them apart."""

@@ -13,7 +13,7 @@ from tests.journeys.brokers import BROKERS
 from tests.journeys.visitors import listening, publish
 from tests.journeys.world import Credential, Site, credential_of, scan, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 CODE = "PARCEL/7+#"
 

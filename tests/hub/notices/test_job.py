@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.delivery.hub_actions import IncidentKind
+from firmware_sim.processes import free_port
 from hub.errors import CommitFailed, Refused
 from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.notices import store
@@ -14,7 +15,7 @@ from hub.notices.letter import Text
 from hub.notices.outbox import State
 from hub.notices.targets import Target, add_target
 from hub.requests import ReleaseNotices, SendTestNotice
-from tests.hub.notices.mailroom import MailRoom, free_port, opened
+from tests.hub.notices.mailroom import MailRoom, opened
 from tests.hub.notices.office import STARTED_MS, Office
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, add_device, add_incident
 

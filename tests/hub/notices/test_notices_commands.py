@@ -2,16 +2,20 @@
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from firmware_sim.processes import free_port
 from hub.notices.targets import FILE
-from tests.hub.notices.mailroom import MailRoom, free_port, opened
-from tests.hub.served import HUB, ServedHub, initialised_hub
+from tests.hub.notices.mailroom import MailRoom, opened
+from tests.hub.served import ServedHub, initialised_hub, run_hub, run_hub_cold
+
+if TYPE_CHECKING:
+    import subprocess
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +40,14 @@ def room() -> Iterator[MailRoom]:
 
 def notices(folder: Path, *words: str, said: str = "") -> "subprocess.CompletedProcess[str]":
     """One command; nothing that it prints holds the secret."""
-    command: list[str | Path] = [HUB, "notices", *words, "--data", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, input=said)
+    done = run_hub("notices", *words, "--data", folder, said=said)
     assert SECRET not in done.stdout + done.stderr
     return done
+
+
+def test_the_list_of_a_new_hub_is_empty(folder: Path) -> None:
+    listed = run_hub_cold("notices", "list", "--data", folder)
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "none\n", "")
 
 
 def items(folder: Path) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
 
+from firmware_sim.processes import free_port
 from hub.coldchain.tables import excursion
 from hub.notices import finding
 from hub.notices.administration import target_views
@@ -15,7 +16,7 @@ from hub.notices.letter import Text
 from hub.notices.outbox import State
 from hub.notices.targets import Target, add_target, remove_target
 from hub.tables import device
-from tests.hub.notices.mailroom import MailRoom, free_port, opened
+from tests.hub.notices.mailroom import MailRoom, opened
 from tests.hub.notices.office import Office
 from tests.hub.web.seeded import HOUR_MS, MINUTE_MS, NOW_MS, SeededHub, Story, add_device
 
