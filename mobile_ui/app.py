@@ -5,10 +5,11 @@ import gc
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,13 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     started = None
     ends_agent = options.end_agent
+    ending = _Ending()
     try:
         config = demo_config() if options.demo else options.config
         folder = data_folder(config)
         started = None if answers(folder) else _Started(config, folder)
-        _open_window(
-            folder, options.size, TestCard() if options.camera is None else FileCamera(options.camera), started
-        )
+        camera = TestCard() if options.camera is None else FileCamera(options.camera)
+        _open_window(folder, options.size, camera, started, ending)
+    except KeyboardInterrupt:
+        return DONE
     except (ConfigUnusable, NoDemo, AgentSilent, NoWindow, OSError) as error:
         ends_agent = True
         sys.stderr.write(f"holdfast-courier: {' '.join(str(error).split())}\n")
@@ -93,6 +96,21 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r}: expected width and height such as 480x800")
     return int(width), int(height)
+
+
+class _Ending:
+    """Ctrl-C or SIGTERM closes the app, also while it starts."""
+
+    def __init__(self) -> None:
+        self.close: Callable[[], object] | None = None
+        # Before SDL takes the second for its own, which does so only once it has a window.
+        signal.signal(signal.SIGINT, self._heard)
+        signal.signal(signal.SIGTERM, self._heard)
+
+    def _heard(self, _signal: int, _frame: object) -> None:
+        if self.close is None:
+            raise KeyboardInterrupt
+        self.close()
 
 
 class _Started:
@@ -136,7 +154,9 @@ class _Started:
         self._process.wait()
 
 
-def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _Started | None) -> None:
+def _open_window(
+    folder: Path, size: tuple[int, int], camera: Camera, started: _Started | None, ending: _Ending
+) -> None:
     # Nothing of the start is garbage yet.
     gc.disable()
     complaints = _hush()
@@ -168,6 +188,7 @@ def _open_window(folder: Path, size: tuple[int, int], camera: Camera, started: _
 
     Clock.schedule_interval(look, LOOK_S)
     Window.bind(on_flip=drawn)
+    ending.close = Clock.create_trigger(lambda _dt: app.stop())
     try:
         app.run()
     finally:

@@ -71,14 +71,14 @@ def agents(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_the_app_opens_without_a_word_and_ends_the_agent_it_started_where_that_was_asked(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]], ending: signal.Signals
 ) -> None:
     """Kivy has pages to say where neither xclip nor xsel is found."""
     app = start("--end-agent")
     until(lambda: answers(tmp_path))
-    time.sleep(2.0)  # The window is open then; a signal before that ends the start itself.
-    app.send_signal(signal.SIGTERM)
+    app.send_signal(ending)
 
     assert (app.wait(timeout=PATIENCE_S), (tmp_path / "app.log").read_text()) == (0, "")
     until(lambda: not answers(tmp_path))
@@ -105,7 +105,8 @@ def test_an_agent_that_runs_already_is_used_and_stays(
 ) -> None:
     with running(config):
         app = start("--end-agent")
-        time.sleep(2.0)  # Nothing outside tells that the window is open.
+        # What opens windows is loaded behind the question whether an agent answers.
+        until(lambda: "SDL2" in Path(f"/proc/{app.pid}/maps").read_text())
         assert len(agents(tmp_path)) == 1
         app.send_signal(signal.SIGTERM)
         assert app.wait(timeout=PATIENCE_S) == 0
