@@ -192,8 +192,11 @@ class Desk:
         incoming = self._outbox.files.incoming
         size = sum((incoming / name).stat().st_size for name in named if (incoming / name).is_file())
         if size > picture_room_bytes(self._outbox.used_bytes(), self._outbox.budget_bytes):
-            told = f"Not kept: no room on the device for {size / MIB:.1f} MiB of pictures"
-            raise NotKept(Cause.FULL, f"{told}. Leave some out, or wait until others are at the hub.")
+            raise NotKept(
+                Cause.FULL,
+                f"Not kept: no room on the device for {size / MIB:.1f} MiB of pictures. "
+                "Leave some out, or wait until others are at the hub.",
+            )
 
     def _witnessed(self, proof: Proof) -> Proof:
         """With what only the device knows, where the proof does not say it: its place and how its load stands."""

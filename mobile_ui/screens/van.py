@@ -7,6 +7,7 @@ from kivy.uix.widget import Widget
 
 from contract.cold_verdict import ColdVerdict
 from contract.local import OpenAlarm
+from mobile_ui.core.agent_words import limit_name
 from mobile_ui.core.courier import Topic
 from mobile_ui.core.reasons import VERDICTS, WHY_ACKNOWLEDGED
 from mobile_ui.core.say import say
@@ -76,7 +77,7 @@ class VanPage(Page):
 
     def _alarm(self, alarm: OpenAlarm) -> Widget:
         look = self.look
-        since = say("Alarm since {time}: {limit}", time=clock(alarm.started_at_ms), limit=alarm.limit)
+        since = say("Alarm since {time}: {limit}", time=clock(alarm.started_at_ms), limit=limit_name(alarm.limit))
         words = Text(look, since)
         if alarm.acknowledged:
             return Box(words, Text(look, say("Seen and explained"), size=SMALL, colour=look.palette.quiet), gap=2)

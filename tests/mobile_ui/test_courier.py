@@ -358,7 +358,7 @@ def test_a_signature_that_the_disk_does_not_take_leads_back_to_the_review(
 
     desk.to_review()
     with monkeypatch.context() as patch:
-        patch.setattr("mobile_ui.core.courier.write_once", full)
+        patch.setattr("mobile_ui.core.proof_keeper.write_once", full)
         desk.courier.keep()
     assert desk.tones[-1] is Tone.REFUSED
     assert desk.agent.proofs() == []
