@@ -176,13 +176,18 @@ const label = document.createElement("output");
 label.className = "crosshair";
 label.hidden = true;
 
+// What was asked for later may come earlier.
+let asks = 0;
 async function load() {
+  const mine = ++asks;
   const answer = await fetch(box.dataset.source);
   if (!answer.ok) {
     caption.textContent = t("The chart could not be loaded.");
     return;
   }
-  data = await answer.json();
+  const fresh = await answer.json();
+  if (mine !== asks) return;
+  data = fresh;
   drawn = now();
   caption.textContent = summary();
   if (plot === null) {

@@ -13,7 +13,6 @@ let index = new Map();
 let heard = 0;
 let state = "waiting";
 let elsewhere = new Set();
-let refetching = false;
 let asked = false;
 
 function put(key, element) {
@@ -145,15 +144,26 @@ export function refetchSoon() {
   soon ??= setTimeout(() => { soon = null; refetch(); }, 300 + Math.random() * 1500);
 }
 
+// What was asked for before something was changed here may be older than what is shown; it is not waited for.
+let asking = null;
+function outdate() {
+  asking?.abort();
+  asking = null;
+}
+
 // Takes the parts that may change from a fresh copy of this page, and leaves everything else, focus and selection included.
 async function refetch() {
-  if (refetching || document.hidden) return;
-  refetching = true;
+  if (document.hidden) return;
+  // What was told meanwhile is not in the answer that comes.
+  if (asking) return refetchSoon();
+  const mine = new AbortController();
+  asking = mine;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: mine.signal });
     if (answer.redirected && new URL(answer.url).pathname === "/login") return say("closed");
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (asking !== mine) return;
     setServerTime(Number(fresh.body.dataset.now));
     if (document.documentElement.classList.contains("wall")) main.innerHTML = fresh.getElementById("main").innerHTML;
     else exchange(fresh);
@@ -163,9 +173,16 @@ async function refetch() {
   } catch {
     // The hub is away; the next beat or poll tries again.
   } finally {
-    refetching = false;
+    if (asking === mine) asking = null;
   }
 }
+
+// A form of this page was answered with the page as it is now.
+document.addEventListener("htmx:after:swap", () => {
+  if (!asking) return;
+  outdate();
+  refetchSoon();
+});
 
 // Rows must not move under a pointer or the focus: then a button says that there is something new.
 const inUse = (part) => part.contains(document.activeElement) || part.matches(":hover") || acting();
@@ -288,6 +305,7 @@ function lookAtDue() {
 // After somebody decided something here, what they look at is exchanged at once.
 export function refresh() {
   asked = true;
+  outdate();
   refetch();
 }
 

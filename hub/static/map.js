@@ -132,11 +132,15 @@ function choose(key) {
   showTrack(key);
 }
 
+// What was asked for later may come earlier.
+let asks = 0;
 async function showTrack(key) {
+  const mine = ++asks;
   const from = new Date(now() - trackMs).toISOString();
   const answer = await fetch(`/api/v1/devices/${encodeURIComponent(key)}/track?from=${from}`);
   if (!answer.ok || chosen !== key) return;
   const { items } = await answer.json();
+  if (mine !== asks) return;
   const runs = [];
   let last = -Infinity;
   for (const { at, longitude, latitude } of items) {

@@ -109,10 +109,14 @@ function draw() {
   map.once("idle", () => { frame().dataset.stops = all.length; });
 }
 
+// What was asked for later may come earlier.
+let asks = 0;
 async function fetchRoutes() {
+  const mine = ++asks;
   const answer = await fetch(`/routes/map?day=${frame().dataset.day}`);
   if (!answer.ok) return false;
   const text = await answer.text();
+  if (mine !== asks) return false;
   const changed = text !== told;
   told = text;
   routes = JSON.parse(text).routes;
