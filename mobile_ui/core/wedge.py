@@ -5,7 +5,7 @@ once, therefore each comes with two times: when it was `heard`, and the `earlies
 that was pressed before had been heard by then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import Final
@@ -20,6 +20,8 @@ PERSON_S: Final = 0.1
 """So slowly types a person."""
 REPEAT_S: Final = 0.2
 """A key that is held down longer may repeat itself; keyboards wait for 0.25 s at least."""
+FINGERS: Final = 2
+"""The first may be what gave a window its keys, in the middle of a code; whoever comes with another scans behind it."""
 LEAST_CHARS: Final = 4
 """Shorter bursts are a person pressing keys."""
 MAX_CHARS: Final = 8_192
@@ -126,10 +128,16 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A code lost its end; a line that begins before `until_s` may be just that."""
+    """A code lost its end; a line that begins before `until_s` may be just that.
+
+    Attributes:
+        until_s: what is held back comes before, or never.
+        fingers: behind so many on the screen it comes no more; 0: no finger tells.
+        fast: only a scanner can have typed it.
+    """
 
     until_s: float
-    in_field: bool = False
+    fingers: int = 0
     fast: bool = False
 
 
@@ -177,7 +185,7 @@ class Wedge:
         if in_field and touched:
             return None
         fast = _fast(line) and len(line) >= LEAST_CHARS
-        self._cut = _Cut(line[-1].heard_s + REMAINDER_S, in_field, fast)
+        self._cut = _Cut(line[-1].heard_s + REMAINDER_S, fingers=int(in_field), fast=fast)
         # In a field it is seen, and may be what an app or a person put there.
         if in_field or not fast:
             return None
@@ -185,19 +193,26 @@ class Wedge:
         return Read(Kind.PART if self._endless == 1 else Kind.ENDLESS, _text(line))
 
     def touch(self) -> None:
-        """Somebody touched the screen: what stands in a field is theirs by now."""
+        """Somebody touched the screen: what stands in a field is theirs by now, and no code is being typed."""
         self._touched = True
-        if self._cut is not None and self._cut.in_field:
-            self._cut = None
+        # Behind the finger goes on what began before it.
+        begun = any(not key.in_field for key in self._line)
+        if self._cut is not None and self._cut.fingers and not begun:
+            left = self._cut.fingers - 1
+            self._cut = replace(self._cut, fingers=left) if left else None
 
     def spoil(self, heard_s: float) -> None:
         """A key may be missing in this line, or be one too many."""
         self._cut = _Cut(heard_s + REMAINDER_S, fast=True)
 
     def listen(self, now_s: float) -> None:
-        """From now on keys come here; what was typed before went elsewhere."""
+        """From now on keys come here; what was typed before went elsewhere.
+
+        A code that comes at once may be the rest of one. Fingers tell that it is none, however little time a busy window
+        knows to have passed: none is heard before a key that was pressed before it.
+        """
         self._line = []
-        self._cut = _Cut(now_s + PAUSE_S)
+        self._cut = _Cut(now_s + PAUSE_S, FINGERS)
 
 
 def _text(line: list[_Key]) -> str:

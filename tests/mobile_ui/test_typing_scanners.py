@@ -84,6 +84,18 @@ def test_a_code_that_began_before_another_window_had_the_keys_is_told(stage: Sta
     assert (stage.tones, codes(stage)) == ([Tone.REFUSED], [])
 
 
+def test_a_code_behind_two_taps_is_read_however_soon_after_the_window_came(stage: Stage) -> None:
+    from kivy.core.window import Window
+
+    Window._focus = False
+    Window._focus = True
+    stage.tap("Load")
+    stage.tap("Stops")
+    stage.key_in("0034012345")
+
+    assert codes(stage) == [b"0034012345"]
+
+
 def test_a_key_that_is_held_is_one_key(stage: Stage) -> None:
     from kivy.core.window import Window
 

@@ -165,6 +165,33 @@ def test_keys_of_a_code_that_began_elsewhere_are_no_code() -> None:
     assert hear(line, quick(line), wedge=wedge, from_s=5.0) == [Read(Kind.CODE, CODE)]
 
 
+def test_behind_the_second_finger_a_code_began_here() -> None:
+    line = f"{CODE}\n"
+    for fingers, kind in enumerate((Kind.PART, Kind.PART, Kind.CODE)):
+        wedge = Wedge()
+        wedge.listen(0.0)
+        for _ in range(fingers):
+            wedge.touch()
+
+        # Frames are slow: of time nothing is known.
+        assert hear(line, quick(line), [2.0], wedge=wedge) == [Read(kind, CODE)]
+
+
+def test_fingers_in_the_middle_of_a_code_do_not_make_its_rest_whole() -> None:
+    wedge, line = Wedge(), f"{CODE}\n"
+    wedge.listen(0.0)
+    hear(CODE[:5], quick(CODE[:5]), wedge=wedge, rests=False)
+    wedge.touch()
+    wedge.touch()
+
+    assert hear(line[5:], quick(line[5:]), wedge=wedge, from_s=0.2) == [Read(Kind.PART, CODE)]
+
+    hear(CODE[:5], quick(CODE[:5]), wedge=wedge, from_s=5.0)
+    wedge.touch()
+    wedge.touch()
+    assert hear(line[5:], quick(line[5:]), wedge=wedge, from_s=9.0) == [Read(Kind.PART, CODE[5:])]
+
+
 # -- beside a person -----------------------------------------------------------------------------------------------------
 
 
