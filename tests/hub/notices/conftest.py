@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from firmware_sim.processes import free_port
 from hub.notices.targets import Target, add_target
-from tests.hub.notices.mailroom import MailRoom, free_port, opened
+from tests.hub.notices.mailroom import MailRoom, opened
 from tests.hub.notices.office import Office
 from tests.hub.web.conftest import hub
 from tests.hub.web.seeded import SeededHub, add_device
