@@ -49,6 +49,7 @@ from mobile_ui.core.say import Sentence, say
 from mobile_ui.core.scan_check import STEP_AT_STOP, Match, Tone, check_at_stop, check_while_loading
 from mobile_ui.core.settings import DRAFT as SETTINGS_DRAFT
 from mobile_ui.core.settings import Settings, decode_settings, encode_settings
+from mobile_ui.core.shown import clock
 from mobile_ui.core.sync import Sync, sync_of
 from mobile_ui.core.van import Van
 from mobile_ui.core.voice import Voice
@@ -106,6 +107,8 @@ class Courier:
         )
         self._keeper = DayKeeper(link, now_ms, lambda: self._changed(Topic.DAY), self._route_unreadable)
         self.connected = False
+        self._away_ms: int | None = None
+        """Since when the agent does not answer; None before it ever did."""
         self.status: DeviceStatus | None = None
         self.van = Van()
         self.settings = Settings()
@@ -116,6 +119,8 @@ class Courier:
 
     def link_changed(self, connected: bool) -> None:
         """The conversation with the agent began or ended; what is known of it is asked anew each time."""
+        if self.connected and not connected:
+            self._away_ms = self._now_ms()
         self.connected = connected
         if connected:
             self.load()
@@ -165,6 +170,15 @@ class Courier:
             document = decode_assignments(data) if version and data else document
         self.van = Van(self.van.latest, self.van.cold, document)
         self._changed(Topic.VAN)
+
+    @property
+    def cold_as_of(self) -> Sentence | None:
+        """From when what `van` says is, while the agent does not answer; None while it does."""
+        if self.connected:
+            return None
+        if self._away_ms is None:
+            return say("not known: the recorder has not answered yet")
+        return say("as of {time}: the recorder does not answer", time=clock(self._away_ms))
 
     @property
     def person(self) -> str:

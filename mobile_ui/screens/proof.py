@@ -45,7 +45,7 @@ PICK_UP_TITLES: dict[DraftStep, Sentence] = TITLES | {
 class ProofPage(Page):
     """The open draft at its step."""
 
-    topics: ClassVar = frozenset({Topic.DRAFT, Topic.SETTINGS, Topic.DAY})
+    topics: ClassVar = frozenset({Topic.DRAFT, Topic.SETTINGS, Topic.DAY, Topic.LINK})
 
     def __init__(self, shell: Shell, name: str) -> None:
         super().__init__(shell, name)
@@ -88,6 +88,7 @@ class ProofPage(Page):
             draft.relation,
             draft.photos,
             self._is_off(draft),
+            self.courier.cold_as_of if draft.step is DraftStep.CHECKS else None,
         )
 
     def _is_off(self, draft: ProofDraft) -> bool:
@@ -211,6 +212,8 @@ class ProofPage(Page):
             )
             if van.left_s is not None:
                 body.append(Text(look, say("Time left: {time}", time=duration(van.left_s))))
+            if (as_of := self.courier.cold_as_of) is not None:
+                body.append(Text(look, as_of, colour=look.palette.alarm))
         for check in (Check.AGE, Check.COLD):
             if check in draft.stop.checks:
                 done = check in draft.checked

@@ -18,7 +18,7 @@ from mobile_ui.widgets.basics import HUGE, LARGE, SMALL, Box, Rule, Tap, Text
 class StopPage(Page):
     """The stop that was opened last."""
 
-    topics: ClassVar = frozenset({Topic.DAY, Topic.DRAFT, Topic.VAN, Topic.SETTINGS})
+    topics: ClassVar = frozenset({Topic.DAY, Topic.DRAFT, Topic.VAN, Topic.LINK, Topic.SETTINGS})
     stop: str = ""
 
     def draw(self) -> Widget:
@@ -77,14 +77,19 @@ class StopPage(Page):
         return Box(*lines, pad=10, fill=palette.attention)
 
     def _cold(self) -> Widget:
-        look, van = self.look, self.courier.van
+        look, van, as_of = self.look, self.courier.van, self.courier.cold_as_of
         if van.verdict is None:
-            return Text(look, say("Cold goods: no sensor is judged in this van"), colour=look.palette.quiet)
+            text = say("Cold goods: no sensor is judged in this van")
+            if as_of is not None:
+                text = say("Cold: {as_of}", as_of=as_of)
+            return Text(look, text, colour=look.palette.quiet)
         sign, word = VERDICTS[van.verdict]
         text = say("Cold: {value} {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word)
         lines = [Text(look, text)]
         if van.left_s is not None:
             lines.append(Text(look, say("Time left: {time}", time=duration(van.left_s)), size=SMALL))
+        if as_of is not None:
+            lines.append(Text(look, as_of, size=SMALL, colour=look.palette.alarm))
         return Box(*lines, gap=2)
 
     def _parcel(self, stop: Stop, index: int) -> Widget:

@@ -22,7 +22,7 @@ HALF = 0.5
 class VanPage(Page):
     """All sensors of this device."""
 
-    topics: ClassVar = frozenset({Topic.VAN, Topic.SETTINGS})
+    topics: ClassVar = frozenset({Topic.VAN, Topic.LINK, Topic.SETTINGS})
 
     def draw(self) -> Widget:
         """One block for each sensor."""
@@ -31,6 +31,8 @@ class VanPage(Page):
         body: list[Widget] = [part for probe in probes for part in (self._probe(probe), Rule(look))]
         if not probes:
             body = [Text(look, say("No sensor has spoken on this device."), size=LARGE)]
+        if (as_of := self.courier.cold_as_of) is not None:
+            body.insert(0, Text(look, as_of, colour=look.palette.alarm))
         return self.page(say("How cold is the load?"), *body)
 
     def _probe(self, probe: Probe) -> Widget:

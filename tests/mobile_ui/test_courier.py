@@ -28,8 +28,10 @@ from mobile_ui.core.courier import Courier, Topic
 from mobile_ui.core.day import Day, KeptFact, StopState, fold_day
 from mobile_ui.core.files import write_once
 from mobile_ui.core.proof_draft import DraftStep
+from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.core.settings import Settings, Theme
+from mobile_ui.core.shown import clock
 from tests.mobile_ui.kit import COLD, NOON_MS, READING, WARM, FakeAgent, fact, parcel, route, scan_event
 
 DRAWN = Signature(5_000, (((0, 0, 0), (100, 100, 20)),))
@@ -302,6 +304,17 @@ def test_the_cold_at_the_hand_over_is_what_the_van_says_at_that_moment(desk: Des
 
     (proof,) = desk.agent.proofs()
     assert (proof.cold_verdict, proof.cold_budget_s) == ("exceeded", 0)
+
+
+def test_what_the_van_says_is_dated_while_the_agent_does_not_answer(desk: Desk) -> None:
+    as_of = say("as of {time}: the recorder does not answer", time=clock(NOON_MS))
+    unknown = Courier(desk.agent, desk.folder, now_ms=lambda: NOON_MS).cold_as_of
+    told = [desk.courier.cold_as_of]
+    for connected in (False, False, True):
+        desk.courier.link_changed(connected)
+        told.append(desk.courier.cold_as_of)
+
+    assert (unknown, told) == (say("not known: the recorder has not answered yet"), [None, as_of, as_of, None])
 
 
 def test_settings_outlive_the_app(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from contract.signature import Signature, decode_signature, encode_signature
 from mobile_ui.core.proof_draft import DraftStep
 from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
+from mobile_ui.core.shown import clock
 from mobile_ui.look import PRIMARY_DP
 from tests.mobile_ui.kit import NOON_MS, parcel, route
 from tests.mobile_ui.stage import Stage, on_stage, prepare
@@ -176,6 +177,26 @@ def test_a_wrong_scan_is_taken_back_with_a_reason(stage: Stage) -> None:
     stage.tap("Scanned by mistake")
 
     assert stage.says("← taken back: Scanned by mistake")
+
+
+def test_the_cold_is_dated_on_every_screen_while_the_agent_does_not_answer(stage: Stage) -> None:
+    as_of, courier = f"as of {clock(stage.app.now_ms())}: the recorder does not answer", stage.app.courier
+    stage.app.open_stop("s1")
+    stage.frames()
+    stage.tap("HAND OVER")
+    for k in (0, 1):
+        stage.key_in(parcel(1, k))
+    stage.tap("Next")
+    for screen in ("proof", "stop", "van"):
+        stage.app.go(screen)
+        stage.frames()
+        assert (screen, stage.says(as_of)) == (screen, False)
+        courier.link_changed(False)
+        stage.frames()
+        assert (screen, stage.says(as_of)) == (screen, True)
+        courier.link_changed(True)
+        stage.frames()
+    assert not stage.says(as_of)
 
 
 # -- proofs --------------------------------------------------------------------------------------------------------------
