@@ -17,7 +17,7 @@ from hub.routes.vehicles import zone_of
 from hub.said import said_of
 from hub.shipments.keeping import Kept, keep_orders
 from hub.shipments.order import FIELDS
-from hub.shipments.queries import ShipmentFilters, list_shipments, shipment_numbers
+from hub.shipments.queries import ShipmentFilters, list_shipments
 from hub.shipments.reading import MAX_FILE_BYTES, read_file
 from hub.web.render import page, without
 
@@ -67,7 +67,7 @@ def upload(
     with hub.database.write() as tx:
         now_ms = hub.now_ms()
         kept = keep_orders(tx, read, who=caller.name, now_ms=now_ms, source=name)
-        routes = follow_shipments(tx, shipment_numbers(tx, kept.changed), now_ms)
+        routes = follow_shipments(tx, kept.numbers, now_ms)
     # What waits is on no route, and boards count it.
     hub.tell_routes(["", *routes])
     return _page(request, hub, caller, ShipmentFilters(), None, kept=kept, routes=routes)

@@ -25,7 +25,6 @@ from hub.shipments.queries import (
     ShipmentView,
     find_shipments,
     list_shipments,
-    shipment_numbers,
 )
 from hub.shipments.reading import MAX_FILE_BYTES, BadLine, read_file
 from hub.web.times import utc
@@ -219,7 +218,7 @@ def post_shipments(
     with hub.database.write() as tx:
         now_ms = hub.now_ms()
         kept = keep_orders(tx, read, who=caller.name, now_ms=now_ms, source=source)
-        routes = follow_shipments(tx, shipment_numbers(tx, kept.changed), now_ms)
+        routes = follow_shipments(tx, kept.numbers, now_ms)
     hub.tell_routes(["", *routes])
     return Report.of(kept, routes)
 

@@ -24,12 +24,17 @@ LOOKED_UP_AT_ONCE: Final = 10_000
 
 
 class Kept(Struct, frozen=True):
-    """What a file came to: references that are new, changed, unchanged, and lines that could not be used."""
+    """What a file came to: references that are new, changed, unchanged, and lines that could not be used.
+
+    Attributes:
+        numbers: of the changed shipments; two shippers may use one reference.
+    """
 
     created: tuple[str, ...]
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     bad: tuple[BadLine, ...]
+    numbers: tuple[int, ...]
 
 
 def keep_orders(tx: Connection, read: FileRead, *, who: str, now_ms: int, source: str = "") -> Kept:
@@ -72,6 +77,7 @@ def keep_orders(tx: Connection, read: FileRead, *, who: str, now_ms: int, source
         tuple(order.reference for _, order in changed),
         tuple(unchanged),
         tuple(bad),
+        tuple(number for number, _ in changed),
     )
 
 

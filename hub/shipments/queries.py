@@ -87,7 +87,7 @@ def unplanned(conn: Connection, day: str, references: Sequence[str] = ()) -> lis
 
 
 def shipment_numbers(conn: Connection, references: Sequence[str]) -> list[int]:
-    """Numbers of the shipments with these references."""
+    """Numbers of the shipments with these references, of whichever shippers."""
     found: list[int] = []
     for some in chunks(references, _AT_ONCE):
         found += conn.scalars(select(_s.id).where(_s.reference.in_(some)).order_by(_s.id))

@@ -1,5 +1,6 @@
 """Changes of a route: all or nothing, and never over those of somebody else."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Thread
@@ -8,6 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from hub.accounts.csrf import csrf_token
+from hub.accounts.deps import CSRF_HEADER, SESSION_COOKIE
+from hub.accounts.roles import Role
 from hub.accounts.tables import audit_trail
 from hub.routes.keeping import Change, Desk, Overtaken, change_route
 from hub.routes.roads import Estimate, Place, Remembered
@@ -166,6 +170,26 @@ def test_an_order_that_is_cancelled_beside_one_that_moved_leaves_no_stop_behind(
     route.ships(order(12, **{**same, "address": "Huaihai Rd 1, 200020"}))
     [moved] = route.ask("GET", "/shipments?q=R00012")["items"]
     assert moved["stop"] == first["stop"]
+
+
+def test_an_order_that_changes_leaves_another_shippers_of_that_reference_alone(desk: Dispatch) -> None:
+    routes = [f"{DAY}-van-1", f"{DAY}-van-2"]
+    desk.van("van-1")
+    desk.van("van-2")
+    desk.ships(order(1, shipper="A"), order(2, shipper="B", reference="R00001"))
+    desk.ask("POST", "/routes", json={"day": DAY, "optimise": False})
+    stops = [one["stop"] for one in desk.ask("GET", "/shipments")["items"]]
+    for name, stop in zip(routes, stops, strict=True):
+        desk.ask("PATCH", f"/routes/{name}", json={"stops": [stop]})
+    [mine] = [name for name in routes if desk.ask("GET", f"/routes/{name}")["items"][0]["name"] == "Consignee 1"]
+    assert desk.ships(order(1, shipper="A", notes="ring twice"))["routes"] == [mine]
+    client, session = desk.hub.client(), desk.hub.session(Role.DISPATCHER)
+    client.cookies.set(SESSION_COOKIE, session)
+    sent = {"file": ("orders.json", json.dumps([order(1, shipper="A", notes="ring once")]))}
+    headers = {"accept": "text/html", CSRF_HEADER: csrf_token(session)}
+    page = client.post("/shipments", files=sent, headers=headers).text
+    told = page.partition("Routes changed with their shipments")[2].partition("</p>")[0]
+    assert [name for name in routes if name in told] == [mine]
 
 
 def test_a_file_that_changes_many_planned_orders_asks_as_often_as_one_that_changes_few(route: Dispatch) -> None:
