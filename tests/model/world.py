@@ -7,7 +7,7 @@ answer committed and its answer was dropped.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from contract.delivery.hub_actions import IncidentKind
@@ -68,7 +68,8 @@ class State(NamedTuple):
     """Facts whose last copy was on a disk that a fault destroyed."""
     owed: int
     """Incidents (FORK, REGRESSED) that must have shown once everything is at rest."""
-    left: Left
+    left: int
+    """Which `Left`: a number, as what is hashed by the million should be short."""
 
 
 Step = tuple[str, Callable[[], State]]
@@ -101,27 +102,47 @@ class AboutHub:
     wrong: str
 
 
+_new = tuple.__new__
+"""Makes a `State` of its fields, by place: its own constructor was a sixth of a search's time."""
+
+
 class World:
     """The rules of one scope: how many facts one batch may carry, and all that was worked out so far."""
 
     def __init__(self, batch_facts: int = 256) -> None:
         self._credit = Credit(batch_facts)
         self._all = Left()
+        self._lefts: list[Left] = []
         self._devices: States[Device] = States(device_key)
         self._hubs: States[Hub] = States(hub_key)
         self._empty_hub = self._hubs.number(Hub())
         self._messages: dict[Up | Down, int] = {}
         self._bits: dict[bytes, int] = {}
         self._said: list[Up | Down] = []
-        self._device_steps: dict[tuple[int, str, int], tuple[int, tuple[int, ...]]] = {}
-        self._hub_steps: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
-        self._beliefs: dict[tuple[int, int], str] = {}
-        self._about: dict[int, About] = {}
-        self._about_hub: dict[int, AboutHub] = {}
+        # Each of these is worked out once for the same arguments.
+        self.device = cache(self._about_device)
+        self.hub = cache(self._about_hub)
+        self._device_step = cache(self._step_of_device)
+        self._hub_step = cache(self._step_of_hub)
+        self._hub_after_backup = cache(self._backup_noted)
+        self._belief = cache(self._belief_of)
+        self._one_less = cache(self._left_without)
 
     def start(self, left: Left) -> State:
         self._all = left
-        return State((self._devices.number(Device("a0")),), self._empty_hub, (), (), (), None, 1, 0, 0, 0, left)
+        number = self._number_of_left(left)
+        return State((self._devices.number(Device("a0")),), self._empty_hub, (), (), (), None, 1, 0, 0, 0, number)
+
+    def _number_of_left(self, left: Left) -> int:
+        if left not in self._lefts:
+            self._lefts.append(left)
+        return self._lefts.index(left)
+
+    def _left_without(self, number: int, kind: str) -> int:
+        return self._number_of_left(self._lefts[number].less(kind))
+
+    def _less(self, s: State, kind: str) -> State:
+        return _new(State, (*s[:-1], self._one_less(s.left, kind)))
 
     # -- the parts, each step worked out once ----------------------------------------------------------------------
 
@@ -132,98 +153,91 @@ class World:
             self._said.append(message)
         return number
 
-    def _device_step(self, number: int, what: str, argument: int = 0) -> tuple[int, tuple[int, ...]]:
+    def _step_of_device(self, number: int, what: str, argument: int) -> tuple[int, tuple[int, ...]]:
         """The device's next state and what it sends."""
-        known = self._device_steps.get((number, what, argument))
-        if known is None:
-            device = self._devices.thing(number)
-            match what:
-                case "hear":
-                    device.hear(self._said[argument])  # type: ignore[arg-type]  # only what goes down is heard
-                case "wake":
-                    device.wake_as(f"a{argument}")
-                case _:
-                    getattr(device, what)()
-            sent = tuple(map(self._message, device.sent))
-            device.sent = []
-            known = self._device_steps[number, what, argument] = self._devices.number(device), sent
-        return known
+        device = self._devices.thing(number)
+        match what:
+            case "hear":
+                device.hear(self._said[argument])  # type: ignore[arg-type]  # only what goes down is heard
+            case "wake":
+                device.wake_as(f"a{argument}")
+            case _:
+                getattr(device, what)()
+        sent = tuple(map(self._message, device.sent))
+        device.sent = []
+        return self._devices.number(device), sent
 
-    def _hub_step(self, number: int, message: int) -> tuple[int, tuple[int, ...]]:
+    def _step_of_hub(self, number: int, message: int) -> tuple[int, tuple[int, ...]]:
         """The hub's next state and what it answers."""
-        known = self._hub_steps.get((number, message))
-        if known is None:
-            hub = self._hubs.thing(number)
-            hub.hear(self._said[message], self._credit)  # type: ignore[arg-type]  # only what goes up is heard
-            replies = tuple(map(self._message, hub.replies))
-            hub.replies = []
-            known = self._hub_steps[number, message] = self._hubs.number(hub), replies
-            self._check_hub_step(number, message, known[0])
-        return known
+        hub = self._hubs.thing(number)
+        hub.hear(self._said[message], self._credit)  # type: ignore[arg-type]  # only what goes up is heard
+        replies = tuple(map(self._message, hub.replies))
+        hub.replies = []
+        after = self._hubs.number(hub)
+        self._check_hub_step(number, message, after)
+        return after, replies
 
     def _bit(self, identity: bytes) -> int:
         return 1 << self._bits.setdefault(identity, len(self._bits))
 
-    def device(self, number: int) -> About:
-        about = self._about.get(number)
-        if about is None:
-            device = self._devices.thing(number)
-            store = device.store
-            whole = [i for i, core in store.cores.items() if fact_id(core) == i]
-            places = {(lane, s.base_n): s.base_hash for lane, s in store.lanes.items()}
-            places |= {(lane, p.n): p.hash for lane, s in store.lanes.items() for p in s.positions}
-            about = self._about[number] = About(
-                held=sum(map(self._bit, whole)),
-                kept=sum(map(self._bit, store.cores)),
-                online=device.online,
-                at_rest=device.at_rest,
-                incarnation=store.incarnation,
-                hashes=places,
-                acked={lane: s.acked_n for lane, s in store.lanes.items()},
-            )
-        return about
+    def _about_device(self, number: int) -> About:
+        device = self._devices.thing(number)
+        store = device.store
+        whole = [i for i, core in store.cores.items() if fact_id(core) == i]
+        places = {(lane, s.base_n): s.base_hash for lane, s in store.lanes.items()}
+        places |= {(lane, p.n): p.hash for lane, s in store.lanes.items() for p in s.positions}
+        return About(
+            held=sum(map(self._bit, whole)),
+            kept=sum(map(self._bit, store.cores)),
+            online=device.online,
+            at_rest=device.at_rest,
+            incarnation=store.incarnation,
+            hashes=places,
+            acked={lane: s.acked_n for lane, s in store.lanes.items()},
+        )
 
-    def hub(self, number: int) -> AboutHub:
-        about = self._about_hub.get(number)
-        if about is None:
-            hub = self._hubs.thing(number)
-            about = self._about_hub[number] = AboutHub(
-                held=sum(map(self._bit, hub.with_content())),
-                known=frozenset((stream, n, h) for (stream, n), hashes in hub.placed.items() for h in hashes),
-                longest={stream: max(b.n for b in heads) for stream, heads in hub.branch_heads.items()},
-                kinds=frozenset(i.kind for i in hub.incidents.values()),
-                wrong=_wrong(hub),
-            )
-        return about
+    def _about_hub(self, number: int) -> AboutHub:
+        hub = self._hubs.thing(number)
+        return AboutHub(
+            held=sum(map(self._bit, hub.with_content())),
+            known=frozenset((stream, n, h) for (stream, n), hashes in hub.placed.items() for h in hashes),
+            longest={stream: max(b.n for b in heads) for stream, heads in hub.branch_heads.items()},
+            kinds=frozenset(i.kind for i in hub.incidents.values()),
+            wrong=_wrong(hub),
+        )
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def steps(self, s: State) -> Iterator[Step]:
         """Every step that may be taken, with its name."""
-        left = s.left
+        left = self._lefts[s.left]
         for at, number in enumerate(s.devices):
-            yield from self._steps_of(s, at, self.device(number))
+            yield from self._steps_of(s, left, at, self.device(number))
         for message in dict.fromkeys(s.up):
             said = self._said[message]
-            name = type(said).__name__.lower()
-            without = _with_wires(s, _without(s.up, message), s.down)
-            yield f"hub hears {name} {message}", partial(self._heard_by_hub, without, message)
+            name = f"{type(said).__name__.lower()} {message}"
+            rest = _without(s.up, message)
+            yield f"hub hears {name}", partial(self._heard_by_hub, s, rest, message)
             if left.doubles:
-                yield f"hub hears {name} {message} twice", partial(self._heard_by_hub, _less(s, "doubles"), message)
+                yield f"hub hears {name} twice", partial(self._heard_by_hub, self._less(s, "doubles"), s.up, message)
             if left.drops:
-                yield f"{name} {message} is dropped", partial(_less, without, "drops")
+                yield f"{name} is dropped", partial(self._less, s._replace(up=rest), "drops")
             if left.refusals and isinstance(said, Batch):
-                yield f"hub has no room for {name} {message}", partial(self._refused, _less(without, "refusals"), said)
-        for at, message in dict.fromkeys(s.down):
-            name = type(self._said[message]).__name__.lower()
-            without = _with_wires(s, s.up, _without(s.down, (at, message)))
+                refusing = self._less(s._replace(up=rest), "refusals")
+                yield f"hub has no room for {name}", partial(self._refused, refusing, said)
+        for to in dict.fromkeys(s.down):
+            at, message = to
+            name = f"{type(self._said[message]).__name__.lower()} {message}"
+            others = _without(s.down, to)
             if self.device(s.devices[at]).online:
-                yield f"{at} hears {name} {message}", partial(self._moved, without, at, "hear", message)
+                yield f"{at} hears {name}", partial(self._heard, s, others, at, message)
                 if left.doubles:
-                    again = _less(s, "doubles")
-                    yield f"{at} hears {name} {message} twice", partial(self._moved, again, at, "hear", message)
+                    yield (
+                        f"{at} hears {name} twice",
+                        partial(self._heard, self._less(s, "doubles"), s.down, at, message),
+                    )
             if left.drops:
-                yield f"{name} {message} to {at} is dropped", partial(_less, without, "drops")
+                yield f"{name} to {at} is dropped", partial(self._less, s._replace(down=others), "drops")
         if left.backups:
             yield "hub is backed up", partial(self._backed_up, s)
         if left.hub_restores:
@@ -237,39 +251,45 @@ class World:
             nothing = s._replace(backups=(), down=())
             yield "hub and its backups are lost", partial(self._hub_set_back, nothing, "hub_losses", self._empty_hub)
 
-    def _steps_of(self, s: State, at: int, device: About) -> Iterator[Step]:
-        left = s.left
+    def _steps_of(self, s: State, left: Left, at: int, device: About) -> Iterator[Step]:
         if left.facts:
             yield f"{at} captures", partial(self._captured, s, at)
         if left.blocks:
-            yield f"{at} seals a block", partial(self._moved, _less(s, "blocks"), at, "seal")
+            yield f"{at} seals a block", partial(self._moved, self._less(s, "blocks"), at, "seal")
         if not device.online:
             yield f"{at} connects", partial(self._moved, s, at, "connect")
         elif left.ticks:
-            yield f"{at} waits for its timer", partial(self._moved, _less(s, "ticks"), at, "tick")
+            yield f"{at} waits for its timer", partial(self._moved, self._less(s, "ticks"), at, "tick")
         if device.online and left.crashes:
-            yield f"{at} crashes", partial(self._moved, _less(s, "crashes"), at, "crash")
+            yield f"{at} crashes", partial(self._moved, self._less(s, "crashes"), at, "crash")
         if left.flips and device.held:
             yield f"a bit flips on {at}", partial(self._flipped, s, at)
         if left.images and s.image is None:
-            yield f"image of {at}", partial(_less, s._replace(image=s.devices[at]), "images")
+            yield f"image of {at}", partial(self._less, s._replace(image=s.devices[at]), "images")
         if left.device_restores and s.image is not None:
             yield f"{at} restored from its image", partial(self._device_restored, s, at)
         if left.clones:
             yield f"{at} is cloned", partial(self._cloned, s, at)
 
-    def _moved(self, s: State, at: int, what: str, argument: int = 0) -> State:
+    def _moved(self, s: State, at: int, what: str) -> State:
+        return self._went_on(s, s.down, at, what, 0)
+
+    def _heard(self, s: State, down: tuple[tuple[int, int], ...], at: int, message: int) -> State:
+        """A device hears a message, and these are still on their way."""
+        return self._went_on(s, down, at, "hear", message)
+
+    def _went_on(self, s: State, down: tuple[tuple[int, int], ...], at: int, what: str, argument: int) -> State:
         before = s.devices[at]
         after, sent = self._device_step(before, what, argument)
         devices = (*s.devices[:at], after, *s.devices[at + 1 :])
         up = tuple(sorted((*s.up, *sent))) if sent else s.up
         old, new = self.device(before), self.device(after)
         self._check_release(s, old, new)
-        # By place, as wherever states are made by the hundred thousand: `_replace` was most of a search's time.
-        return State(devices, s.hub, up, s.down, s.backups, s.image, s.lives, s.seen | new.kept, s.gone, s.owed, s.left)
+        seen = s.seen | new.kept
+        return _new(State, (devices, s.hub, up, down, s.backups, s.image, s.lives, seen, s.gone, s.owed, s.left))
 
     def _captured(self, s: State, at: int) -> State:
-        after = self._moved(_less(s, "facts"), at, "capture")
+        after = self._moved(self._less(s, "facts"), at, "capture")
         new = self.device(after.devices[at])
         for other_at, number in enumerate(after.devices):
             other = self.device(number)
@@ -278,15 +298,15 @@ class World:
         return after
 
     def _flipped(self, s: State, at: int) -> State:
-        number, _ = self._device_step(s.devices[at], "flip")
-        after = _less(s, "flips")._replace(devices=(*s.devices[:at], number, *s.devices[at + 1 :]))
+        number, _ = self._device_step(s.devices[at], "flip", 0)
+        after = self._less(s, "flips")._replace(devices=(*s.devices[:at], number, *s.devices[at + 1 :]))
         return after._replace(gone=after.gone | (after.seen & ~self._held(after)))
 
     def _device_restored(self, s: State, at: int) -> State:
         if s.image is None:
             raise ValueError("no image was made")
         number, _ = self._device_step(s.image, "wake", s.lives)
-        after = _less(s, "device_restores")._replace(
+        after = self._less(s, "device_restores")._replace(
             devices=(*s.devices[:at], number, *s.devices[at + 1 :]), lives=s.lives + 1
         )
         image, hub = self.device(number), self.hub(s.hub)
@@ -299,12 +319,13 @@ class World:
 
     def _cloned(self, s: State, at: int) -> State:
         number, _ = self._device_step(s.devices[at], "wake", s.lives)
-        return _less(s, "clones")._replace(devices=(*s.devices, number), lives=s.lives + 1)
+        return self._less(s, "clones")._replace(devices=(*s.devices, number), lives=s.lives + 1)
 
-    def _heard_by_hub(self, s: State, message: int) -> State:
+    def _heard_by_hub(self, s: State, up: Wire, message: int) -> State:
+        """The hub hears a message, and these are still on their way."""
         hub, replies = self._hub_step(s.hub, message)
         down = self._down(s, replies) if replies else s.down
-        return State(s.devices, hub, s.up, down, s.backups, s.image, s.lives, s.seen, s.gone, s.owed, s.left)
+        return _new(State, (s.devices, hub, up, down, s.backups, s.image, s.lives, s.seen, s.gone, s.owed, s.left))
 
     def _refused(self, s: State, batch: Batch) -> State:
         """A hub whose disk is full commits nothing and says so."""
@@ -317,13 +338,16 @@ class World:
         return tuple(sorted((*s.down, *((at, reply) for reply in replies for at in online))))
 
     def _backed_up(self, s: State) -> State:
-        hub = self._hubs.thing(s.hub)
-        hub.note_backup()
         backups = (s.hub, *s.backups)[:SAFE_BACKUPS]
-        return _less(s, "backups")._replace(hub=self._hubs.number(hub), backups=backups)
+        return self._less(s, "backups")._replace(hub=self._hub_after_backup(s.hub), backups=backups)
+
+    def _backup_noted(self, number: int) -> int:
+        hub = self._hubs.thing(number)
+        hub.note_backup()
+        return self._hubs.number(hub)
 
     def _hub_set_back(self, s: State, kind: str, hub: int) -> State:
-        after = _less(s, kind)._replace(hub=hub, owed=0)
+        after = self._less(s, kind)._replace(hub=hub, owed=0)
         return after._replace(gone=after.gone | (after.seen & ~self._held(after)))
 
     # -- promises that hold in every state -------------------------------------------------------------------------
@@ -348,21 +372,20 @@ class World:
             raise Broken(f"P2: {lost.bit_count()} facts are on no disk")
         if hub.wrong:
             raise Broken(hub.wrong)
-        set_back = s.left.hub_restores < self._all.hub_restores or s.left.hub_losses < self._all.hub_losses
+        left = self._lefts[s.left]
+        set_back = left.hub_restores < self._all.hub_restores or left.hub_losses < self._all.hub_losses
         if not set_back and (wrong := self._believed(s)):
             raise Broken(wrong)
 
     def _believed(self, s: State) -> str:
         """D4, D6: what a device believes to be committed, the hub has."""
         for number in s.devices:
-            known = self._beliefs.get((number, s.hub))
-            if known is None:
-                known = self._beliefs[number, s.hub] = self._belief(self.device(number), self.hub(s.hub))
-            if known:
-                return known
+            if wrong := self._belief(number, s.hub):
+                return wrong
         return ""
 
-    def _belief(self, device: About, hub: AboutHub) -> str:
+    def _belief_of(self, device_number: int, hub_number: int) -> str:
+        device, hub = self.device(device_number), self.hub(hub_number)
         for lane, n in device.acked.items():
             stream = StreamName(DEVICE, device.incarnation, lane)
             if n and (lane, n) in device.hashes and (stream, n, device.hashes[lane, n]) not in hub.known:
@@ -406,10 +429,9 @@ class World:
             if not self.device(number).online:
                 return self._moved(s, at, "connect")
         if s.up:
-            return self._heard_by_hub(_with_wires(s, s.up[1:], s.down), s.up[0])
+            return self._heard_by_hub(s, s.up[1:], s.up[0])
         if s.down:
-            at, message = s.down[0]
-            return self._moved(_with_wires(s, s.up, s.down[1:]), at, "hear", message)
+            return self._heard(s, s.down[1:], *s.down[0])
         return None
 
     def timers(self, s: State) -> State:
@@ -436,14 +458,6 @@ class World:
         if s.owed and not shown:
             return "P6: a clone or a device restored from an image does not show"
         return ""
-
-
-def _less(s: State, kind: str) -> State:
-    return State(*s[:-1], s.left.less(kind))
-
-
-def _with_wires(s: State, up: Wire, down: tuple[tuple[int, int], ...]) -> State:
-    return State(s.devices, s.hub, up, down, *s[4:])
 
 
 def _without(wire: tuple, message: object) -> tuple:  # type: ignore[type-arg]  # of either wire
