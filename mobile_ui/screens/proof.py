@@ -211,7 +211,7 @@ class ProofPage(Page):
                 Text(look, say("{value} {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word), size=LARGE)
             )
             if van.left_s is not None:
-                body.append(Text(look, say("Time left: {time}", time=duration(van.left_s))))
+                body.append(Text(look, say("May be outside its limits for: {time}", time=duration(van.left_s))))
             if (as_of := self.courier.cold_as_of) is not None:
                 body.append(Text(look, as_of, colour=look.palette.alarm))
         for check in (Check.AGE, Check.COLD):

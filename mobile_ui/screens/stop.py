@@ -87,7 +87,9 @@ class StopPage(Page):
         text = say("Cold: {value} {sign} {word}", value=celsius(van.reading_c), sign=sign, word=word)
         lines = [Text(look, text)]
         if van.left_s is not None:
-            lines.append(Text(look, say("Time left: {time}", time=duration(van.left_s)), size=SMALL))
+            lines.append(
+                Text(look, say("May be outside its limits for: {time}", time=duration(van.left_s)), size=SMALL)
+            )
         if as_of is not None:
             lines.append(Text(look, as_of, size=SMALL, colour=look.palette.alarm))
         return Box(*lines, gap=2)
