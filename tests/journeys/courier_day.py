@@ -52,7 +52,8 @@ HANDED_ON = 6
 """From this stop on it is another courier's day."""
 NARROW = 10
 """Where the photo is large and the line narrow."""
-NARROW_BYTES_PER_S = 25_000
+NARROW_BYTES_PER_S = 12_000
+"""The large photo takes 40 s over it, which is time to look at it on its way; then the line is wide again."""
 LARGE_PX = (1000, 800)
 
 
@@ -156,9 +157,7 @@ class Day:
         rng = random.Random(SEED)
         orders = []
         for n, visit in enumerate(visits):
-            # No sign twice in a row: where a frame takes long, the app cannot tell that from a key that is held down, and asks
-            # for another scan.
-            visit.parcels = [f"HOLDFAST-{n:X}-{k}" for k in range(1 + max(visit.turned_away, n % 2))]
+            visit.parcels = [f"HOLDFAST-{n:03}-{k}" for k in range(1 + max(visit.turned_away, n % 2))]
             place = (round(DEPOT[0] + rng.gauss(0, 0.03), 6), round(DEPOT[1] + rng.gauss(0, 0.03), 6))
             orders.append(visit.order(n, place, self.day))
             self.visits[f"Consignee {n:02}"] = visit
@@ -365,7 +364,7 @@ class Day:
                 self.keep(name)
             if n == NARROW:
                 on_the_way(name)
-        self.line.bytes_per_s = None
+                self.line.bytes_per_s = None
 
     def narrow(self, name: str) -> None:
         """All photos so far are at the hub; then the line becomes narrow, and the next photo is large."""

@@ -1,7 +1,8 @@
 """A module of kivy's own kind that tells what a window shows, and where; copied into the `mods` of the app under test.
 
 A person sees the screen and needs no seam; a test that moves a real pointer must know where the words are. It is told in the
-file `HOLDFAST_SHOWN`; nothing here touches anything. With `HOLDFAST_TRAP` the app is killed when the answer to a proof has
+file `HOLDFAST_SHOWN`; nothing here touches anything. Beside it one ending in `.still` was changed as many seconds after the
+epoch as there were looks that found nothing moving. With `HOLDFAST_TRAP` the app is killed when the answer to a proof has
 come and nobody has read it yet.
 """
 
@@ -22,8 +23,13 @@ def start(window: Any, _context: Any) -> None:
 
     path = Path(os.environ["HOLDFAST_SHOWN"])
     looks = ["", ""]
+    still_looks = 0
+    still = path.with_suffix(".still")
+    still.touch()
+    os.utime(still, (0, 0))
 
     def look(_dt: float) -> None:
+        nonlocal still_looks
         seen = json.dumps(_seen(window))
         # What is still moving is not told.
         if seen == looks[0] and seen != looks[1]:
@@ -31,6 +37,9 @@ def start(window: Any, _context: Any) -> None:
             fresh.write_text(seen)
             fresh.replace(path)
             looks[1] = seen
+        if seen == looks[0]:
+            still_looks += 1
+            os.utime(still, (still_looks, still_looks))
         looks[0] = seen
 
     Clock.schedule_interval(look, LOOK_S)
