@@ -48,11 +48,12 @@ class PictureItem(BaseModel):
     state: PictureState
     media_type: str
     percent: int = Field(description="How much of it came.")
+    why: str = Field(description="Why it was refused; empty: it was not.")
 
     @classmethod
     def of(cls, picture: Picture) -> Self:
         """From the query."""
-        same = ("signature", "state", "media_type", "percent")
+        same = ("signature", "state", "media_type", "percent", "why")
         return cls(sha256=picture.sha256.hex(), **{name: getattr(picture, name) for name in same})
 
 

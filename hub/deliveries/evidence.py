@@ -19,6 +19,8 @@ from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import FOLDER, came_so_far
 from hub.deliveries.state import ProofView
+from hub.fleet.projection import REFUSED
+from hub.fleet.tables import device_report
 from hub.ledger.heads import stream_name
 from hub.said import Said
 
@@ -31,10 +33,16 @@ class PictureState(StrEnum):
     PENDING = "pending"
     """On the device, as far as anybody knows; nothing of it came yet."""
     ERASED = "erased"
+    REFUSED = "refused"
+    """Its device will not send it any more."""
 
 
 class Picture(Struct, frozen=True):
-    """A picture that a proof names. `came` and `size` in bytes, as far as they are known."""
+    """A picture that a proof names. `came` and `size` in bytes, as far as they are known.
+
+    Attributes:
+        why: it was refused, as its device states.
+    """
 
     sha256: bytes
     signature: bool
@@ -42,6 +50,7 @@ class Picture(Struct, frozen=True):
     media_type: str = ""
     came: int = 0
     size: int = 0
+    why: str = ""
 
     @property
     def percent(self) -> int:
@@ -81,7 +90,12 @@ def _picture(conn: Connection, folder: Path, device: str, digest: bytes, signatu
         return Picture(digest, signature, PictureState.ERASED, size=gone)
     came = came_so_far(folder, digest, device)
     if came is None:
-        return Picture(digest, signature, PictureState.PENDING)
+        r = device_report.c
+        refused = conn.execute(
+            select(r.detail).where(r.device == device, r.kind == REFUSED, r.name == digest.hex())
+        ).scalar()
+        state = PictureState.PENDING if refused is None else PictureState.REFUSED
+        return Picture(digest, signature, state, why=refused or "")
     return Picture(digest, signature, PictureState.COMING, came=came[0], size=came[1])
 
 
@@ -150,6 +164,8 @@ def _check_picture(folder: Path, picture: Picture) -> Finding:
     name = picture.sha256.hex()
     if picture.state is PictureState.ERASED:
         return Finding(what, None, Said("{name}: erased when its time was over", name=name))
+    if picture.state is PictureState.REFUSED:
+        return Finding(what, None, Said("{name}: it will not come", name=name))
     if picture.state is not PictureState.HERE:
         return Finding(what, None, Said("{name}: {percent} % came", name=name, percent=picture.percent))
     try:

@@ -13,6 +13,8 @@ from hub.projector import Change, LedgerFact
 
 FOUND: Final = "found"
 LOST: Final = "lost"
+REFUSED: Final = "blob_refused"
+"""The kind of a report that an attachment will not come; its name is the SHA-256 in hex, its detail says why."""
 
 
 class FleetProjection:
@@ -54,6 +56,10 @@ def _row(known: LedgerFact) -> dict[str, object] | None:
             told = ("storage", "", level, str(free_bytes))
         case SignedOn(on):
             told = ("signed_on", "", known.fact.actor if on else "", "")
+        case Damage("blob_refused", detail):
+            # One row for each attachment: whoever looks for it is to hear that it will not come.
+            digest, _, why = detail.partition(": ")
+            told = (REFUSED, digest, "", why)
         case Damage(kind, detail):
             told = ("damage", "", kind, detail)
         case _:

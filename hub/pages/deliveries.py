@@ -27,6 +27,7 @@ from hub.pages.route_words import (
     STATUSES,
     TIMES,
     said,
+    why_refused,
 )
 from hub.routes.again import earlier_of
 from hub.routes.queries import cancelled_of, find_route, find_stops
@@ -142,6 +143,7 @@ def _one(
         outcomes=OUTCOMES,
         pictures=pictures_of(reader, hub.database.folder, proof),
         states=PICTURES,
+        why_refused=why_refused,
         cold=COLD_VERDICTS.get(proof.cold_verdict),
         reasons=said(REASONS, proof.reason),
         relation=said(RELATIONS, proof.relation),

@@ -1,5 +1,6 @@
 """How pages say what came of stops, why some wait, and what was checked of proofs: colour, sign and word. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -55,7 +56,20 @@ PICTURES: Final[Mapping[PictureState, str]] = {
     PictureState.COMING: "photo pending, {percent} % came",
     PictureState.PENDING: "photo pending: it is still on the device",
     PictureState.ERASED: "erased when its time was over",
+    PictureState.REFUSED: "photo refused, it will not come: {why}",
 }
+
+OVER_QUOTA: Final = "the pictures of its device have used up their room at the hub"
+_QUOTA: Final = re.compile(r"attachments of \S+ would take more than \d+ bytes")
+DAMAGED: Final = "its file on the device is damaged"
+
+
+def why_refused(why: str) -> str:
+    """Why a picture will not come, as a sentence where it is one of those known (`hub.blobs`, `contract.delivery.device`)."""
+    if _QUOTA.fullmatch(why):
+        return OVER_QUOTA
+    return DAMAGED if why == "corrupt" else why
+
 
 CHECKED: Final[Mapping[str, str]] = {
     "core": "what the device stated hashes to its identity",

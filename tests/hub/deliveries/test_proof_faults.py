@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contract.event import Outcome, Proof
+from contract.event import Damage, Outcome, Proof, Status
 from contract.limits import BLOB_CHUNK_BYTES, MAX_BLOB_BYTES
 from contract.messages import Blob, BlobState
 from contract.picture import MAX_PIXELS
@@ -325,6 +325,13 @@ def test_f089_a_device_that_sends_without_end_is_refused_by_name_and_its_proofs_
 
     assert state.refused == report.detail == f"attachments of van-1 would take more than {PHOTO_BYTES - 1} bytes"
     assert [one["state"] for one in evidence.pictures(identity)] == ["pending"]
+    # As a device does that is told so.
+    evidence.device.store.keep(Status(Damage("blob_refused", f"{named(data).hex()}: {state.refused}")))
+    evidence.prove(f"B{next(numbers)}")
+    assert [(one["state"], one["why"]) for one in evidence.pictures(identity)] == [("refused", state.refused)]
+    why = "photo refused, it will not come: the pictures of its device have used up their room at the hub"
+    assert why in evidence.page(identity)
+    assert evidence.verified(identity)["items"][-1]["detail"] == f"{named(data).hex()}: it will not come"
     # Whose proof it is does not matter to another device.
     with evidence.desk.centre.db.write() as tx:
         free = BlobStore(evidence.desk.centre.db.folder, quota_bytes=PHOTO_BYTES)
