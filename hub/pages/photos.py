@@ -25,6 +25,8 @@ from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import place_of
 from hub.context import Hub, Reader
+from hub.fleet.projection import REFUSED
+from hub.fleet.tables import device_report
 from hub.pictures import picture_in, signature_in
 from hub.problems import NotFound
 from hub.tracking.queries import EventView
@@ -53,6 +55,8 @@ class State(StrEnum):
     WAITING = "waiting"
     """The fact came before it."""
     ERASED = "erased"
+    REFUSED = "refused"
+    """Its device will not send it any more."""
     UNKNOWN = "unknown"
     """What the proof names cannot be read: its archive is damaged."""
 
@@ -68,7 +72,8 @@ class Shown(Struct, frozen=True):
 
 def shown_by(reader: Connection, events: Iterable[EventView]) -> Mapping[bytes, tuple[Shown, ...]]:
     """By proof, its photos in the order in which they were taken, and its signature."""
-    proofs = [event.fact_id for event in events if event.kind == "proof"]
+    device_of = {event.fact_id: event.device for event in events if event.kind == "proof"}
+    proofs = list(device_of)
     if not proofs:
         return {}
     named = dict(_named(reader, proofs))
@@ -79,13 +84,19 @@ def shown_by(reader: Connection, events: Iterable[EventView]) -> Mapping[bytes, 
         for row in reader.execute(select(b.sha256, b.media_type).where(b.sha256.in_(digests)))
     }
     erased = set(reader.scalars(select(e.sha256).where(e.sha256.in_(digests))))
+    r = device_report.c
+    names = [digest.hex() for digest in digests]
+    told = select(r.name).where(r.device.in_(set(device_of.values())), r.kind == REFUSED, r.name.in_(names))
+    refused = set(reader.scalars(told))
 
     def state(digest: bytes) -> State:
         if not digest:
             return State.UNKNOWN
         if digest in here:
             return State.HERE if here[digest].startswith("image/") else State.FILE
-        return State.ERASED if digest in erased else State.WAITING
+        if digest in erased:
+            return State.ERASED
+        return State.REFUSED if digest.hex() in refused else State.WAITING
 
     return {
         fact_id: tuple(Shown(digest.hex(), part, number, state(digest)) for digest, part, number in proof)

@@ -331,6 +331,7 @@ def test_f089_a_device_that_sends_without_end_is_refused_by_name_and_its_proofs_
     assert [(one["state"], one["why"]) for one in evidence.pictures(identity)] == [("refused", state.refused)]
     why = "photo refused, it will not come: the pictures of its device have used up their room at the hub"
     assert why in evidence.page(identity)
+    assert "Photo 1: refused, it will not come" in evidence.client.get("/tracking/P").text
     assert evidence.verified(identity)["items"][-1]["detail"] == f"{named(data).hex()}: it will not come"
     # Whose proof it is does not matter to another device.
     with evidence.desk.centre.db.write() as tx:
