@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,13 +72,31 @@ def agents(folder: Path) -> list[int]:
     return found
 
 
+def is_open(app: subprocess.Popen[bytes]) -> bool:
+    """Whether it is in its conversation with the agent, which begins once the window is there.
+
+    Before that it only looks whether an agent answers: those sockets are gone at the second look.
+    """
+    first = sockets(app.pid)
+    time.sleep(0.02)
+    return bool(first & sockets(app.pid))
+
+
+def sockets(pid: int) -> set[str]:
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(path.readlink()))
+    return {name for name in found if name.startswith("socket:")}
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_the_app_opens_without_a_word_and_ends_the_agent_it_started_where_that_was_asked(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]], ending: signal.Signals
 ) -> None:
     """Kivy has pages to say where neither xclip nor xsel is found."""
     app = start("--end-agent")
-    until(lambda: answers(tmp_path))
+    until(lambda: is_open(app))
     app.send_signal(ending)
 
     assert (app.wait(timeout=PATIENCE_S), (tmp_path / "app.log").read_text()) == (0, "")
