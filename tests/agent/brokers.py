@@ -88,6 +88,10 @@ class LedgerHub:
         payload = seal(KEY, Direction.DOWN, device, encode_message(message))  # type: ignore[arg-type]  # any down message
         self._client.publish(down_topic(device), payload, retain=retain)
 
+    def wait_taken(self) -> None:
+        """Until the broker has everything that was said so far."""
+        self._client.publish("nobody/listens", qos=1).wait_for_publish(10)
+
     def count(self) -> int:
         with self.lock:
             return len(self.ledger.arrived)
