@@ -61,7 +61,7 @@ def becomes(page: Page, colour: Colour) -> bool:
     box = page.locator("#map").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2 - 150, box["y"] + box["height"] / 2 + 110
-    for _ in range(40):
+    for _ in range(120):
         seen = first_pixel(page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1}))
         if all(abs(a - b) <= 3 for a, b in zip(seen, colour, strict=True)):
             return True

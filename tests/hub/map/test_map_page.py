@@ -49,7 +49,7 @@ def test_a_vehicle_that_is_chosen_by_keyboard_shows_its_track(browser: Browser, 
         page.keyboard.press("Enter")
         expect(page.locator("#map")).to_have_attribute("data-track", "101")
         expect(page.locator("tr[data-chosen]")).to_have_attribute("data-key", "van-1")
-        assert page.url.endswith("/map?device=van-1")
+        expect(page).to_have_url(f"{address}/map?device=van-1")
         page.wait_for_timeout(1500)
         page.screenshot(path=PICTURES / "map-track-zh.png")
 
@@ -105,7 +105,7 @@ def test_without_webgl_the_list_has_all_vehicles(chromium: Chromium, fleet: Seed
         page.goto(f"{address}/map")
         expect(page.get_by_text("This browser cannot draw the map; the list has all vehicles.")).to_be_visible()
         expect(page.locator("#map")).to_be_hidden()
-        assert page.locator("tr[data-key]").count() == 5
+        expect(page.locator("tr[data-key]")).to_have_count(5)
 
 
 def test_1_000_vehicles_are_gathered_and_stay_usable(browser: Browser, hub: SeededHub) -> None:
@@ -117,8 +117,9 @@ def test_1_000_vehicles_are_gathered_and_stay_usable(browser: Browser, hub: Seed
         story.tell(tx)
     with served(hub) as address, visit(browser, hub, address) as page:
         open_map(page, f"{address}/map")
-        assert page.locator("tr[data-key]").count() == 1_000
-        assert 20 < page.locator(".pin").count() < 300
+        expect(page.locator("tr[data-key]")).to_have_count(1_000)
+        expect(page.locator(".pin").nth(20)).to_be_attached()
+        assert page.locator(".pin").count() < 300
         page.evaluate("""document.querySelector('tr[data-key="van-0500"]').dataset.lon = "121" """)
         # Alone out there, it is a mark of its own as soon as the marks are drawn anew.
         expect(page.locator(".pin", has_text="van-0500")).to_be_visible(timeout=DRAWN_WITHIN_MS)
@@ -173,7 +174,7 @@ def test_400_vans_with_1_200_sensors_move_for_hours_without_growing(browser: Bro
         story.tell(tx)
     with served(hub) as address, visit(browser, hub, address) as page:
         open_map(page, f"{address}/map")
-        assert page.locator("tr[data-key]").count() == 400
+        expect(page.locator("tr[data-key]")).to_have_count(400)
         devtools = page.context.new_cdp_session(page)
         devtools.send("Performance.enable")
 

@@ -41,8 +41,8 @@ PAGES = ("/", "/tracking", "/temperature", "/excursions", "/devices")
 TILES = "/temperature?look=tiles"
 MAX_NODES = 5_000
 LABEL = "/JD0042j7+a#8"
-# It takes half a second on a quiet machine; this one may be running other tests besides.
-ANSWERS_WITHIN_S = 10.0
+# Of the hub's own work, however busy the machine is; it takes half a second.
+ANSWERS_WITHIN_S = 5.0
 
 # Every node, texts included: what a browser's own performance monitor counts.
 COUNT_NODES = """() => {
@@ -77,6 +77,12 @@ class Site:
         self.page.goto(self.address + path)
         expect(self.page.locator("#live")).to_have_attribute("data-state", "on")
         return self.page
+
+
+def stop_time(page: Page) -> None:
+    """Time goes on in the page only where a test says so."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1)
 
 
 @contextmanager
@@ -127,9 +133,14 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SeededHub, 
             yield hub, address
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+@pytest.fixture
+def desk(browser: Browser, full: tuple[SeededHub, str]) -> Iterator[Site]:
+    with visit(browser, *full) as opened:
+        yield opened
+
+
+def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sensors(desk: Site) -> None:
+    for path in (
         *PAGES,
         "/tracking?status=in_store",
         "/tracking?status=in_store&wall=1",
@@ -137,34 +148,25 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SeededHub, 
         "/temperature?by=place",
         "/temperature?wall=1",
         "/temperature?only=trouble",
-    ],
-)
-@pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_pages_stay_light_and_in_their_window_with_10_000_parcels_and_1_200_sensors(
-    browser: Browser, full: tuple[SeededHub, str], path: str, width: int
-) -> None:
-    with visit(browser, *full, viewport={"width": width, "height": 1080}) as opened:
-        began = time.monotonic()
-        page = opened.go(path)
-        assert time.monotonic() - began < ANSWERS_WITHIN_S
-        assert page.evaluate(COUNT_NODES) < MAX_NODES
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    ):
+        began_s = time.process_time()
+        page = desk.go(path)
+        assert time.process_time() - began_s < ANSWERS_WITHIN_S, path
+        assert page.evaluate(COUNT_NODES) < MAX_NODES, path
+        for width in (390, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 1080})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
 
 
-def test_all_1_200_sensors_are_on_one_page(browser: Browser, full: tuple[SeededHub, str]) -> None:
-    with visit(browser, *full) as opened:
-        page = opened.go(TILES)
-        assert page.locator("[data-sensor]").count() == 1_200
-        assert page.locator("section").first.get_by_text("no contact for 42 min").count() == 1
-
-
-def test_all_10_000_parcels_can_be_reached_page_by_page(browser: Browser, full: tuple[SeededHub, str]) -> None:
-    with visit(browser, *full) as opened:
-        page = opened.go("/tracking")
-        first = page.locator("tr[data-key]").first.get_attribute("data-key")
-        page.get_by_role("link", name="next 100").click()
-        assert page.locator("tr[data-key]").count() == 100
-        assert page.locator("tr[data-key]").first.get_attribute("data-key") != first
+def test_all_1_200_sensors_are_on_one_page_and_all_10_000_parcels_can_be_reached_page_by_page(desk: Site) -> None:
+    page = desk.go(TILES)
+    expect(page.locator("[data-sensor]")).to_have_count(1_200)
+    expect(page.locator("section").first.get_by_text("no contact for 42 min")).to_have_count(1)
+    page = desk.go("/tracking")
+    first = page.locator("tr[data-key]").first.get_attribute("data-key")
+    page.get_by_role("link", name="next 100").click()
+    expect(page.locator("tr[data-key]").first).not_to_have_attribute("data-key", str(first))
+    expect(page.locator("tr[data-key]")).to_have_count(100)
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
@@ -174,7 +176,7 @@ def test_an_empty_hub_says_on_each_page_that_nothing_is_there_yet(
     with site(browser, hub, locale=locale) as opened:
         for path in PAGES:
             page = opened.go(path)
-            assert page.locator(".empty, .none").count() == 1, path
+            expect(page.locator(".empty, .none")).to_have_count(1)
             assert bool(re.search("[\u4e00-\u9fff]", page.locator("h1").inner_text())) is (locale == "zh-CN")
 
 
@@ -191,11 +193,11 @@ def test_silence_is_said_in_words_with_grey_figures_and_is_no_sensor_fault(brows
     sentence = "no contact for 42 min, readings are kept on the device"
     with site(browser, hub) as opened:
         for path in ("/", "/tracking", TILES, "/devices"):
-            assert opened.go(path).get_by_text(sentence).count() == 1, path
+            expect(opened.go(path).get_by_text(sentence)).to_have_count(1)
         page = opened.go(TILES)
         states = {n: page.locator(f'[data-sensor="van-{n}.rear.temperature_c"]') for n in range(1, 5)}
-        expected = {1: "silent", 2: "fresh", 3: "fault", 4: "lost"}
-        assert {n: cell.get_attribute("data-state") for n, cell in states.items()} == expected
+        for n, state in {1: "silent", 2: "fresh", 3: "fault", 4: "lost"}.items():
+            expect(states[n]).to_have_attribute("data-state", state)
         figure = "e => getComputedStyle(e, '::first-line').color"
         quiet = states[2].evaluate("e => getComputedStyle(e).color")
         assert states[1].evaluate(figure) == quiet
@@ -213,10 +215,12 @@ def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, h
         story.readings("van-1.rear.temperature_c", [512], at_ms=almost - 2_000)
         story.tell(tx)
     with site(browser, hub) as opened:
+        stop_time(opened.page)
         page = opened.go(TILES)
         cell = page.locator("[data-sensor]")
-        assert cell.get_attribute("data-state") == "fresh"
-        expect(cell).to_have_attribute("data-state", "silent", timeout=10_000)
+        expect(cell).to_have_attribute("data-state", "fresh")
+        page.clock.run_for(4_000)
+        expect(cell).to_have_attribute("data-state", "silent")
         expect(page.locator(".contact")).to_have_text("no contact for 1 min, readings are kept on the device")
 
 
@@ -225,7 +229,7 @@ def test_a_browser_whose_clock_is_wrong_shows_true_ages(browser: Browser, hub: S
         add_device(tx, "van-1", contact_ms=NOW_MS - 65_000)
     with site(browser, hub) as opened:
         opened.page.clock.set_system_time("2001-01-01")
-        assert opened.go("/devices").locator(".contact").inner_text() == "1 min"
+        expect(opened.go("/devices").locator(".contact")).to_have_text("1 min")
 
 
 def test_a_device_that_is_cut_off_comes_first_in_a_sentence_until_it_is_heard_again(
@@ -245,16 +249,16 @@ def test_a_device_that_is_cut_off_comes_first_in_a_sentence_until_it_is_heard_ag
             expect(first).to_contain_text("speaks with two voices")
             devices.goto(opened.address + "/devices")
             contact = devices.locator('[data-device="van-3"] .contact')
-            expect(contact).to_have_text(re.compile(r"^\d s$"))
+            expect(contact).to_have_text(re.compile(r"^\d+ s$"))
             clock.ms += SILENT_AFTER_MS - 4_000
             hub.live.publish([Change("excursion", "carries the hub's time to the pages")])
             sentence = "no contact for 1 min, readings are kept on the device"
-            expect(first).to_contain_text(f"van-3 {sentence}; last heard", timeout=15_000)
+            expect(first).to_contain_text(f"van-3 {sentence}; last heard")
             expect(first).to_contain_text("145 facts waiting when last heard")
             expect(contact).to_have_text(sentence)
             hub.live.publish([Change(CONTACT, "van-3")])
             expect(first).to_contain_text("speaks with two voices")
-            expect(contact).to_have_text(re.compile(r"^\d s$"))
+            expect(contact).to_have_text(re.compile(r"^\d+ s$"))
 
 
 def test_findings_do_not_move_under_the_pointer(browser: Browser, hub: SeededHub) -> None:
@@ -336,7 +340,7 @@ def test_f076_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: S
             page.get_by_role("link", name=name, exact=True).click()
             expect(page.locator("h1")).to_have_text(name)
             expect(page.locator("code")).to_have_text(name + r"\x1d\x1b")
-            assert page.locator("main script, main img").count() == 0
+            expect(page.locator("main script, main img")).to_have_count(0)
         with hub.database.write() as tx:
             story.scan(names[0], place=names[1], at_ms=NOW_MS)
             changes = story.tell(tx)
@@ -344,7 +348,7 @@ def test_f076_a_parcel_named_like_a_script_is_only_text(browser: Browser, hub: S
         expect(page.locator("#live")).to_have_attribute("data-state", "on")
         hub.live.publish(changes)
         expect(page.locator(".changed")).to_have_count(1)
-        assert page.locator("main script, main img").count() == 0
+        expect(page.locator("main script, main img")).to_have_count(0)
 
 
 @pytest.fixture
@@ -457,7 +461,7 @@ def test_the_chart_draws_what_is_there_and_leaves_gaps(browser: Browser, hub: Se
         page = opened.go("/temperature/van-1%2Erear%2Etemperature_c")
         caption = page.locator("figcaption")
         expect(caption).to_have_text("600 readings, lowest 5.0\u00a0°C, highest 5.2\u00a0°C, gaps: 1")
-        assert page.locator(".u-wrap canvas").count() == 1
+        expect(page.locator(".u-wrap canvas")).to_have_count(1)
         expect(page.locator("h1")).to_have_text("Van 1 rear · temperature")
         # 100 minutes and 50 before them: 6 h is the shortest stretch that holds both.
         expect(page.locator('.filters [aria-current="true"]')).to_have_text("6 h")

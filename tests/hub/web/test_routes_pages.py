@@ -111,9 +111,9 @@ def test_board_route_and_figures_read_well_in_both_languages_on_wide_screens_and
                 # On a phone the map is drawn for whoever opens it.
                 page.locator("#board-map summary").click()
             if name == "board":
-                expect(page.locator("#map")).to_have_attribute("data-stops", "22", timeout=30_000)
+                expect(page.locator("#map")).to_have_attribute("data-stops", "22")
             elif name == "route":
-                expect(page.locator("#map")).to_have_attribute("data-state", "drawn", timeout=30_000)
+                expect(page.locator("#map")).to_have_attribute("data-state", "drawn")
                 page.locator("tr[data-open] .pick input").first.click()
             page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}-{locale[:2]}.png", full_page=True)
             if found := problems_of(page, chinese=locale == "zh-CN", given=(*NAMES, LONG)):
@@ -127,14 +127,14 @@ def test_the_map_of_the_day_has_all_routes_and_leads_to_each(browser: Browser, b
     day, address = busy
     with visit(browser, day.hub, address, **THERE, locale="en-GB", viewport={"width": 1600, "height": 1400}) as opened:
         page = opened.go("/routes")
-        expect(page.locator("#map")).to_have_attribute("data-stops", "22", timeout=30_000)
+        expect(page.locator("#map")).to_have_attribute("data-stops", "22")
         names = page.locator("#map .route-pin")
         expect(names).to_have_text(["◆ van 1 4/9", "van 2 5/8", "van 3 2/4"])
         expect(page.get_by_role("link", name="van 1: 4 of 9 stops, 3 late")).to_be_visible()
         page.get_by_role("link", name="van 2: 5 of 8 stops, 0 late").click()
         expect(page).to_have_url(re.compile("van-2$"))
         page = opened.go("/routes")
-        expect(page.locator("#map")).to_have_attribute("data-stops", "22", timeout=30_000)
+        expect(page.locator("#map")).to_have_attribute("data-stops", "22")
         box = page.get_by_role("img", name="depot").bounding_box()
         assert box is not None
         # Around the depot, until the pointer is on a line or a stop.
@@ -215,7 +215,7 @@ def test_two_thousand_stops_are_shown_chosen_and_moved_without_waiting(
             began_s = monotonic()
             page = opened.go(f"/routes/{DAY}-van-1")
             expect(page.locator("tr[data-stop]")).to_have_count(STOPS)
-            expect(page.locator("#map")).to_have_attribute("data-state", "drawn", timeout=30_000)
+            expect(page.locator("#map")).to_have_attribute("data-state", "drawn")
             page.get_by_role("checkbox", name="Choose Consignee 3", exact=True).check()
             page.get_by_role("button", name="Take off the route").click()
             expect(page.locator("tr[data-stop]")).to_have_count(STOPS - 1, timeout=ANSWERS_WITHIN_S * 1000)
@@ -224,7 +224,7 @@ def test_two_thousand_stops_are_shown_chosen_and_moved_without_waiting(
             page.goto(address + "/routes")
             expect(page.locator("[data-refresh=board] tbody tr")).to_have_count(1)
             expect(page.locator("[data-refresh=waiting] tbody tr")).to_have_count(1)
-            expect(page.locator("#map")).to_have_attribute("data-stops", str(STOPS - 1), timeout=30_000)
+            expect(page.locator("#map")).to_have_attribute("data-stops", str(STOPS - 1))
             page.screenshot(path=PICTURES / "board-two-thousand.png")
             page.get_by_role("link", name="Figures").click()
             expect(page.locator("tbody tr").first).to_contain_text(re.compile(r"1\s999"))
