@@ -23,10 +23,12 @@ from firmware_sim.errors import SimulatorError
 
 LOOK_S = 0.02
 # A cold import of the hub on a busy machine takes seconds, not tenths.
-READY_TIMEOUT_S = 60.0
-# The hub promises to end within 10 s; a little more tells a slow machine from a hanging program.
-STOP_TIMEOUT_S = 15.0
-COMMAND_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
+# The hub promises to end within 10 s; more tells a busy machine from a hanging program.
+STOP_TIMEOUT_S = 45.0
+COMMAND_TIMEOUT_S = 120.0
+# A killed hub's broker ends a moment after it, when the kernel comes to it.
+PORT_FREE_TIMEOUT_S = 20.0
 # How much of a program's last words is worth showing.
 LAST_WORDS_CHARS = 600
 
@@ -130,6 +132,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def wait_free(port: int) -> None:
+    """Wait until a server could listen there, but not for ever: who finds it taken can say so better."""
+    give_up_s = time.monotonic() + PORT_FREE_TIMEOUT_S
+    while not is_free(port) and time.monotonic() < give_up_s:
+        time.sleep(LOOK_S)
 
 
 def run_command(name: str, *args: str, env: Mapping[str, str] | None = None) -> str:
@@ -328,6 +337,12 @@ class HubProcess(Program):
         self.mqtt_port = free_port() if mqtt_port is None else mqtt_port
         where = ("--data", str(data), "--http", f"127.0.0.1:{self.http_port}", "--mqtt", f"127.0.0.1:{self.mqtt_port}")
         super().__init__("hub", ("holdfast-hub", "serve", *where, *extra), logs=logs)
+
+    def start(self) -> Self:
+        """Start it and return at once; after a kill as soon as its broker is gone."""
+        if not self.is_running:
+            wait_free(self.mqtt_port)
+        return super().start()
 
     @property
     def url(self) -> str:

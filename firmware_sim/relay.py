@@ -44,6 +44,7 @@ class Relay:
         self._flows.set()
         self._connections: set[asyncio.Task[None]] = set()
         self._writers: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
+        self._half_closed: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
 
@@ -89,6 +90,7 @@ class Relay:
 
     async def _half_close(self) -> None:
         for towards_target in self._writers.values():
+            self._half_closed.add(towards_target)
             towards_target.write_eof()
 
     async def _end(self) -> None:
@@ -118,7 +120,9 @@ class Relay:
         finally:
             to_near.transport.abort()
             if to_near in self._writers:
-                self._writers.pop(to_near).transport.abort()
+                to_far = self._writers.pop(to_near)
+                self._half_closed.discard(to_far)
+                to_far.transport.abort()
 
     def _count_to_target(self, size: int) -> None:
         self.bytes_to_target += size
@@ -150,7 +154,8 @@ class Relay:
             await self._flows.wait()
             if not data:
                 break
-            writer.write(data)
-            await writer.drain()
+            if writer not in self._half_closed:
+                writer.write(data)
+                await writer.drain()
         if writer.can_write_eof() and not writer.is_closing():
             writer.write_eof()

@@ -13,7 +13,7 @@ from typing import Any
 
 KEY_HEX = "6b" * 32
 """The key of the in-memory ledger's devices."""
-START_S = 20.0
+START_S = 60.0
 
 
 def write_config(folder: Path, *, hub: str | None = None, drivers: str = "", device: str = "van-1") -> Path:

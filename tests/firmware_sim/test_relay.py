@@ -172,6 +172,7 @@ def test_half_close_ends_one_way_and_leaves_the_other(relay: Relay) -> None:
         receive(connection, 1)
 
         relay.half_close()
+        connection.sendall(b"what nobody hears")
 
         assert receive(connection, 5) == b"<end>"
 

@@ -18,7 +18,8 @@ from contract.delivery.device_states import Connected, Disconnected
 from contract.errors import NotAuthentic
 from contract.statement import Direction, password_of, seal, unseal
 from contract.topics import down_topic, up_topic
-from hub.broker.address import parse_broker
+from firmware_sim.processes import wait_free
+from hub.broker.address import parse_bind, parse_broker
 from tests.contract.delivery.memory import KEY, Device
 from tests.hub.broker.visitor import Visitor
 from tests.warm.hub import launch, run
@@ -52,6 +53,8 @@ class ServedHub:
     def __init__(self, data: Path, *options: str, mqtt: str = "127.0.0.1:0", faultpoint: str = "") -> None:
         environment = os.environ | ({"HOLDFAST_FAULTPOINT": faultpoint} if faultpoint else {})
         command = [str(HUB), "serve", "--data", str(data), "--http", "127.0.0.1:0", "--mqtt", mqtt, *options]
+        # The broker of a hub that was killed ends a moment after it.
+        wait_free(parse_bind(mqtt).port)
         self.data = data
         self.log = (data.parent / f"{data.name}.log").open("ab")
         said, saying = os.pipe()
@@ -95,7 +98,7 @@ class WiredDevice:
 
     def connect(self, hub: ServedHub) -> None:
         self.visitor = Visitor(hub.mqtt, self.device.name, password_of(self.key))
-        assert self.visitor.connected.get(timeout=10)
+        assert self.visitor.connected.get(timeout=60)
         assert self.visitor.may_subscribe(down_topic(self.device.name))
         self.device.mono_ms += 1000
         self.device.feed(Connected())
@@ -106,7 +109,7 @@ class WiredDevice:
         self.device.feed(Disconnected())
         self.device.outgoing.clear()
 
-    def exchange(self, until_acked: int, seconds: float = 20, hub: ServedHub | None = None) -> bool:
+    def exchange(self, until_acked: int, seconds: float = 60, hub: ServedHub | None = None) -> bool:
         """Carry messages until so many custody positions are acknowledged, or this hub is dead; whether they were."""
         until_s = time.monotonic() + seconds
         lane = next(iter(self.device.store.lanes))

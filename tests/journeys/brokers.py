@@ -19,7 +19,7 @@ BROKERS = (EMBEDDED, MOSQUITTO)
 PATHS = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 SERVICE_USER = "mosquitto"
 LOOK_S = 0.02
-LET_IN_TIMEOUT_S = 20.0
+LET_IN_TIMEOUT_S = 60.0
 
 
 class MosquittoProcess(Program):
@@ -82,7 +82,7 @@ class MosquittoProcess(Program):
         """Whether it takes connections; it prints no line that says so."""
         assert self.is_running, f"mosquitto ended with {self.exit_status}: {self.last_words()}"
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=LET_IN_TIMEOUT_S).close()
         except OSError:
             return False
         self.ready = {"event": "ready"}

@@ -137,14 +137,18 @@ fault_value = {FAULT_VALUE}
 
     def last_steps(self) -> dict[str, str]:
         """The step that beeped last, by parcel."""
+        return dict(self.beeped())
+
+    def beeped(self) -> list[tuple[str, str]]:
+        """Parcels with the steps that were kept, as they beeped."""
         sent: dict[int, Record] = {}
-        steps: dict[str, str] = {}
+        steps: list[tuple[str, str]] = []
         for record in self.scanner().records:
             if "sent" in record:
                 sent[record["n"]] = record
             elif "beeped" in record and Signal(record["feedback"]).is_kept and "step" in sent[record["beeped"]]:
                 send = sent[record["beeped"]]
-                steps[identify(bytes.fromhex(send["sent"]), send["aim"]).key] = send["step"]
+                steps.append((identify(bytes.fromhex(send["sent"]), send["aim"]).key, send["step"]))
         return steps
 
     def _journal(self, what: str) -> Path:

@@ -38,9 +38,9 @@ class Rogue:
     def connected(self) -> Iterator[Callable[[bytes], None]]:
         """Publish on one connection, which takes thousands; what is given to it returns when it was written."""
         with Visitor(Address("127.0.0.1", self.site.mqtt_port), self.who.user, self.who.password) as visitor:
-            assert visitor.connected.get(timeout=20)
+            assert visitor.connected.get(timeout=60)
             topic = up_topic(self.name)
-            yield lambda payload: visitor.client.publish(topic, payload).wait_for_publish(20)
+            yield lambda payload: visitor.client.publish(topic, payload).wait_for_publish(60)
 
     def core(self, code: str, key: str = "", **changes: Any) -> bytes:
         """A fact; `changes` make it a strange one."""

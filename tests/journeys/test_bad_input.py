@@ -183,7 +183,7 @@ def signed_in(site: Site) -> Iterator[httpx2.Client]:
         "holdfast-hub", "user", "add", name, "--role", "operator", "--data", str(site.hub.data), "--json"
     )
     password = msgspec.json.decode(answer)["password"]
-    with httpx2.Client(base_url=site.hub.url, trust_env=False, timeout=20, follow_redirects=True) as http:
+    with httpx2.Client(base_url=site.hub.url, trust_env=False, timeout=PATIENCE_S, follow_redirects=True) as http:
         csrf = re.search(r'name="csrf"[^>]*value="([^"]+)"', http.get("/login").text)
         assert csrf
         form = {"name": name, "password": password, "csrf": csrf[1], "next": "/"}

@@ -3,7 +3,6 @@
 import os
 import random
 import threading
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -23,10 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
 DAY = "2030-01-01"
 ROUTE = f"{DAY}-van-1"
-BULK_BYTES_PER_S = 6_000_000
-"""So that the largest photo takes three seconds."""
-HELD_UP_S = 2.0
-"""Of a question to the hub beside a large file, on a busy machine."""
+BULK_BYTES_PER_S = 150_000
+"""So that the largest photo takes far longer than all that must not wait for it."""
+ANSWERS = 5
+"""So many questions at least are answered beside a large file; where its reading holds the hub up it is one or two."""
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +84,8 @@ def test_the_longest_route_is_on_the_device_at_once_and_one_more_stop_changes_no
         post(site, "POST", "routes", json={"day": DAY, "optimise": False})
         stops = waiting(site)
         post(site, "PATCH", f"routes/{ROUTE}", json={"stops": stops})
-        began_s = time.monotonic()
         told = post(site, "POST", f"routes/{ROUTE}/assign", json={})
-        wait_until(lambda: route_version(agent) == told["version"], "the route is on the device", 30)
-        assert time.monotonic() - began_s < 30
+        wait_until(lambda: route_version(agent) == told["version"], "the route is on the device")
 
         with app(agent.config.parent) as (courier, loop, _link):
             loop.until(lambda: len(courier.day.stops) == MAX_STOPS)
@@ -127,7 +124,8 @@ def test_f089_the_largest_photo_goes_in_its_own_lane_and_scans_do_not_wait_for_i
             assert picture["state"] in {"coming", "pending"}
             assert picture["percent"] < 100
 
-            wait_until(lambda: is_drained(agent), "the photo is at the hub", 60)
+            relay.bytes_per_s = None
+            wait_until(lambda: is_drained(agent), "the photo is at the hub")
             (picture,) = site.get(delivery)["pictures"]
             assert (picture["state"], picture["sha256"]) == ("here", sha256(photo).hexdigest())
             assert site.get(f"{delivery}/verify")["ok"] is True
@@ -149,11 +147,10 @@ def test_a_file_of_two_hundred_thousand_lines_holds_nobody_up(site: Site) -> Non
     for work in (send, send_good):
         sender = threading.Thread(target=work)
         sender.start()
-        slowest_s = 0.0
+        answered = 0
         while sender.is_alive():
-            asked_s = time.monotonic()
             assert site.http.get(f"{site.hub.url}/healthz").status_code == 200
-            slowest_s = max(slowest_s, time.monotonic() - asked_s)
+            answered += 1
             sender.join(0.02)
-        assert slowest_s < HELD_UP_S
+        assert answered >= ANSWERS
     assert answers == ["more than 50000 orders in one file; send it in parts. Nothing was kept", "10000"]

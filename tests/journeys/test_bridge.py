@@ -11,7 +11,17 @@ from contract.messages import Ack, Batch, Nack
 from firmware_sim.processes import AgentProcess
 from tests.journeys.bridge import Bridge, Message, Opener, PlayBack, Repeat, Shuffle, Swallow, let_through
 from tests.journeys.brokers import BROKERS
-from tests.journeys.world import Site, copy_folder, custody_of, is_drained, is_in_contact, keep, key_of, wait_until
+from tests.journeys.world import (
+    PATIENCE_S,
+    Site,
+    copy_folder,
+    custody_of,
+    is_drained,
+    is_in_contact,
+    keep,
+    key_of,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
@@ -48,7 +58,7 @@ class Bridged:
         self.bridge.cut()
         self.bridge.resume()
 
-    def arrived_once(self, timeout_s: float = 90) -> None:
+    def arrived_once(self, timeout_s: float = PATIENCE_S) -> None:
         """Everything that was scanned is at the hub, once, in one branch, in order; and the device knows."""
         wait_until(lambda: is_drained(self.agent), "the device has nothing left to send", timeout_s)
         rows = self.site.rows(device=self.agent.name, lane="custody")
@@ -134,7 +144,7 @@ def test_p7_f030_acknowledgements_from_before_a_hub_restore_free_nothing(site: S
         stale = van.bridge.rule = PlayBack(kept, times=3)
         site.restart_hub()
         van.reconnect()
-        wait_until(lambda: set(van.codes) == set(site.scanned("stale")), "the device says again what was forgotten", 90)
+        wait_until(lambda: set(van.codes) == set(site.scanned("stale")), "the device says again what was forgotten")
         wait_until(lambda: not stale.old, "the stale acknowledgements come")
         wait_until(lambda: is_drained(van.agent), "the device has nothing left to send")
         assert site.scanned("stale") == van.codes

@@ -25,7 +25,7 @@ from hub.faultpoint import FAULTPOINTS as HUB_POINTS
 from tests.journeys.brokers import BROKERS, EMBEDDED, MOSQUITTO
 from tests.journeys.hands import Bench, Outside
 from tests.journeys.storm import BrokerVictim, Deaths, Trap, Victim
-from tests.journeys.world import Site, ask, copy_folder, is_drained, keep, kill_at, scan, tell, wait_until
+from tests.journeys.world import PATIENCE_S, Site, ask, copy_folder, is_drained, keep, kill_at, scan, tell, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hub")]
 
@@ -33,8 +33,8 @@ SEED = 20
 KILLS = {EMBEDDED: 100, MOSQUITTO: 40}
 """The broker changes what a kill of it means, and of the hub that no longer takes it along."""
 LEAST_KILLS_OF_EACH = 3
-STORM_LIMIT_S = 170.0
-DRAIN_LIMIT_S = 60.0
+STORM_LIMIT_S = 300.0
+"""On a machine that does much else; a quiet one needs a sixth of it."""
 
 # Places that ordinary work passes all the time, with how many passages may go by.
 AGENT_TRAPS = (
@@ -72,7 +72,7 @@ def provokes(point: str) -> Callable[[Test], Test]:
 def died_at(agent_or_hub: Any, point: str) -> None:
     """Wait for a program to die by itself at the trap that was set."""
     assert agent_or_hub.env == kill_at(point)
-    assert agent_or_hub.wait_end(60) == -9, f"{point} was not passed: {agent_or_hub.last_words()}"
+    assert agent_or_hub.wait_end(PATIENCE_S) == -9, f"{point} was not passed: {agent_or_hub.last_words()}"
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_every_fault_point_has_a_journey_that_dies_there() -> None:
     assert not IN_THE_STORM & PROVOKED.keys()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("broker", BROKERS)
 def test_p1_p2_p3_f001_f002_f004_f005_f020_f035_f036_f037_a_hundred_kills_lose_and_double_nothing(
     broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -138,6 +138,7 @@ def a_storm_loses_and_doubles_nothing(
             victim.calm()
         for victim in (hub, *victims):
             victim.program.wait_ready()
+        wait_until(lambda: sum(len(bench.beeped()) for bench in benches) > KILLS[broker], "enough scans beep")
         for bench in benches:
             bench.shift.closing = True
         wait_until(lambda: not any(bench.shift.has_work for bench in benches), "all parcels in hand beep")
@@ -146,7 +147,7 @@ def a_storm_loses_and_doubles_nothing(
     for victim in victims:
         agent = victim.program
         assert isinstance(agent, AgentProcess)
-        wait_until(lambda agent=agent: is_drained(agent), f"{agent.name} hands everything over", DRAIN_LIMIT_S)
+        wait_until(lambda agent=agent: is_drained(agent), f"{agent.name} hands everything over")
 
     facts = site.facts()
     compared = compare([b.scanner() for b in benches], [b.probe() for b in benches], facts)
@@ -183,7 +184,7 @@ def test_f002_kill_9_between_commit_and_answer_then_the_persons_rescan_is_a_seco
     agent.env = kill_at("post_commit", 12)
     agent.start().wait_ready()
     answered = list(answered_scans(agent))
-    assert agent.wait_end(60) == -9, agent.last_words()
+    assert agent.wait_end(PATIENCE_S) == -9, agent.last_words()
     unanswered = f"P-{len(answered)}"
     assert held_scans(agent) == [unanswered, *reversed(answered)]
 

@@ -32,13 +32,13 @@ def van(site: Site) -> AgentProcess:
 
 def arrived_once(site: Site, *codes: str) -> None:
     """All these scans are at the hub, each as one fact, and nothing else is."""
-    wait_until(lambda: set(codes) <= set(site.scanned()), f"the hub has {codes}", 60)
+    wait_until(lambda: set(codes) <= set(site.scanned()), f"the hub has {codes}")
     assert sorted(site.scanned()) == sorted(codes)
 
 
 def drained(*agents: AgentProcess) -> None:
     for agent in agents:
-        wait_until(lambda agent=agent: is_drained(agent), "the device has nothing left to send", 60)
+        wait_until(lambda agent=agent: is_drained(agent), "the device has nothing left to send")
 
 
 def put_back(folder: Path, copy: Path) -> None:

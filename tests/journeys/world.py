@@ -49,7 +49,7 @@ from tests.journeys.brokers import EMBEDDED, MosquittoProcess
 T = TypeVar("T")
 
 LOOK_S = 0.05
-PATIENCE_S = 45.0
+PATIENCE_S = 90.0
 """What takes a moment may take long on two cores that others use, too; nothing waits so long when all is well."""
 VARIABLE = "HOLDFAST_FAULTPOINT"
 TRANSIENT = ("agent.sock", "hub.sock")
@@ -110,7 +110,7 @@ class Site:
         words = () if self.mosquitto is None else self.mosquitto.hub_words
         self.hub = HubProcess(folder / "hub", logs=self.logs, extra=(*extra, *words))
         self.agents: list[AgentProcess] = []
-        self.http = httpx2.Client(timeout=20, trust_env=False)
+        self.http = httpx2.Client(timeout=PATIENCE_S, trust_env=False)
 
     def __enter__(self) -> Self:
         try:

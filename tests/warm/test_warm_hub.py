@@ -41,7 +41,7 @@ def test_a_command_reads_its_words_and_input_and_prints_as_from_a_shell(tmp_path
 
 
 def test_what_fails_says_so(tmp_path: Path) -> None:
-    with warm_starts(), pytest.raises(ProcessFailed, match="failed with 1: .* is no data folder"):
+    with warm_starts(), pytest.raises(ProcessFailed, match=r"failed with 1: .* is no data folder"):
         run_command("holdfast-hub", "device", "list", "--data", str(tmp_path / "nowhere"))
 
 

@@ -39,7 +39,7 @@ class Visitor:
 
     def may_subscribe(self, topic: str) -> bool:
         self.client.subscribe(topic)
-        return self.subscribed.get(timeout=5)
+        return self.subscribed.get(timeout=60)
 
     def close(self) -> None:
         self.client.disconnect()

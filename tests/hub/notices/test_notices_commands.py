@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 SECRET = "s3cret-of-the-night"
 CHAT = f"tgram://123456789:{SECRET}/1"
 
