@@ -28,7 +28,8 @@ STATUS_EVERY_S = 5.0
 # On a busy machine the hub may know of the end of the story a little later.
 TELL_WITHIN_S = 20.0
 TELL_EVERY_S = 2.0
-DRAIN_S = 30.0
+# Seconds, as a rule; where a hub that was killed last starts again on a busy machine it takes a multiple.
+DRAIN_S = 120.0
 DRAIN_LOOK_S = 1.0
 # Nobody waits for the van that a person drives: it comes a moment later.
 AT_START = tuple(member for member in CAST if member is not OWN_VAN)

@@ -33,7 +33,8 @@ END_S = 60
 
 
 @pytest.fixture(scope="module")
-def depot(tmp_path_factory: pytest.TempPathFactory) -> Depot:
+def depot(tmp_path_factory: pytest.TempPathFactory, warm_hub: None) -> Depot:
+    """Its hubs start from one that is loaded already; below, a person's demo starts all of them from nothing."""
     return Depot(tmp_path_factory.mktemp("demo"))
 
 
