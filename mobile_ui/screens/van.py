@@ -38,11 +38,16 @@ class VanPage(Page):
     def _probe(self, probe: Probe) -> Widget:
         look, palette = self.look, self.look.palette
         now_ms = self.shell.now_ms()
-        stale = probe.stale(now_ms)
+        # While nobody measures, nothing draws an age anew.
+        away = self.courier.cold_as_of is not None
+        stale = away or probe.stale(now_ms)
+        measured = say("measured {ago}", ago=ago(probe.at_ms, now_ms))
+        if away and probe.at_ms is not None:
+            measured = say("measured at {time}", time=clock(probe.at_ms))
         box = Box(
             Text(look, probe.name, size=LARGE),
             Text(look, celsius(probe.value_c), size=HUGE, colour=palette.quiet if stale else palette.text),
-            Text(look, say("measured {ago}", ago=ago(probe.at_ms, now_ms)), size=SMALL, colour=palette.quiet),
+            Text(look, measured, size=SMALL, colour=palette.quiet),
             gap=4,
         )
         if probe.verdict is None:

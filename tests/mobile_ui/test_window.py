@@ -194,6 +194,7 @@ def test_the_cold_is_dated_on_every_screen_while_the_agent_does_not_answer(stage
         courier.link_changed(False)
         stage.frames()
         assert (screen, stage.says(as_of)) == (screen, True)
+        assert screen != "van" or stage.says(f"measured at {clock(NOON_MS)}")
         courier.link_changed(True)
         stage.frames()
     assert not stage.says(as_of)
