@@ -358,6 +358,11 @@ class Courier:
         return self._proofs.draft
 
     @property
+    def shown_draft(self) -> ProofDraft | None:
+        """Of the stop that is open, as it is on disk: whatever is drawn anew meanwhile tells no more."""
+        return self._proofs.shown
+
+    @property
     def kept(self) -> ProofDraft | None:
         """The proof that was kept last."""
         return self._proofs.kept

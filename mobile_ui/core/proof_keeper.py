@@ -58,6 +58,7 @@ class ProofKeeper:
         self._tell_kept = was_kept
         self.drafts: dict[str, ProofDraft] = {}
         """By the stop's key."""
+        self._answered: dict[str, ProofDraft] = {}
         self.at_stop: str | None = None
         """The stop whose draft takes scans now."""
         self.kept: ProofDraft | None = None
@@ -88,7 +89,7 @@ class ProofKeeper:
         key = draft.stop.stop
         # One that was kept since it was asked for may still be told.
         if key not in self.drafts and draft.request_id not in self._kept_ids:
-            self.drafts[key] = draft
+            self.drafts[key] = self._answered[key] = draft
             if draft.step is DraftStep.KEEPING:
                 # The answer of the time before is unknown: the same request again is the same fact.
                 self._ask_to_keep(draft)
@@ -109,6 +110,11 @@ class ProofKeeper:
         """Of the stop that is open."""
         return None if self.at_stop is None else self.drafts.get(self.at_stop)
 
+    @property
+    def shown(self) -> ProofDraft | None:
+        """The open one as it is on disk, or was refused; one that was only begun has nothing to lose."""
+        return None if self.at_stop is None else self._answered.get(self.at_stop)
+
     def change(self, what: Callable[[ProofDraft], ProofDraft]) -> None:
         """Do something to the open draft; it is on disk before the screens hear of it."""
         draft = self.draft
@@ -122,15 +128,19 @@ class ProofKeeper:
 
     def _put(self, draft: ProofDraft) -> None:
         # In memory at once, so that two quick taps build on each other; shown when it is on disk.
-        self.drafts[draft.stop.stop] = draft
+        key = draft.stop.stop
+        self.drafts[key] = draft
+        self._answered.setdefault(key, draft)
 
         def put(answer: Answer) -> None:
+            if key in self.drafts:
+                self._answered[key] = draft
             if isinstance(answer, Refused):
                 self._voice.refused(answer)
             else:
                 self._changed()
 
-        self._link.ask(DraftPut(_draft_name(draft.stop.stop), proof_draft.encode_draft(draft)), put)
+        self._link.ask(DraftPut(_draft_name(key), proof_draft.encode_draft(draft)), put)
 
     # -- photos ----------------------------------------------------------------------------------------------------
 
@@ -188,6 +198,7 @@ class ProofKeeper:
     def _was_kept(self, draft: ProofDraft) -> None:
         key = draft.stop.stop
         self.drafts.pop(key, None)
+        self._answered.pop(key, None)
         self.kept = draft
         self._kept_ids.add(draft.request_id)
         files = [*([draft.signature_file] if draft.signature is not None else []), *draft.photos]

@@ -72,7 +72,7 @@ class ProofPage(Page):
         super().redraw()
 
     def _looks(self) -> object:
-        draft = self.courier.draft
+        draft = self.courier.shown_draft
         if draft is None:
             return None
         return (
@@ -99,7 +99,7 @@ class ProofPage(Page):
 
     def draw(self) -> Widget:
         """The step."""
-        draft = self.courier.draft
+        draft = self.courier.shown_draft
         before, self._shown = self._shown, self._looks()
         if draft is None:
             return self.page(say("Proof"), back=lambda: self.shell.go("today"))

@@ -406,3 +406,21 @@ def test_a_stop_that_is_cancelled_under_the_courier_s_pen_is_told_there(stage: S
     finish(stage.app.courier)
     stage.frames(8)
     assert [one.stop for one in stage.agent.proofs()] == ["s2"]
+
+
+def test_no_news_show_a_step_as_finished_before_it_is_on_disk(tmp_path: Path) -> None:
+    with on_stage(route(), tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.app.open_stop("s1")
+        stage.frames()
+        stage.tap("HAND OVER")
+        stage.key_in(parcel(1, 0))
+        stage.agent.silent = True
+        stage.tap("Next")
+        stage.app._pages["proof"].redraw()
+        stage.frames()
+        assert stage.says("Scan what you hand over")
+        stage.agent.speak()
+        stage.frames(8)
+
+        assert not stage.says("Scan what you hand over")
