@@ -44,6 +44,8 @@ TITLES = {
 }
 STEPS = tuple(dict.fromkeys(step for step in TITLES.values() if step != "checks"))
 """Of every hand-over."""
+FINISHED = STEPS[1:]
+"""When one of these is shown another is finished."""
 WAYS = {"delivered": "HAND OVER", "picked_up": "Pick up"}
 OTHER_WAYS = {"attempted": "Not delivered", "refused": "Refused", "returned": "Back to the depot"}
 HUB_AWAY = range(2, 9)
@@ -350,7 +352,7 @@ class Day:
                 self.person.kill()
                 self.person.open(trap=True)
                 self.person.waits("Consignee")
-            self.visit(name, die_at=self.rng.choice(STEPS) if name == at_a_step else "")
+            self.visit(name, die_at=self.rng.choice(FINISHED) if name == at_a_step else "")
             if name == unheard:
                 self.keep_unheard(name)
             elif name == any_moment:

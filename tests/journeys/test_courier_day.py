@@ -24,7 +24,7 @@ from tests.journeys.courier_hands import Display
 from tests.journeys.dispatcher_pages import DeliveryRow, Dispatcher, dispatcher
 from tests.journeys.world import Site, tell, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 STATES = {
     "delivered": "delivered",
