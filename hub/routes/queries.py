@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -38,7 +39,7 @@ class Vehicle(Struct, frozen=True):
     retired_ms: int | None = None
 
 
-class StopView(Struct, frozen=True):
+class StopView(Struct, frozen=True, dict=True):
     """A stop with the shipments that it was made for, each with the parcels that were not handed over before.
 
     Attributes:
@@ -66,7 +67,7 @@ class StopView(Struct, frozen=True):
     attempt: int = 1
     withheld: tuple[PersonalField, ...] = ()
 
-    @property
+    @cached_property
     def items(self) -> tuple[tuple[Item, ShipmentView], ...]:
         """Parcels that are brought there, those of cancelled shipments left out."""
         open_ones = (one for one in self.shipments if one.cancelled_ms is None)
@@ -74,7 +75,7 @@ class StopView(Struct, frozen=True):
             (item, one) for one in open_ones if one.order.kind is OrderKind.DELIVERY for item in one.order.items
         )
 
-    @property
+    @cached_property
     def parcels(self) -> tuple[str, ...]:
         """Their keys."""
         return tuple(item.parcel for item, _ in self.items)
