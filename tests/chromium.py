@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 """Draws maps without a graphics card."""
@@ -50,9 +50,9 @@ class Chromium:
                 yield browser
             finally:
                 left = [page.url for context in browser.contexts for page in context.pages]
-                for context in list[BrowserContext](browser.contexts):
+                for context in browser.contexts:
                     context.close()
-            assert left == []
+            assert not left, f"pages that were left open: {left}"
 
     def close(self) -> None:
         """End it."""
