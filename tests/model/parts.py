@@ -27,7 +27,7 @@ from contract.delivery.device_states import (
     Tick,
 )
 from contract.delivery.hub import decide
-from contract.delivery.hub_actions import HubAction, Place, Reply
+from contract.delivery.hub_actions import HubAction, IncidentKind, Place, Reply
 from contract.event import Lane, Quantity, Readings
 from contract.fact import fact_id, root_hash
 from contract.limits import SAFE_BACKUPS
@@ -274,3 +274,34 @@ def hub_key(hub: Hub) -> Hashable:
         frozenset((s, frozenset((m.n, m.hash) for m in marks)) for s, marks in hub.announced_heads.items()),
         hub.backups,
     )
+
+
+def contradiction(hub: Hub) -> str:
+    """What contradicts itself in a ledger."""
+    if len(set(hub.arrived)) != len(hub.arrived):
+        return "P3: a fact has two rows"
+    if hub.chained - hub.facts.keys():
+        return "P4: a position has no row"
+    for identity, row in hub.facts.items():
+        if row.core is not None and fact_id(row.core) != identity:
+            return "P3: a row holds another fact's content"
+        if row.core is None and not row.cause:
+            return "P4: a row has neither content nor a cause"
+        if row.problem is not None:
+            return f"P5: a good fact is in quarantine: {row.problem}"
+    for stream, heads in hub.branch_heads.items():
+        gaps = [(g.first_n, g.last_n) for g in hub.gaps if g.stream == stream]
+        for n in range(1, max(b.n for b in heads) + 1):
+            hashes = hub.placed.get((stream, n), [])
+            if not hashes and not any(first <= n <= last for first, last in gaps):
+                return f"P4: position {n} is missing without a word"
+            if len(set(hashes)) != len(hashes):
+                return f"P3: position {n} is there twice"
+        if any(hub.placed.get((stream, n)) for first, last in gaps for n in range(first, last)):
+            return "P4: a gap is stated over positions that are there"
+        if gaps and not any(i.kind is IncidentKind.GAP for i in hub.incidents.values()):
+            return "P4: a gap shows nowhere"
+        forked = any(len(hub.placed.get((stream, n), [])) > 1 for n in range(1, max(b.n for b in heads) + 1))
+        if (forked or len(heads) > 1) and not any(i.kind is IncidentKind.FORK for i in hub.incidents.values()):
+            return "P6: a fork shows nowhere"
+    return ""
