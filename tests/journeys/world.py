@@ -1,6 +1,7 @@
 """A hub, devices and whoever speaks to them, as real processes on 127.0.0.1; shared by the journeys.
 
 Agent and hub are started only by their commands, and asked only through what outsiders have: API, socket, broker.
+Most modules have the hub's commands forked off a process that has loaded them (fixture `warm_hub`), to spare the seconds.
 """
 
 import atexit
@@ -91,7 +92,7 @@ class Credential:
 
 @functools.cache
 def _initialised_hub() -> tuple[Path, str]:
-    """A hub's folder after `init`, and a token of it: made once and copied for each site, because it takes seconds."""
+    """A hub's folder after `init`, and a token of it: made once and copied for each site."""
     folder = Path(tempfile.mkdtemp(prefix="hf-hub-"))
     atexit.register(shutil.rmtree, folder)
     hub = HubProcess(folder / "hub", logs=folder)
