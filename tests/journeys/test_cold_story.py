@@ -280,8 +280,8 @@ def a_van_is_late(demo: Demo, office: Office) -> None:
     demo.director.cue(Act.HURRY, "van-1")
     demo.told("(van-1 will be late there)")
     with office.screen() as page:
-        finding = office.look(page, "/", "now-late-1920-light-en").locator(".findings li").filter(has_text="late")
-        expect(finding).to_contain_text("Van 1")
+        finding = office.look(page, "/", "now-late-1920-light-en").locator(".findings li").filter(has_text="Van 1")
+        expect(finding.filter(has_text="late").first).to_be_visible()
         routes = office.look(page, "/routes", "routes-1920-light-en")
         expect(routes.locator("tr").filter(has_text="Van 1").first).to_contain_text("1")
 
@@ -311,7 +311,9 @@ def a_door_is_left_open(office: Office) -> None:
         expect(table.locator("tr[data-key]").first).to_contain_text("Van 2 rear box")
         expect(table.locator("tr[data-key]").first).to_contain_text("above the limit")
         excursions = office.look(page, "/excursions", "excursions-1920-dark-en")
-        expect(excursions.locator("tr[data-key]").filter(has_text="Van 2 rear box")).to_contain_text("lasts")
+        # On a machine that is busy its readings may have been late before.
+        of_door = excursions.locator("tr[data-key]").filter(has_text="Van 2 rear box")
+        expect(of_door.filter(has_text="above the limit").filter(has_text="lasts")).to_have_count(1)
     with office.screen(width=390, locale="zh-CN") as page:
         now = office.look(page, "/", "now-390-light-zh")
         expect(now.locator(".findings li").first).to_contain_text("Van 2 rear box")
@@ -346,7 +348,8 @@ def a_probe_has_failed(office: Office) -> None:
         expect(row.filter(has_text="Van 2 front box")).to_contain_text("fault")
         office.look(page, f"/temperature/{BROKEN.replace('.', '%2E')}", "sensor-failed-1920-light-en")
         excursions = office.look(page, "/excursions?show=all", "excursions-1920-light-en")
-        expect(excursions.locator("tr[data-key]").filter(has_text="Van 2 front box")).to_contain_text("no data")
+        of_probe = excursions.locator("tr[data-key]").filter(has_text="Van 2 front box")
+        expect(of_probe.filter(has_text="no data").first).to_be_visible()
 
 
 def walls_show_it(demo: Demo, office: Office) -> None:
