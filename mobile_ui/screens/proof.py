@@ -318,10 +318,12 @@ class ProofPage(Page):
     def _signature(self, draft: ProofDraft) -> list[Widget]:
         look = self.look
         required = Check.SIGNATURE in needed(draft)
+        # With strokes that are on their way to the disk, for the next one is put behind those that the pad has.
+        latest = self.courier.draft or draft
         pad = SignaturePad(
             look,
             lambda drawn: self.courier.change(lambda now: proof_draft.sign(now, drawn)),
-            signature=draft.signature,
+            signature=latest.signature,
             now_ms=self.shell.now_ms,
         )
         who = say("{name} signs here", name=draft.recipient)

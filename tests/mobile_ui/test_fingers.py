@@ -162,4 +162,6 @@ def test_what_a_resting_pen_has_drawn_is_kept_when_the_screen_is_drawn_anew(stag
     assert pad.get_parent_window() is None
 
     assert [len(stroke) for stroke in strokes_of(stage)] == [2]
+    (fresh,) = stage.widgets(type(pad))
+    assert fresh.signature.strokes == strokes_of(stage), "the next stroke would come in its place"
     pen.touch_up()
