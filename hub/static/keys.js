@@ -82,8 +82,9 @@ export function listenToKeys() {
       return;
     }
     if (event.key === "Enter") {
-      const scanned = keys.heard(event.timeStamp, inField) ? keys.end() : "";
-      if (!scanned) return;
+      const outside = keys.heard(event.timeStamp, inField);
+      const scanned = keys.end();
+      if (!outside || !scanned) return;
       // Even where a scan's own character opened a field or a dialog.
       event.preventDefault();
       event.stopImmediatePropagation();

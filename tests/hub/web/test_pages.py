@@ -406,6 +406,25 @@ def test_of_a_scan_one_key_may_come_late_and_never_a_part_is_looked_up(
     assert asked == [LABEL] * (len(LABEL) + 1 - first)
 
 
+def test_a_scan_behind_one_that_was_typed_into_a_field_and_sent_by_enter_is_looked_up(
+    browser: Browser, labelled: SeededHub
+) -> None:
+    with site(browser, labelled) as opened:
+        page = opened.go("/")
+        keys = Keyboard(page)
+        keys.type("ja")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Reason")).to_be_focused()
+        keys.wait(1_000)
+        keys.type("a1/2j3", every_ms=SCANNER_MS)
+        for key in ("Tab", "Tab", "Enter"):
+            keys.press(key)
+        expect(dialog).to_be_hidden()
+        keys.wait(1_000)
+        keys.scan(LABEL)
+        expect(page.locator("h1")).to_have_text(LABEL)
+
+
 def test_what_a_person_types_is_no_scan_and_their_keys_do_what_they_do(browser: Browser, labelled: SeededHub) -> None:
     with site(browser, labelled) as opened:
         page = opened.go("/tracking")
