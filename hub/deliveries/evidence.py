@@ -88,14 +88,14 @@ def _picture(conn: Connection, folder: Path, device: str, digest: bytes, signatu
     gone = conn.execute(select(e.size).where(e.sha256 == digest)).scalar()
     if gone is not None:
         return Picture(digest, signature, PictureState.ERASED, size=gone)
+    r = device_report.c
+    told = select(r.detail).where(r.device == device, r.kind == REFUSED, r.name == digest.hex())
+    # Even where a part of it came: what is damaged on its device may be found so in the middle.
+    if (why := conn.execute(told).scalar()) is not None:
+        return Picture(digest, signature, PictureState.REFUSED, why=why)
     came = came_so_far(folder, digest, device)
     if came is None:
-        r = device_report.c
-        refused = conn.execute(
-            select(r.detail).where(r.device == device, r.kind == REFUSED, r.name == digest.hex())
-        ).scalar()
-        state = PictureState.PENDING if refused is None else PictureState.REFUSED
-        return Picture(digest, signature, state, why=refused or "")
+        return Picture(digest, signature, PictureState.PENDING)
     return Picture(digest, signature, PictureState.COMING, came=came[0], size=came[1])
 
 

@@ -339,6 +339,18 @@ def test_f089_a_device_that_sends_without_end_is_refused_by_name_and_its_proofs_
         assert free.take(tx, "van-2", piece(data, 0, BLOB_CHUNK_BYTES), NOW_MS)[0].refused == ""
 
 
+def test_a_photo_that_its_device_finds_damaged_in_the_middle_will_not_come(evidence: Evidence) -> None:
+    data = photo()
+    identity = evidence.state(named(data))
+    with evidence.desk.centre.db.write() as tx:
+        BlobStore(evidence.desk.centre.db.folder).take(tx, "van-1", piece(data, 0, BLOB_CHUNK_BYTES), NOW_MS)
+    assert [one["state"] for one in evidence.pictures(identity)] == ["coming"]
+    evidence.device.store.keep(Status(Damage("blob_refused", f"{named(data).hex()}: corrupt")))
+    evidence.prove(f"B{next(numbers)}")
+    assert [(one["state"], one["why"]) for one in evidence.pictures(identity)] == [("refused", "corrupt")]
+    assert "photo refused, it will not come: its file on the device is damaged" in evidence.page(identity)
+
+
 def test_f089_a_photo_larger_than_any_is_no_message_at_all(evidence: Evidence) -> None:
     data = b"x" * 100
 
