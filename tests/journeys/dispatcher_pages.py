@@ -13,7 +13,12 @@ SHOWN_MS: Final = 20_000
 SOFTWARE_GL: Final = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 TOO_WIDE: Final = "document.documentElement.scrollWidth > innerWidth"
 OWN_PASSWORD: Final = "nothing that anybody else has"
-LOADED: Final = "all => all.every(one => one.complete && one.naturalWidth > 0)"
+ALL_DRAWN: Final = """() => {
+  const waiting = [...document.querySelectorAll(".pictures img")].filter((one) => !one.complete || one.naturalWidth === 0);
+  // A picture is fetched when somebody comes near; the page may exchange it for a newer one at any time.
+  for (const one of waiting) one.scrollIntoView();
+  return waiting.length === 0;
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +113,8 @@ class Dispatcher:
     def sees_pictures(self, delivery: str) -> int:
         """How many pictures a proof shows, all of them drawn."""
         pictures = self.goes(f"/deliveries/{delivery}").locator(".pictures img")
-        for one in pictures.all():
-            one.scroll_into_view_if_needed()
         expect(self._page.locator(".pictures li:not([data-state=here])")).to_have_count(0)
-        self._page.wait_for_function(f"({LOADED})([...document.querySelectorAll('.pictures img')])")
+        self._page.wait_for_function(ALL_DRAWN)
         return pictures.count()
 
     def verifies(self) -> set[str]:
