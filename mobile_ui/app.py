@@ -99,7 +99,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 class _Ending:
-    """Ctrl-C or SIGTERM closes the app, also while it starts."""
+    """Ctrl-C or SIGTERM closes the app, also while it starts; once more changes nothing."""
 
     def __init__(self) -> None:
         self.close: Callable[[], object] | None = None
@@ -109,6 +109,7 @@ class _Ending:
 
     def _heard(self, _signal: int, _frame: object) -> None:
         if self.close is None:
+            self.close = lambda: None
             raise KeyboardInterrupt
         self.close()
 

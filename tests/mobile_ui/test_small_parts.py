@@ -1,6 +1,7 @@
 """Words, tones, signature, van, sync, configuration."""
 
 import io
+import signal
 import string
 import time
 import wave
@@ -16,7 +17,7 @@ from contract.coldchain.presets import PRESETS
 from contract.errors import Malformed
 from contract.signature import MAX_POINTS, PAD_WIDTH, Signature, decode_signature, encode_signature, svg_of
 from mobile_ui.agent_config import ConfigUnusable, data_folder
-from mobile_ui.app import main
+from mobile_ui.app import _Ending, main
 from mobile_ui.core.say import say
 from mobile_ui.core.scan_check import Tone
 from mobile_ui.core.settings import Settings, decode_settings
@@ -238,6 +239,22 @@ def test_what_is_no_configuration_is_told_in_a_sentence(
     assert main(["--config", str(config)]) == 1
     assert capsys.readouterr().err.startswith("holdfast-courier: ")
     assert main(["--config", str(tmp_path / "absent.toml")]) == 1
+
+
+def test_who_ends_the_app_twice_while_it_starts_is_told_nothing_by_python() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending, closed = _Ending(), []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        # While it waits for the agent that it ends.
+        signal.raise_signal(signal.SIGINT)
+        ending.close = lambda: closed.append("window")
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert closed == ["window"]
 
 
 @pytest.mark.parametrize("arguments", [["--size", "480"], ["--colour"]])
