@@ -39,7 +39,7 @@ PICTURES: Final = Path(os.environ.get("HOLDFAST_PICTURES", "build/screenshots"))
 START_S: Final = 120
 CHAPTER_S: Final = 120
 LOOK_S: Final = 0.25
-SHOWN_MS: Final = 20_000
+SHOWN_MS: Final = 60_000
 T = TypeVar("T")
 Scheme = Literal["light", "dark"]
 
