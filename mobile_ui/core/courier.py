@@ -383,8 +383,7 @@ class Courier:
 
     def forward(self) -> None:
         """The step is finished; how the load stands now goes along."""
-        cold = self.van.verdict, self.van.left_s
-        self.change(lambda draft: proof_draft.forward(proof_draft.cold(draft, *cold)))
+        self._proofs.forward((self.van.verdict, self.van.left_s))
 
     def take_out(self, parcel: str, why: str) -> None:
         """A wrong scan of the open draft: it is taken out there, and corrected where it was kept."""

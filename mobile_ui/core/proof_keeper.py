@@ -6,6 +6,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from contract.cold_verdict import ColdVerdict
 from contract.errors import Malformed
 from contract.local import Answer, Done, Draft, DraftDrop, DraftGet, DraftPut, Drafts, Kept, ListDrafts, Refused
@@ -126,6 +128,11 @@ class ProofKeeper:
         except NotYet as error:
             self._voice.tell(error.why, Tone.UNEXPECTED)
 
+    def forward(self, cold: Cold) -> None:
+        """The step is finished; the last one only by `keep`."""
+        if self.draft is not None and self.draft.step is not DraftStep.REVIEW:
+            self.change(lambda draft: proof_draft.forward(proof_draft.cold(draft, *cold)))
+
     def _put(self, draft: ProofDraft) -> None:
         # In memory at once, so that two quick taps build on each other; shown when it is on disk.
         key = draft.stop.stop
@@ -133,14 +140,24 @@ class ProofKeeper:
         self._answered.setdefault(key, draft)
 
         def put(answer: Answer) -> None:
-            if key in self.drafts:
-                self._answered[key] = draft
             if isinstance(answer, Refused):
                 self._voice.refused(answer)
-            else:
-                self._changed()
+                self._stay(draft)
+            elif key in self.drafts:
+                self._answered[key] = draft
+            self._changed()
 
         self._link.ask(DraftPut(_draft_name(key), proof_draft.encode_draft(draft)), put)
+
+    def _stay(self, draft: ProofDraft) -> None:
+        """What was said is still known, and goes along with whatever is said next; no step is finished by it."""
+        key = draft.stop.stop
+        if self.drafts.get(key) is not draft or draft.step is DraftStep.KEEPING:
+            return
+        before = self._answered[key].step
+        if before in proof_draft.steps_of(draft):
+            draft = replace(draft, step=before)
+        self.drafts[key] = self._answered[key] = draft
 
     # -- photos ----------------------------------------------------------------------------------------------------
 

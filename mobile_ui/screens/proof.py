@@ -141,10 +141,13 @@ class ProofPage(Page):
         return Tap(self.look, say("Next"), self._forward, primary=True)
 
     def _forward(self) -> None:
-        draft = self.courier.draft
-        if draft is not None and draft.step is DraftStep.RECIPIENT:
+        draft, shown = self.courier.draft, self.courier.shown_draft
+        if draft is None or shown is None or draft.step is not shown.step:
+            # Finished already, and on its way to the disk: the next step is nobody's to finish before it was seen.
+            return
+        if draft.step is DraftStep.RECIPIENT:
             self.courier.change(lambda now: proof_draft.receive(now, self.name_typed, now.relation))
-        if draft is not None and draft.step is DraftStep.OUTCOME:
+        if draft.step is DraftStep.OUTCOME:
             self.courier.change(lambda now: proof_draft.note(now, self.notes_typed))
         self.courier.forward()
 

@@ -424,3 +424,21 @@ def test_no_news_show_a_step_as_finished_before_it_is_on_disk(tmp_path: Path) ->
         stage.frames(8)
 
         assert not stage.says("Scan what you hand over")
+
+
+def test_next_finishes_no_step_that_nobody_saw(tmp_path: Path) -> None:
+    with on_stage(route(), tmp_path) as stage:
+        stage.app.courier.sign_on("w.chen")
+        stage.app.open_stop("s2")
+        stage.frames()
+        stage.tap("Cannot deliver")
+        stage.tap("Nobody there")
+        stage.agent.silent = True
+        for _ in range(3):
+            stage.tap("Next")
+        stage.agent.speak()
+        stage.frames(8)
+
+        assert stage.says("Take a photo")
+        stage.tap("Next")
+        assert stage.says("KEEP")

@@ -265,6 +265,37 @@ def test_a_proof_that_the_agent_refuses_goes_back_to_the_review_and_can_be_kept_
     assert len(desk.agent.proofs()) == 1
 
 
+def test_a_step_that_the_agent_cannot_keep_is_not_finished_and_what_was_said_goes_along_later(desk: Desk) -> None:
+    def step() -> DraftStep:
+        assert desk.courier.draft == desk.courier.shown_draft
+        assert desk.courier.draft is not None
+        return desk.courier.draft.step
+
+    desk.to_review()
+    for _ in range(3):
+        desk.courier.change(lambda draft: proof_draft.back(draft) or draft)
+    assert step() is DraftStep.RECIPIENT
+    desk.agent.refusing = "Not kept: the disk is full."
+    desk.courier.change(lambda draft: proof_draft.receive(draft, "Li Na the younger", "neighbour"))
+    for _ in range(5):
+        desk.courier.forward()
+    assert step() is DraftStep.RECIPIENT
+    desk.agent.refusing = ""
+    desk.courier.forward()
+    assert step() is DraftStep.SIGNATURE
+    desk.start()
+    ((_, draft),) = desk.courier.drafts.items()
+    assert (draft.step, draft.recipient) == (DraftStep.SIGNATURE, "Li Na the younger")
+
+
+def test_the_review_ends_by_keep_alone(desk: Desk) -> None:
+    desk.to_review()
+    desk.courier.forward()
+
+    assert desk.courier.draft is not None
+    assert desk.courier.draft.step is DraftStep.REVIEW
+
+
 def test_two_stops_begun_are_two_drafts(desk: Desk) -> None:
     desk.begin("s2")
     desk.courier.leave_stop()
