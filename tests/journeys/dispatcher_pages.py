@@ -7,10 +7,10 @@ from typing import Final
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from tests.chromium import SOFTWARE_GL
 from tests.journeys.courier_hands import PICTURES
 
 SHOWN_MS: Final = 60_000
+SOFTWARE_GL: Final = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 TOO_WIDE: Final = "document.documentElement.scrollWidth > innerWidth"
 OWN_PASSWORD: Final = "nothing that anybody else has"
 ALL_DRAWN: Final = """() => {
