@@ -66,7 +66,9 @@ def chromium(browser_path: str | None) -> Iterator["Chromium"]:
 @pytest.fixture
 def browser(chromium: "Chromium") -> Iterator["Browser"]:
     """A browser without a graphics card, shared by all tests; each closes the contexts that it opens."""
-    with chromium.lent("--disable-gpu") as lent:
+    from tests.chromium import DRAWN_IN_SOFTWARE  # noqa: PLC0415 - only where a browser is needed
+
+    with chromium.lent(*DRAWN_IN_SOFTWARE) as lent:
         yield lent
 
 

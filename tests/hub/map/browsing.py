@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from hub.accounts.deps import SESSION_COOKIE
+from tests.chromium import lent_page
 from tests.hub.web.seeded import SeededHub
 
 DRAWN_WITHIN_MS: Final = 60_000
@@ -20,28 +21,23 @@ def visit(
 ) -> Iterator[Page]:
     """A signed-in page; fails for any error, any violation of the policy, and any request to a host that is not named."""
     wrong: list[str] = []
-    context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1920, "height": 1080}, **options})
-    context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(), "url": address}])
-    # The driver of this software renderer tells how slow it is.
-    context.on(
-        "console",
-        lambda m: (
-            wrong.append(m.text) if m.type in {"error", "warning"} and "GL Driver Message" not in m.text else None
-        ),
-    )
-    context.on("weberror", lambda e: wrong.append(str(e.error)))
 
-    def check(url: str) -> None:
-        parts = urlsplit(url)
+    def hear(message: ConsoleMessage) -> None:
+        # The driver of this software renderer tells how slow it is.
+        if message.type in {"error", "warning"} and "GL Driver Message" not in message.text:
+            wrong.append(message.text)
+
+    def check(request: Request) -> None:
+        parts = urlsplit(request.url)
         if parts.scheme not in {"data", "pmtiles"} and parts.netloc not in {urlsplit(address).netloc, *others}:
-            wrong.append(f"request to {url}")
+            wrong.append(f"request to {request.url}")
 
-    context.on("request", lambda r: check(r.url))
-    try:
-        yield context.new_page()
+    hears = {"console": hear, "weberror": lambda e: wrong.append(str(e.error)), "request": check}
+    look = {"locale": "en-GB", "viewport": {"width": 1280, "height": 720}, **options}
+    with lent_page(browser, hears, **look) as page:
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(), "url": address}])
+        yield page
         assert not quiet or wrong == []
-    finally:
-        context.close()
 
 
 def open_map(page: Page, address: str) -> None:

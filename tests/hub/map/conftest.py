@@ -1,24 +1,13 @@
-"""The seeded hub of the web side's tests, vehicles on the road, and a browser that can draw."""
-
-from collections.abc import Iterator
+"""The seeded hub of the web side's tests, and vehicles on the road."""
 
 import pytest
-from playwright.sync_api import Browser
 
 from hub.fleet.freshness import SILENT_AFTER_MS
-from tests.chromium import SOFTWARE_GL, Chromium
 from tests.hub.map.roads import drive
 from tests.hub.web.conftest import hub
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub, Story, add_device
 
 __all__ = ["hub"]
-
-
-@pytest.fixture
-def browser(chromium: Chromium) -> Iterator[Browser]:
-    """One that can draw maps."""
-    with chromium.lent(*SOFTWARE_GL) as lent:
-        yield lent
 
 
 @pytest.fixture

@@ -115,7 +115,8 @@ def test_1_000_vehicles_are_gathered_and_stay_usable(browser: Browser, hub: Seed
             add_device(tx, f"van-{n:04d}", contact_ms=NOW_MS - 5_000)
             drive(story, f"van-{n:04d}", [(25 + n % 40 / 3, 105 + n // 40 / 2)], at_ms=NOW_MS - 5_000)
         story.tell(tx)
-    with served(hub) as address, visit(browser, hub, address) as page:
+    wide = {"width": 1920, "height": 1080}
+    with served(hub) as address, visit(browser, hub, address, viewport=wide) as page:
         open_map(page, f"{address}/map")
         expect(page.locator("tr[data-key]")).to_have_count(1_000)
         expect(page.locator(".pin").nth(20)).to_be_attached()
@@ -172,8 +173,7 @@ def test_400_vans_with_1_200_sensors_move_for_hours_without_growing(browser: Bro
             for probe in ("front", "middle", "rear"):
                 story.readings(f"{name}.{probe}.temperature_c", [480 + n], at_ms=NOW_MS - 5_000)
         story.tell(tx)
-    # Every point is drawn by the processor here, so fewer are looked at.
-    with served(hub) as address, visit(browser, hub, address, viewport={"width": 1280, "height": 720}) as page:
+    with served(hub) as address, visit(browser, hub, address, once=True) as page:
         open_map(page, f"{address}/map")
         expect(page.locator("tr[data-key]")).to_have_count(400)
         devtools = page.context.new_cdp_session(page)

@@ -201,7 +201,7 @@ def test_the_table_says_by_itself_that_a_sensor_s_device_fell_silent(browser: Br
         story = Story()
         story.readings(REAR, at_ms=almost - 1_000)
         story.tell(tx)
-    with site(browser, hub) as opened:
+    with site(browser, hub, once=True) as opened:
         stop_time(opened.page)
         page = opened.go("/temperature")
         state = page.locator(".stands")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 from sqlalchemy import update
 
 from contract.event import Outcome, Quantity, Step
@@ -20,6 +20,7 @@ from hub.fleet.freshness import SILENT_AFTER_MS
 from hub.live import CONTACT
 from hub.projector import Change
 from hub.tables import device_contact
+from tests.chromium import lent_page
 from tests.hub.web.keyboard import SCANNER_MS, Keyboard
 from tests.hub.web.seeded import (
     MINUTE_MS,
@@ -56,22 +57,12 @@ COUNT_NODES = """() => {
 class Site:
     """A signed-in browser at a served hub, which fails the test for any error, violation or foreign request."""
 
-    def __init__(
-        self, browser: Browser, hub: SeededHub, address: str, *, role: Role = Role.OPERATOR, **options: Any
-    ) -> None:
+    def __init__(self, page: Page, hub: SeededHub, address: str, wrong: list[str]) -> None:
         self.hub = hub
         self.address = address
-        self.wrong: list[str] = []
-        self.context = browser.new_context(**{"locale": "en-GB", **options})
-        self.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(role), "url": address}])
-        self.context.on("console", lambda m: self.wrong.append(m.text) if m.type in {"error", "warning"} else None)
-        self.context.on("weberror", lambda e: self.wrong.append(str(e.error)))
-        self.context.on("request", lambda r: self._check(r.url))
-        self.page = self.context.new_page()
-
-    def _check(self, url: str) -> None:
-        if urlsplit(url).netloc != urlsplit(self.address).netloc and not url.startswith("data:"):
-            self.wrong.append(f"request to {url}")
+        self.wrong = wrong
+        self.page = page
+        self.context = page.context
 
     def go(self, path: str) -> Page:
         self.page.goto(self.address + path)
@@ -86,13 +77,25 @@ def stop_time(page: Page) -> None:
 
 
 @contextmanager
-def visit(browser: Browser, hub: SeededHub, address: str, **options: Any) -> Iterator[Site]:
-    opened = Site(browser, hub, address, **options)
-    try:
+def visit(
+    browser: Browser, hub: SeededHub, address: str, *, role: Role = Role.OPERATOR, **options: Any
+) -> Iterator[Site]:
+    wrong: list[str] = []
+
+    def check(request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(address).netloc and not request.url.startswith("data:"):
+            wrong.append(f"request to {request.url}")
+
+    hears = {
+        "console": lambda m: wrong.append(m.text) if m.type in {"error", "warning"} else None,
+        "weberror": lambda e: wrong.append(str(e.error)),
+        "request": check,
+    }
+    with lent_page(browser, hears, **{"locale": "en-GB", **options}) as page:
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": hub.session(role), "url": address}])
+        opened = Site(page, hub, address, wrong)
         yield opened
         assert opened.wrong == []
-    finally:
-        opened.context.close()
 
 
 @contextmanager
@@ -214,7 +217,7 @@ def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, h
         story = Story()
         story.readings("van-1.rear.temperature_c", [512], at_ms=almost - 2_000)
         story.tell(tx)
-    with site(browser, hub) as opened:
+    with site(browser, hub, once=True) as opened:
         stop_time(opened.page)
         page = opened.go(TILES)
         cell = page.locator("[data-sensor]")
@@ -227,7 +230,7 @@ def test_a_figure_grows_old_by_itself_while_the_page_is_open(browser: Browser, h
 def test_a_browser_whose_clock_is_wrong_shows_true_ages(browser: Browser, hub: SeededHub) -> None:
     with hub.database.write() as tx:
         add_device(tx, "van-1", contact_ms=NOW_MS - 65_000)
-    with site(browser, hub) as opened:
+    with site(browser, hub, once=True) as opened:
         opened.page.clock.set_system_time("2001-01-01")
         expect(opened.go("/devices").locator(".contact")).to_have_text("1 min")
 
