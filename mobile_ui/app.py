@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mobile_ui.agent_config import ConfigUnusable, data_folder
 from mobile_ui.camera import Camera, FileCamera, TestCard
@@ -50,9 +50,13 @@ class NoWindow(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the app; 0 when it was closed, 1 when it could not be opened, 2 for a wrong command line."""
     options = _parser().parse_args(arguments)
+    with _Ending() as ending:
+        return _open(options, ending)
+
+
+def _open(options: argparse.Namespace, ending: "_Ending") -> int:
     started = None
     ends_agent = options.end_agent
-    ending = _Ending()
     try:
         config = demo_config() if options.demo else options.config
         folder = data_folder(config)
@@ -103,9 +107,17 @@ class _Ending:
 
     def __init__(self) -> None:
         self.close: Callable[[], object] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
         # Before SDL takes the second for its own, which does so only once it has a window.
-        signal.signal(signal.SIGINT, self._heard)
-        signal.signal(signal.SIGTERM, self._heard)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _heard(self, _signal: int, _frame: object) -> None:
         if self.close is None:
