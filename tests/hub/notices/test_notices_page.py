@@ -16,6 +16,7 @@ from hub.notices import store
 from hub.notices.finding import Kind
 from hub.notices.outbox import State, new_notice
 from hub.notices.targets import FILE, Target, add_target
+from tests.chromium import lent_page
 from tests.hub.web.seeded import MINUTE_MS, NOW_MS, SeededHub
 from tests.hub.web.serving import served
 
@@ -82,13 +83,11 @@ def test_only_an_administrator_sends_a_test_with_a_reason_and_the_trail_has_it(t
     ("width", "scheme", "locale"), [(390, "dark", "zh-CN"), (390, "light", "en-GB"), (1920, "light", "en-GB")]
 )
 def test_the_page_fits_its_window(browser: Browser, told: SeededHub, width: int, scheme: Any, locale: str) -> None:
-    with served(told) as address:
-        context = browser.new_context(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 900})
-        context.add_cookies([{"name": SESSION_COOKIE, "value": told.session(Role.ADMIN), "url": address}])
-        page = context.new_page()
+    look = {"locale": locale, "color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    with served(told) as address, lent_page(browser, {}, **look) as page:
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": told.session(Role.ADMIN), "url": address}])
         page.goto(f"{address}/notices")
         expect(page.locator("table")).to_have_count(2)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / f"notices-{width}-{scheme}.png", full_page=True)
-        context.close()
