@@ -242,18 +242,16 @@ def test_what_is_no_configuration_is_told_in_a_sentence(
 
 
 def test_who_ends_the_app_twice_while_it_starts_is_told_nothing_by_python() -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ending, closed = _Ending(), []
-    try:
+    before = signal.getsignal(signal.SIGTERM)
+    closed = []
+    with _Ending() as ending:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         # While it waits for the agent that it ends.
         signal.raise_signal(signal.SIGINT)
         ending.close = lambda: closed.append("window")
         signal.raise_signal(signal.SIGTERM)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    assert signal.getsignal(signal.SIGTERM) is before
     assert closed == ["window"]
 
 
