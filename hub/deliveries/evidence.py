@@ -19,8 +19,7 @@ from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import FOLDER, came_so_far
 from hub.deliveries.state import ProofView
-from hub.fleet.projection import REFUSED
-from hub.fleet.tables import device_report
+from hub.fleet.queries import refused_attachments
 from hub.ledger.heads import stream_name
 from hub.said import Said
 
@@ -88,10 +87,8 @@ def _picture(conn: Connection, folder: Path, device: str, digest: bytes, signatu
     gone = conn.execute(select(e.size).where(e.sha256 == digest)).scalar()
     if gone is not None:
         return Picture(digest, signature, PictureState.ERASED, size=gone)
-    r = device_report.c
-    told = select(r.detail).where(r.device == device, r.kind == REFUSED, r.name == digest.hex())
     # Even where a part of it came: what is damaged on its device may be found so in the middle.
-    if (why := conn.execute(told).scalar()) is not None:
+    if (why := refused_attachments(conn, {device}, {digest}).get(digest)) is not None:
         return Picture(digest, signature, PictureState.REFUSED, why=why)
     came = came_so_far(folder, digest, device)
     if came is None:

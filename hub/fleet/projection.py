@@ -13,7 +13,7 @@ from hub.projector import Change, LedgerFact
 
 FOUND: Final = "found"
 LOST: Final = "lost"
-REFUSED: Final = "blob_refused"
+BLOB_REFUSED: Final = "blob_refused"
 """The kind of a report that an attachment will not come; its name is the SHA-256 in hex, its detail says why."""
 
 
@@ -56,10 +56,10 @@ def _row(known: LedgerFact) -> dict[str, object] | None:
             told = ("storage", "", level, str(free_bytes))
         case SignedOn(on):
             told = ("signed_on", "", known.fact.actor if on else "", "")
-        case Damage("blob_refused", detail):
+        case Damage(kind, detail) if kind == BLOB_REFUSED:
             # One row for each attachment: whoever looks for it is to hear that it will not come.
             digest, _, why = detail.partition(": ")
-            told = (REFUSED, digest, "", why)
+            told = (kind, digest, "", why)
         case Damage(kind, detail):
             told = ("damage", "", kind, detail)
         case _:

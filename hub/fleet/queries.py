@@ -1,7 +1,7 @@
 """What the ledger, the latest hellos and what came since say about devices. Read-only, typed, bounded."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
@@ -11,6 +11,8 @@ from hub.ahead import Ahead
 from hub.archive.redaction import Personal
 from hub.archive.store import whole
 from hub.fleet.freshness import SILENT_AFTER_MS, is_silent
+from hub.fleet.projection import BLOB_REFUSED
+from hub.fleet.tables import device_report
 from hub.tables import branch, claim, device, device_contact, fact, gap, incident, position, quarantine, stream
 
 
@@ -267,6 +269,14 @@ def lanes_of(reader: Connection, name: str) -> list[LaneRow]:
             )
         )
     return lanes
+
+
+def refused_attachments(reader: Connection, devices: Collection[str], digests: Collection[bytes]) -> dict[bytes, str]:
+    """Which of these attachments their devices will not send, by SHA-256 with the device's word for why."""
+    r = device_report.c
+    names = [digest.hex() for digest in digests]
+    told = select(r.name, r.detail).where(r.device.in_(devices), r.kind == BLOB_REFUSED, r.name.in_(names))
+    return {bytes.fromhex(row.name): row.detail for row in reader.execute(told)}
 
 
 def list_incidents(

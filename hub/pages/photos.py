@@ -25,8 +25,7 @@ from hub.archive.store import whole
 from hub.archive.tables import erased_blob
 from hub.blobs import place_of
 from hub.context import Hub, Reader
-from hub.fleet.projection import REFUSED
-from hub.fleet.tables import device_report
+from hub.fleet.queries import refused_attachments
 from hub.pictures import picture_in, signature_in
 from hub.problems import NotFound
 from hub.tracking.queries import EventView
@@ -84,10 +83,7 @@ def shown_by(reader: Connection, events: Iterable[EventView]) -> Mapping[bytes, 
         for row in reader.execute(select(b.sha256, b.media_type).where(b.sha256.in_(digests)))
     }
     erased = set(reader.scalars(select(e.sha256).where(e.sha256.in_(digests))))
-    r = device_report.c
-    names = [digest.hex() for digest in digests]
-    told = select(r.name).where(r.device.in_(set(device_of.values())), r.kind == REFUSED, r.name.in_(names))
-    refused = set(reader.scalars(told))
+    refused = refused_attachments(reader, set(device_of.values()), digests)
 
     def state(digest: bytes) -> State:
         if not digest:
@@ -96,7 +92,7 @@ def shown_by(reader: Connection, events: Iterable[EventView]) -> Mapping[bytes, 
             return State.HERE if here[digest].startswith("image/") else State.FILE
         if digest in erased:
             return State.ERASED
-        return State.REFUSED if digest.hex() in refused else State.WAITING
+        return State.REFUSED if digest in refused else State.WAITING
 
     return {
         fact_id: tuple(Shown(digest.hex(), part, number, state(digest)) for digest, part, number in proof)
